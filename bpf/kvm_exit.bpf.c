@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Counts KVM's tracepoints into one slot a vCPU. Each event has a typed program (tp_btf: arguments
+ * as the kernel passes them) and a classic one (the record as tracefs describes it), for kernels
+ * without BTF of KVM. The exporter loads one of each, by what the kernel has.
+ */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "kvm_types.bpf.h"
+#include "lib/count.bpf.h"
+#include "lib/slot.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Offsets of the fields in a classic tracepoint's record, from its tracefs `format` file. */
+const volatile struct {
+  __u32 exit_reason;
+  __u32 exit_isa;
+  __u32 exit_vcpu_id;
+  __u32 entry_vcpu_id;
+  __u32 msr_write;
+  __u32 msr_ecx;
+  __u32 msr_exception;
+  __u32 timer_vcpu_id;
+  __u32 timer_in_use;
+} kvmx_format;
+
+static __always_inline int count_exit(const struct vcpu_ref *ref, __u32 isa, bool known,
+                                      __u32 code) {
+  struct vcpu_slot *slot = kvmx_slot_of_vcpu(ref);
+  if (!slot) return 0;
+  __u32 id = KVMX_REASON_OTHER;
+  if (known)
+    id = kvmx_reason_id(slot, isa, code);
+  else
+    kvmx_lose(KVMX_LOST_REASON_READ);
+  if (id >= KVMX_REASONS) return 0; /* cannot be; the verifier asks */
+  slot->isa = isa;
+  slot->exit_id = id;
+  slot->reason[id].count++;
+  /* Last: a reader that sees this stamp sees this exit's id and count too. */
+  *(volatile __u64 *)&slot->exit_ns = bpf_ktime_get_ns();
+  return 0;
+}
+
+static __always_inline int count_entry(const struct vcpu_ref *ref) {
+  struct vcpu_slot *slot = kvmx_slot_of_vcpu(ref);
+  if (!slot) return 0;
+  __u64 began = slot->exit_ns;
+  __u32 id = slot->exit_id;
+  if (!began || id >= KVMX_REASONS) return 0;
+  __u64 took = bpf_ktime_get_ns() - began;
+  /* In this order a reader may miss the time for a moment, never add it twice. */
+  *(volatile __u64 *)&slot->exit_ns = 0;
+  *(volatile __u64 *)&slot->reason[id].ns += took;
+  return 0;
+}
+
+static __always_inline int count_msr(const struct kvmx_thread *thread, bool write, __u32 index,
+                                     bool fault) {
+  struct vcpu_slot *slot = kvmx_slot_of_thread(thread);
+  if (!slot) return 0;
+  __u32 id = kvmx_msr_id(slot, index);
+  if (id >= KVMX_MSRS) return 0;
+  slot->msr[id].count[write]++;
+  if (fault) slot->msr_faults[write]++;
+  return 0;
+}
+
+static __always_inline int count_timer(const struct kvmx_thread *thread, __u32 vcpu_id, bool hv) {
+  struct vcpu_slot *slot = kvmx_slot_of_id(thread, vcpu_id);
+  if (!slot) return 0;
+  slot->timer_arms[hv]++;
+  slot->timer_seen = 1 + hv;
+  return 0;
+}
+
+/* Typed programs. Arguments of a tracepoint may be null as far as the verifier of 6.12 on knows. */
+
+static __always_inline struct vcpu_ref typed_ref(const struct kvm_vcpu *vcpu) {
+  struct vcpu_ref ref = {.vcpu = (__u64)vcpu,
+                         .kvm = (__u64)vcpu->kvm,
+                         .vcpu_id = vcpu->vcpu_id,
+                         .thread = kvmx_thread_typed()};
+  return ref;
+}
+
+/* kvm_exit(vcpu, isa), since 5.17: the reason is in the vCPU. */
+SEC("tp_btf/kvm_exit")
+int BPF_PROG(kvm_exit_by_vcpu, struct kvm_vcpu *vcpu, __u32 isa) {
+  if (!vcpu) return 0;
+  const struct vcpu_ref ref = typed_ref(vcpu);
+  __u32 code = 0;
+  bool known = kvmx_read_exit_code(vcpu, isa, &code);
+  return count_exit(&ref, isa, known, code);
+}
+
+/* kvm_exit(reason, vcpu, isa), up to 5.16. */
+SEC("tp_btf/kvm_exit")
+int BPF_PROG(kvm_exit_by_reason, __u32 reason, struct kvm_vcpu *vcpu, __u32 isa) {
+  if (!vcpu) return 0;
+  const struct vcpu_ref ref = typed_ref(vcpu);
+  return count_exit(&ref, isa, true, reason);
+}
+
+SEC("tp_btf/kvm_entry")
+int BPF_PROG(kvm_entry_typed, struct kvm_vcpu *vcpu) {
+  if (!vcpu) return 0;
+  const struct vcpu_ref ref = typed_ref(vcpu);
+  return count_entry(&ref);
+}
+
+SEC("tp_btf/kvm_msr")
+int BPF_PROG(kvm_msr_typed, unsigned int write, __u32 ecx, __u64 data, bool exception) {
+  const struct kvmx_thread thread = kvmx_thread_typed();
+  return count_msr(&thread, write != 0, ecx, exception);
+}
+
+SEC("tp_btf/kvm_hv_timer_state")
+int BPF_PROG(kvm_hv_timer_state_typed, unsigned int vcpu_id, unsigned int in_use) {
+  const struct kvmx_thread thread = kvmx_thread_typed();
+  return count_timer(&thread, vcpu_id, in_use != 0);
+}
+
+/* Classic programs. A record names a vCPU by its id within the thread's VM. */
+
+static __always_inline __u32 field32(const void *record, __u32 offset) {
+  __u32 value = 0;
+  bpf_probe_read_kernel(&value, sizeof(value), (const char *)record + offset);
+  return value;
+}
+
+static __always_inline struct vcpu_ref classic_ref(__u32 vcpu_id) {
+  struct vcpu_ref ref = {.vcpu_id = vcpu_id, .thread = kvmx_thread_classic()};
+  return ref;
+}
+
+SEC("tp/kvm/kvm_exit")
+int kvm_exit_classic(void *record) {
+  const struct vcpu_ref ref = classic_ref(field32(record, kvmx_format.exit_vcpu_id));
+  __u32 isa = field32(record, kvmx_format.exit_isa);
+  return count_exit(&ref, isa, true, field32(record, kvmx_format.exit_reason));
+}
+
+SEC("tp/kvm/kvm_entry")
+int kvm_entry_classic(void *record) {
+  const struct vcpu_ref ref = classic_ref(field32(record, kvmx_format.entry_vcpu_id));
+  return count_entry(&ref);
+}
+
+SEC("tp/kvm/kvm_msr")
+int kvm_msr_classic(void *record) {
+  const struct kvmx_thread thread = kvmx_thread_classic();
+  __u8 exception = field32(record, kvmx_format.msr_exception);
+  return count_msr(&thread, field32(record, kvmx_format.msr_write) != 0,
+                   field32(record, kvmx_format.msr_ecx), exception != 0);
+}
+
+SEC("tp/kvm/kvm_hv_timer_state")
+int kvm_hv_timer_state_classic(void *record) {
+  const struct kvmx_thread thread = kvmx_thread_classic();
+  return count_timer(&thread, field32(record, kvmx_format.timer_vcpu_id),
+                     field32(record, kvmx_format.timer_in_use) != 0);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The maps. Sizes marked "set by the exporter" follow --bpf.max-vcpus and are set before loading. */
+#ifndef KVMX_MAPS_BPF_H
+#define KVMX_MAPS_BPF_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "../vcpu_slot.h"
+
+/* Slot index -> slot. Set by the exporter: one a vCPU. Full: see free_slots. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct vcpu_slot);
+} slots SEC(".maps");
+
+/*
+ * Indices of the free slots, every one of them zeroed. Filled by the exporter, at start and when a
+ * VM is gone. Set by the exporter: as many as slots. Empty: the event counts as lost (table_full).
+ */
+struct {
+  __uint(type, BPF_MAP_TYPE_QUEUE);
+  __uint(max_entries, 1);
+  __type(value, __u32);
+} free_slots SEC(".maps");
+
+/* What a slot is found by. */
+struct vcpu_key {
+  __u64 owner; /* struct kvm_vcpu *; where no event gives it, the thread (tgid << 32 | tid) */
+  __u64 id;    /* with a pointer 0, with a thread 1 + the vCPU's id (0: unknown) */
+};
+
+/* vCPU -> slot index. Set by the exporter: twice slots. Full: counted as lost (map_full). */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1);
+  __type(key, struct vcpu_key);
+  __type(value, __u32);
+} slot_of_vcpu SEC(".maps");
+
+/*
+ * Thread (tgid << 32 | tid) -> index of the slot of the vCPU that it runs now. Set by the exporter:
+ * twice slots. Full: counted as lost (map_full).
+ */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1);
+  __type(key, __u64);
+  __type(value, __u32);
+} slot_of_thread SEC(".maps");
+
+/* enum kvmx_loss -> events. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, KVMX_LOSSES);
+  __type(key, __u32);
+  __type(value, __u64);
+} lost SEC(".maps");
+
+/*
+ * CPU -> index of the slot it used last, a cache line each. Only a hint: a slot is believed by what
+ * it says of its owner, so CPUs that share an entry, or an entry long stale, cost time and nothing
+ * else.
+ */
+#define KVMX_HINTS 256
+#define KVMX_HINT_WORDS 16
+__u32 last_slot[KVMX_HINTS][KVMX_HINT_WORDS];
+
+static __always_inline void kvmx_lose(__u32 cause) {
+  __u64 *events = bpf_map_lookup_elem(&lost, &cause);
+  if (events) __sync_fetch_and_add(events, 1);
+}
+
+#endif

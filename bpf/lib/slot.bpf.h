@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Which slot does this event belong to?
+ *
+ * Fast: the CPU's last slot, if that slot says that its owner is the vCPU, or the thread, at hand.
+ * Slow: by vCPU, then by a new slot. A thread that runs several vCPUs gets no shortcuts: each of
+ * its slots is `shared`, so that an event without a vCPU finds the one that the thread runs *now*.
+ * Pointers and thread ids are reused by the kernel, so neither is believed without the start time
+ * of the thread or of its process.
+ */
+#ifndef KVMX_SLOT_BPF_H
+#define KVMX_SLOT_BPF_H
+
+#include "../kvm_types.bpf.h"
+#include "maps.bpf.h"
+
+/* A vCPU as an event names it. Events without a pointer leave vcpu and kvm 0. */
+struct vcpu_ref {
+  __u64 vcpu;
+  __u64 kvm;
+  __u32 vcpu_id;
+  struct kvmx_thread thread;
+};
+
+static __always_inline struct vcpu_slot *kvmx_slot(__u32 index) {
+  return bpf_map_lookup_elem(&slots, &index);
+}
+
+static __always_inline __u32 *kvmx_hint(void) {
+  return last_slot[bpf_get_smp_processor_id() & (KVMX_HINTS - 1)];
+}
+
+static __always_inline bool kvmx_run_by(const struct vcpu_slot *slot,
+                                        const struct kvmx_thread *thread) {
+  return slot->tid == (__u32)thread->pid_tgid && slot->thread_start == thread->start;
+}
+
+static __always_inline bool kvmx_is_vcpu(const struct vcpu_slot *slot, const struct vcpu_ref *ref) {
+  return slot->vcpu == ref->vcpu && slot->kvm == ref->kvm && slot->vcpu_id == ref->vcpu_id;
+}
+
+/* A zeroed slot for `ref`, entered under `key`; its tgid, which makes it visible, comes last. */
+static __always_inline struct vcpu_slot *kvmx_new_slot(const struct vcpu_key *key,
+                                                       const struct vcpu_ref *ref, __u32 *index) {
+  struct vcpu_slot *slot;
+  if (bpf_map_pop_elem(&free_slots, index) || !(slot = kvmx_slot(*index))) {
+    kvmx_lose(KVMX_LOST_TABLE_FULL);
+    return NULL;
+  }
+  if (bpf_map_update_elem(&slot_of_vcpu, key, index, BPF_ANY)) {
+    bpf_map_push_elem(&free_slots, index, BPF_ANY);
+    kvmx_lose(KVMX_LOST_MAP_FULL);
+    return NULL;
+  }
+  slot->vcpu = ref->vcpu;
+  slot->kvm = ref->kvm;
+  slot->vcpu_id = ref->vcpu_id;
+  slot->vm_start = kvmx_process_start();
+  kvmx_process_comm(slot->comm);
+  slot->tid = (__u32)ref->thread.pid_tgid;
+  slot->thread_start = ref->thread.start;
+  *(volatile __u32 *)&slot->tgid = ref->thread.pid_tgid >> 32;
+  return slot;
+}
+
+/*
+ * Records that `thread` now runs the vCPU of `slot`. If it ran another one before, both lose their
+ * shortcut; a slot that only stood for the thread (vcpu_id unknown) is retired instead.
+ */
+static __always_inline void kvmx_bind_thread(struct vcpu_slot *slot, __u32 index,
+                                             const struct kvmx_thread *thread) {
+  __u64 key = thread->pid_tgid;
+  __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &key);
+  if (current && *current != index) {
+    struct vcpu_slot *other = kvmx_slot(*current);
+    if (other && kvmx_run_by(other, thread)) {
+      other->fast_start = 0;
+      if (other->vcpu_id != KVMX_VCPU_UNKNOWN) slot->shared = other->shared = 1;
+    }
+  }
+  slot->tid = (__u32)key;
+  slot->thread_start = thread->start;
+  slot->fast_start = slot->shared ? 0 : thread->start;
+  if (current && *current == index) return;
+  if (bpf_map_update_elem(&slot_of_thread, &key, &index, BPF_ANY)) kvmx_lose(KVMX_LOST_MAP_FULL);
+}
+
+/*
+ * The slot of `ref`, made if need be; its index in *index. A slot found under a reused pointer or
+ * thread id belongs to a VM that is gone: it stays as it is, for the exporter to free, and a new
+ * one takes its place.
+ */
+static __always_inline struct vcpu_slot *kvmx_find_slot(const struct vcpu_ref *ref, __u32 *index) {
+  struct vcpu_key key = {.owner = ref->vcpu ?: ref->thread.pid_tgid,
+                         .id = ref->vcpu ? 0 : (__u64)(ref->vcpu_id + 1)};
+  const __u32 *found = bpf_map_lookup_elem(&slot_of_vcpu, &key);
+  if (found) {
+    *index = *found;
+    struct vcpu_slot *slot = kvmx_slot(*index);
+    if (slot && kvmx_is_vcpu(slot, ref) && slot->tgid == ref->thread.pid_tgid >> 32) {
+      const bool same = ref->vcpu ? slot->vm_start == kvmx_process_start()
+                                  : slot->thread_start == ref->thread.start;
+      if (same) return slot;
+    }
+  }
+  return kvmx_new_slot(&key, ref, index);
+}
+
+static __noinline struct vcpu_slot *kvmx_vcpu_slot_slow(const struct vcpu_ref *ref) {
+  __u32 index;
+  struct vcpu_slot *slot = kvmx_find_slot(ref, &index);
+  if (!slot) return NULL;
+  kvmx_bind_thread(slot, index, &ref->thread);
+  *kvmx_hint() = index;
+  return slot;
+}
+
+/* The slot of the vCPU that an event names, which is what its thread runs from now on. */
+static __always_inline struct vcpu_slot *kvmx_slot_of_vcpu(const struct vcpu_ref *ref) {
+  struct vcpu_slot *slot = kvmx_slot(*kvmx_hint());
+  if (slot && slot->fast_start == ref->thread.start && kvmx_is_vcpu(slot, ref) &&
+      (ref->vcpu || slot->tid == (__u32)ref->thread.pid_tgid))
+    return slot;
+  return kvmx_vcpu_slot_slow(ref);
+}
+
+static __noinline struct vcpu_slot *kvmx_thread_slot_slow(const struct kvmx_thread *thread) {
+  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &thread->pid_tgid);
+  if (current) {
+    struct vcpu_slot *slot = kvmx_slot(*current);
+    if (slot && kvmx_run_by(slot, thread)) {
+      *kvmx_hint() = *current;
+      return slot;
+    }
+  }
+  const struct vcpu_ref ref = {.vcpu_id = KVMX_VCPU_UNKNOWN, .thread = *thread};
+  return kvmx_vcpu_slot_slow(&ref);
+}
+
+/*
+ * The slot of the vCPU that the current thread runs. A thread not seen to run any (where kvm_exit
+ * does not fire, or before its first exit) gets one of its own, of its VM and no known vCPU.
+ */
+static __always_inline struct vcpu_slot *kvmx_slot_of_thread(const struct kvmx_thread *thread) {
+  if (!(thread->pid_tgid >> 32)) {
+    kvmx_lose(KVMX_LOST_UNATTRIBUTED);
+    return NULL;
+  }
+  struct vcpu_slot *slot = kvmx_slot(*kvmx_hint());
+  if (slot && slot->fast_start == thread->start && slot->tid == (__u32)thread->pid_tgid)
+    return slot;
+  return kvmx_thread_slot_slow(thread);
+}
+
+/*
+ * The slot for an event that names a vCPU by its id alone. Mostly the thread's own; where the
+ * thread's vCPU is not known (kvm_exit does not fire), this is how it becomes known. A thread that
+ * acts on another's vCPU (an ioctl) gets a slot of its own for it, and goes on running its own.
+ */
+static __always_inline struct vcpu_slot *kvmx_slot_of_id(const struct kvmx_thread *thread,
+                                                         __u32 vcpu_id) {
+  struct vcpu_slot *slot = kvmx_slot_of_thread(thread);
+  if (!slot || slot->vcpu_id == vcpu_id) return slot;
+  const struct vcpu_ref ref = {.vcpu_id = vcpu_id, .thread = *thread};
+  if (!slot->vcpu) return kvmx_vcpu_slot_slow(&ref);
+  __u32 index;
+  return kvmx_find_slot(&ref, &index);
+}
+
+#endif

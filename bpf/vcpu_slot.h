@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The slot: everything counted for one vCPU, written by the BPF programs and read by the exporter
+ * through a memory map. This header is the only description of it; both sides include it.
+ *
+ * A vCPU runs on one thread at a time and every event of ours is raised by that thread, so a slot
+ * has one writer: plain increments, no atomics. Readers see each 64-bit word whole (x86-64), and
+ * words only grow.
+ */
+#ifndef KVMX_VCPU_SLOT_H
+#define KVMX_VCPU_SLOT_H
+
+#include <linux/types.h>
+
+#ifdef __cplusplus
+#define KVMX_STATIC_ASSERT static_assert
+#else
+#define KVMX_STATIC_ASSERT _Static_assert
+#endif
+
+/* The isa argument of the kvm_exit tracepoint (KVM_ISA_VMX, KVM_ISA_SVM in arch/x86/kvm/trace.h). */
+enum kvmx_isa { KVMX_ISA_OTHER = 0, KVMX_ISA_VMX = 1, KVMX_ISA_SVM = 2 };
+
+/*
+ * Exit reasons are counted by a dense id:
+ *   VMX  the basic exit reason itself, below KVMX_VMX_REASONS;
+ *   SVM  kvmx_svm_dense[] of the exit code, filled by the exporter from its table of names;
+ *   any other code takes one of KVMX_SPILL_REASONS ids, first come first served, the code itself
+ *   being kept in reason_code[]; once those are taken, KVMX_REASON_OTHER.
+ */
+#define KVMX_DENSE_REASONS 128
+#define KVMX_VMX_REASONS 96
+#define KVMX_SPILL_REASONS 8
+#define KVMX_REASON_OTHER (KVMX_DENSE_REASONS + KVMX_SPILL_REASONS)
+#define KVMX_REASONS (KVMX_REASON_OTHER + 1)
+
+/* SVM exit codes 0x000-0x0ff and 0x400-0x40f have an entry in kvmx_svm_dense[]. */
+#define KVMX_SVM_LOW_CODES 0x100
+#define KVMX_SVM_HIGH_BASE 0x400
+#define KVMX_SVM_HIGH_CODES 0x10
+#define KVMX_SVM_CODES (KVMX_SVM_LOW_CODES + KVMX_SVM_HIGH_CODES)
+#define KVMX_NOT_DENSE 0xff
+
+/*
+ * MSRs with a counter of their own, which no guest can displace by touching others: the timers,
+ * the interrupt controller, and what guests and hypervisors are known to storm with. The order is
+ * the order of counters. Any other index takes one of KVMX_SPILL_MSRS, then KVMX_MSR_OTHER.
+ */
+#define KVMX_WELL_KNOWN_MSRS(X)                                                             \
+  X(0x6e0)      /* IA32_TSC_DEADLINE */                                                     \
+  X(0x838)      /* x2APIC timer initial count */                                            \
+  X(0x80b)      /* x2APIC EOI */                                                            \
+  X(0x830)      /* x2APIC ICR */                                                            \
+  X(0x83f)      /* x2APIC self IPI */                                                       \
+  X(0x832)      /* x2APIC LVT timer */                                                      \
+  X(0x839)      /* x2APIC timer current count */                                            \
+  X(0x808)      /* x2APIC TPR */                                                            \
+  X(0x010)      /* IA32_TIME_STAMP_COUNTER */                                               \
+  X(0x01b)      /* IA32_APIC_BASE */                                                        \
+  X(0x03b)      /* IA32_TSC_ADJUST */                                                       \
+  X(0x048)      /* IA32_SPEC_CTRL */                                                        \
+  X(0x049)      /* IA32_PRED_CMD */                                                         \
+  X(0x0e1)      /* IA32_UMWAIT_CONTROL */                                                   \
+  X(0x38f)      /* IA32_PERF_GLOBAL_CTRL */                                                 \
+  X(0xc0000080) /* IA32_EFER */                                                             \
+  X(0xc0000100) /* IA32_FS_BASE */                                                          \
+  X(0xc0000101) /* IA32_GS_BASE */                                                          \
+  X(0xc0000102) /* IA32_KERNEL_GS_BASE */                                                   \
+  X(0x4b564d00) /* KVM wall clock, */                                                       \
+  X(0x4b564d01) /* system time, */                                                          \
+  X(0x4b564d02) /* asynchronous page faults, */                                             \
+  X(0x4b564d03) /* steal time, */                                                           \
+  X(0x4b564d04) /* paravirtual EOI, */                                                      \
+  X(0x4b564d05) /* halt-poll control */                                                     \
+  X(0x40000020) /* Hyper-V reference time, */                                               \
+  X(0x40000070) /* EOI, */                                                                  \
+  X(0x40000071) /* ICR, */                                                                  \
+  X(0x40000072) /* TPR, */                                                                  \
+  X(0x400000b0) /* synthetic timers 0 to 3: configuration and count of each */              \
+  X(0x400000b1) X(0x400000b2) X(0x400000b3) X(0x400000b4) X(0x400000b5) X(0x400000b6)       \
+  X(0x400000b7)
+
+#define KVMX_COUNT_ONE(index) +1
+#define KVMX_FIXED_MSRS (0 KVMX_WELL_KNOWN_MSRS(KVMX_COUNT_ONE))
+#define KVMX_SPILL_MSRS 8
+#define KVMX_MSR_OTHER (KVMX_FIXED_MSRS + KVMX_SPILL_MSRS)
+#define KVMX_MSRS (KVMX_MSR_OTHER + 1)
+
+/* Operations on an MSR, and the index of each in kvmx_msr.count[] and msr_faults[]. */
+enum kvmx_msr_op { KVMX_MSR_READ = 0, KVMX_MSR_WRITE = 1, KVMX_MSR_OPS = 2 };
+
+/* Backends of the guest's timer: the hv_timer_in_use argument of kvm_hv_timer_state. */
+enum kvmx_timer { KVMX_TIMER_SW = 0, KVMX_TIMER_HV = 1, KVMX_TIMERS = 2 };
+
+/* Events that could not be counted where they belong; indices of the map `lost`. */
+enum kvmx_loss {
+  KVMX_LOST_TABLE_FULL = 0,   /* no free slot: raise --bpf.max-vcpus */
+  KVMX_LOST_MAP_FULL = 1,     /* a slot could not be entered in a lookup map */
+  KVMX_LOST_REASON_READ = 2,  /* the exit reason could not be read: counted under "other" */
+  KVMX_LOST_UNATTRIBUTED = 3, /* raised outside any process (a kernel thread) */
+  KVMX_LOSSES = 4
+};
+
+/* vcpu_id of a slot whose thread raised events before anything told its vCPU. */
+#define KVMX_VCPU_UNKNOWN 0xffffffffu
+
+#define KVMX_COMM 16 /* TASK_COMM_LEN */
+
+struct kvmx_reason {
+  __u64 count; /* exits */
+  __u64 ns;    /* host time from such an exit to the next entry; what is still running left out */
+};
+
+struct kvmx_msr {
+  __u64 count[KVMX_MSR_OPS];
+};
+
+struct vcpu_slot {
+  /* One cache line decides on the fast path whose slot this is and takes an exit's time stamp. */
+  __u64 vcpu;         /* struct kvm_vcpu *, 0 where no event gives it */
+  __u64 kvm;          /* struct kvm *, likewise */
+  __u64 fast_start;   /* thread_start, or 0: this slot must be looked up the slow way */
+  __u32 vcpu_id;      /* or KVMX_VCPU_UNKNOWN */
+  __u32 exit_id;      /* dense id of the exit being handled */
+  __u64 exit_ns;      /* when it began (CLOCK_MONOTONIC), 0 while the guest runs */
+  __u64 thread_start; /* start of the thread that runs this vCPU, ns (CLOCK_MONOTONIC) */
+  __u32 tid;          /* that thread's id, in the initial pid namespace */
+  __u32 tgid;         /* its process; 0: the slot is free. Written last. */
+  __u64 vm_start;     /* start of that process, ns since boot (CLOCK_BOOTTIME) */
+
+  __u32 isa;        /* enum kvmx_isa of the last exit */
+  __u32 shared;     /* 1: its thread runs other vCPUs too, so no shortcut is taken */
+  __u32 timer_seen; /* 1 + the last enum kvmx_timer, 0: no timer yet */
+  __u32 spill_reasons; /* entries of reason_code[] in use */
+  __u32 spill_msrs;    /* entries of msr_index[] in use */
+  __u32 reserved[3];
+  char comm[KVMX_COMM]; /* name of the process when the slot was made, NUL-terminated */
+  __u64 timer_arms[KVMX_TIMERS];
+  __u64 msr_faults[KVMX_MSR_OPS];
+
+  __u32 reason_code[KVMX_SPILL_REASONS];
+  __u32 msr_index[KVMX_SPILL_MSRS];
+  struct kvmx_msr msr[KVMX_MSRS];
+  struct kvmx_reason reason[KVMX_REASONS];
+} __attribute__((aligned(4096))); /* a page: a slot's address is a shift, and no line is shared */
+
+KVMX_STATIC_ASSERT(sizeof(struct vcpu_slot) == 4096, "a slot is one page");
+KVMX_STATIC_ASSERT(__builtin_offsetof(struct vcpu_slot, isa) == 64,
+                   "what the fast path reads and writes of the owner is one cache line");
+KVMX_STATIC_ASSERT(KVMX_VMX_REASONS <= KVMX_DENSE_REASONS, "VMX reasons are their own ids");
+KVMX_STATIC_ASSERT(KVMX_DENSE_REASONS <= KVMX_NOT_DENSE, "a dense id fits a byte of the table");
+
+#endif

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/exporter.h"
+
+#include <ctime>
+#include <utility>
+
+#include "exporter/base/log.h"
+#include "exporter/kernel/features.h"
+#include "exporter/kernel/host.h"
+
+namespace kvmx {
+namespace {
+
+/// When the host booted, ns since the epoch: what makes a process's start a date.
+std::uint64_t boot_time_ns() {
+  timespec wall{};
+  timespec since_boot{};
+  ::clock_gettime(CLOCK_REALTIME, &wall);
+  ::clock_gettime(CLOCK_BOOTTIME, &since_boot);
+  return static_cast<std::uint64_t>(wall.tv_sec - since_boot.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(wall.tv_nsec) - static_cast<std::uint64_t>(since_boot.tv_nsec);
+}
+
+}  // namespace
+
+Exporter::Exporter(const ExporterConfig& config)
+    : config_(config), boot_time_ns_(boot_time_ns()), reader_(monotonic_ns) {}
+
+Result<void> Exporter::attach() {
+  const std::lock_guard lock(mutex_);
+  if (probes_) return {};
+  const Features features = probe_features();
+  if (!features.kvm) {
+    if (!std::exchange(waiting_logged_, true))
+      spdlog::warn(
+          "KVM is not loaded: nothing to count until it is. Load it with \"modprobe kvm_intel\" or "
+          "\"modprobe kvm_amd\"; this process will notice");
+    return {};
+  }
+  Result<Probes> probes = Probes::attach(features, config_.max_vcpus);
+  if (!probes) return probes.error();
+  probes_ = std::move(*probes);
+  current_ = nullptr;
+  spdlog::info("counting KVM events, with room for {} vCPUs", config_.max_vcpus);
+  return {};
+}
+
+std::shared_ptr<const Snapshot> Exporter::snapshot() {
+  const std::lock_guard lock(mutex_);
+  if (!current_ || Clock::now() - taken_ >= config_.min_interval) refresh();
+  return current_;
+}
+
+void Exporter::refresh() {
+  auto fresh = std::make_shared<Snapshot>();
+  fresh->host = read_host();
+  fresh->boot_time_ns = boot_time_ns_;
+  fresh->probes = probes_ ? probes_->states() : detached_probes();
+  if (probes_) {
+    fresh->vms = reader_.read(probes_->table().slots());
+    fresh->losses = probes_->table().losses();
+    fresh->slots.free = config_.max_vcpus;
+  }
+  vms_.identify(fresh->vms);
+  for (const VmCounts& vm : fresh->vms) {
+    const auto slots = static_cast<std::uint32_t>(vm.slots.size());
+    fresh->slots.free -= slots;
+    (vm.gone ? fresh->slots.lingering : fresh->slots.used) += slots;
+  }
+  if (fresh->losses[KVMX_LOST_TABLE_FULL] != 0 && !std::exchange(full_logged_, true))
+    spdlog::warn("no room for more vCPUs: events of new ones are lost. Raise --bpf.max-vcpus={}",
+                 config_.max_vcpus);
+  current_ = std::move(fresh);
+  taken_ = Clock::now();
+}
+
+void Exporter::housekeep() {
+  const std::lock_guard lock(mutex_);
+  if (!probes_) return;
+  vms_.notice_ended();
+  refresh();
+  const auto long_ago = Clock::now() - config_.linger;
+  bool freed = false;
+  for (const VmCounts& vm : current_->vms) {
+    if (!vms_.ended_before(vm.key, long_ago)) continue;
+    release(vm);
+    freed = true;
+  }
+  if (freed) refresh();
+}
+
+void Exporter::release(const VmCounts& vm) {
+  for (const std::uint32_t slot : vm.slots) {
+    if (Result<void> released = probes_->table().release(slot); !released)
+      spdlog::error("{}", released.error().message);
+    reader_.forget(slot);
+  }
+}
+
+}  // namespace kvmx

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "exporter/base/result.h"
+#include "exporter/identity/vm_table.h"
+#include "exporter/kernel/probes.h"
+#include "exporter/snapshot/slot_reader.h"
+#include "exporter/snapshot/snapshot.h"
+
+namespace kvmx {
+
+struct ExporterConfig {
+  std::uint32_t max_vcpus = 0;
+  std::chrono::milliseconds min_interval{};  ///< a snapshot is not taken anew before this
+  std::chrono::milliseconds linger{};        ///< how long counts outlive their VM
+};
+
+/// Ties kernel, identity and snapshot together. Safe to use from several threads.
+class Exporter {
+ public:
+  explicit Exporter(const ExporterConfig& config);
+
+  /// Attaches to KVM's events if KVM is loaded and they are not attached yet. The absence of KVM is
+  /// no error: call again later.
+  Result<void> attach();
+
+  /// The present state, at most config.min_interval old. Everyone who asks within that time gets
+  /// the same one.
+  std::shared_ptr<const Snapshot> snapshot();
+
+  /// To be called every second or so: learns of new VMs while they live, notices those that ended,
+  /// and frees the slots of those that ended long ago.
+  void housekeep();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void refresh();
+  void release(const VmCounts& vm);
+
+  const ExporterConfig config_;
+  const std::uint64_t boot_time_ns_;  ///< taken once, so that starts of VMs do not waver
+  std::mutex mutex_;
+  std::optional<Probes> probes_;
+  SlotReader reader_;
+  VmTable vms_;
+  std::shared_ptr<const Snapshot> current_;
+  Clock::time_point taken_;
+  bool waiting_logged_ = false;
+  bool full_logged_ = false;
+};
+
+}  // namespace kvmx

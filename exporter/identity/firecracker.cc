@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Firecracker, also under its jailer, which runs "/NAME --id ID ...". Options as in
+// src/utils/src/arg_parser.rs of Firecracker 1.x: "--id VALUE"; no value can begin with "--", so a
+// word "--id" is always the option; what follows "--" is for others. "--id=VALUE" is not
+// Firecracker's, but wrappers use it and it can mean nothing else.
+#include "exporter/identity/vmms.h"
+
+namespace kvmx {
+
+bool runs_firecracker(std::string_view program) {
+  // Release binaries, and so jails, are called firecracker-v1.7.0-x86_64.
+  return program == "firecracker" || program.starts_with("firecracker-v");
+}
+
+VmIdentity identify_firecracker(Words args) {
+  VmIdentity identity;
+  identity.vmm = "firecracker";
+  for (std::size_t i = 0; i < args.size() && args[i] != "--"; ++i) {
+    if (args[i] == "--id" && i + 1 < args.size()) identity.id = args[++i];
+    if (args[i].starts_with("--id=")) identity.id = args[i].substr(5);
+  }
+  return identity;
+}
+
+}  // namespace kvmx

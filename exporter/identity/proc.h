@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace kvmx {
+
+/// Reads what identity needs of /proc/PID. Each read returns nothing when there is nothing to read:
+/// as a rule because the process has ended, which is no error and may happen between any two calls.
+/// Whether two reads speak of the same process is told by read_start_ticks() before and after.
+class Proc {
+ public:
+  /// `root`: the mount point of procfs, or a directory of that shape for tests.
+  explicit Proc(std::filesystem::path root = "/proc") : root_(std::move(root)) {}
+
+  /// The command line as identify() takes it, its first MiB. Empty for a zombie.
+  [[nodiscard]] std::optional<std::string> read_cmdline(std::uint32_t pid) const;
+
+  /// The name of the process, of at most 15 bytes, as they are (see label_value()).
+  [[nodiscard]] std::optional<std::string> read_comm(std::uint32_t pid) const;
+
+  /// When the process started: ticks of 1 / sysconf(_SC_CLK_TCK) s since boot (CLOCK_BOOTTIME).
+  [[nodiscard]] std::optional<std::uint64_t> read_start_ticks(std::uint32_t pid) const;
+
+ private:
+  [[nodiscard]] std::optional<std::string> read(std::uint32_t pid, const char* file,
+                                                std::size_t limit) const;
+
+  std::filesystem::path root_;
+};
+
+/// Field 22, starttime, of the content of /proc/PID/stat (proc(5)); nothing if it is malformed.
+/// The second field is the name in parentheses, which may itself hold any of " ()\n".
+std::optional<std::uint64_t> start_ticks(std::string_view stat);
+
+}  // namespace kvmx

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kvmx {
+
+/// One VM to be named. The first three tell it from every other VM.
+struct VmToLabel {
+  std::uint32_t tgid = 0;      ///< its process
+  std::uint64_t start_ns = 0;  ///< start of that process: process ids are reused
+  std::uint32_t ordinal = 0;   ///< which VM of that process, from 0; must stay the VM's own
+  std::string_view name;       ///< VmIdentity::title(), or ""
+  std::string_view comm;       ///< name of the process
+  bool gone = false;           ///< its process has ended, its last counts are still shown
+};
+
+/// The `vm` label of each VM, in the order of `vms`. Labels are distinct whatever the names are,
+/// fit to be label values (see label_value()), not empty, and depend on nothing but the set of
+/// `vms`.
+///
+/// A VM is called by its name, or "COMM-PID" if it has none. VMs that would share a label all take
+/// the next form, and again while any two agree:
+///
+///   NAME    NAME@PID    NAME@PID/ORDINAL    NAME@PID/ORDINAL/START
+///
+/// Only if exactly one of those that agree still lives, it keeps its label: a VM that is restarted
+/// under its name is not renamed by what is left of its last run. NAME is cut where the whole would
+/// be longer than kMaxLabelBytes. Should names imitate these forms so well that labels still
+/// agree, "#1", "#2" and so on part them, in order of tgid, start and ordinal.
+std::vector<std::string> vm_labels(std::span<const VmToLabel> vms);
+
+}  // namespace kvmx

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/kernel/features.h"
+
+#include <bpf/btf.h>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "exporter/base/file.h"
+
+namespace kvmx {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct BtfDeleter {
+  void operator()(btf* object) const { btf__free(object); }
+};
+using BtfPtr = std::unique_ptr<btf, BtfDeleter>;
+
+/// The parameters of a tracepoint after the first (void *): for each, whether it is a pointer.
+using Prototype = std::vector<bool>;
+
+/// BTF of the kernel and of KVM; either may be missing.
+struct KernelBtf {
+  BtfPtr vmlinux;
+  BtfPtr kvm;  ///< split BTF on vmlinux; null where KVM is built in or has none
+};
+
+KernelBtf load_btf() {
+  KernelBtf loaded;
+  loaded.vmlinux.reset(btf__load_vmlinux_btf());
+  if (loaded.vmlinux && fs::exists("/sys/kernel/btf/kvm"))
+    loaded.kvm.reset(btf__load_module_btf("kvm", loaded.vmlinux.get()));
+  return loaded;
+}
+
+/// The kernel declares `typedef void (*btf_trace_EVENT)(void *, ...)` for each tracepoint.
+std::optional<Prototype> tracepoint_prototype(const btf* object, std::string_view event) {
+  if (!object) return std::nullopt;
+  const std::string name = "btf_trace_" + std::string(event);
+  const int id = btf__find_by_name_kind(object, name.c_str(), BTF_KIND_TYPEDEF);
+  if (id < 0) return std::nullopt;
+  const btf_type* pointer = btf__type_by_id(object, btf__type_by_id(object, id)->type);
+  if (!pointer || !btf_is_ptr(pointer)) return std::nullopt;
+  const btf_type* function = btf__type_by_id(object, pointer->type);
+  if (!function || !btf_is_func_proto(function)) return std::nullopt;
+  Prototype prototype;
+  for (int i = 1; i < btf_vlen(function); ++i) {
+    const int type = btf__resolve_type(object, btf_params(function)[i].type);
+    prototype.push_back(type > 0 && btf_is_ptr(btf__type_by_id(object, type)));
+  }
+  return prototype;
+}
+
+Source typed_source(Event event, const Prototype& prototype) {
+  const Prototype by_vcpu = {true, false};
+  const Prototype by_reason = {false, true, false};
+  switch (event) {
+    case Event::exit:
+      if (prototype == by_vcpu) return Source::typed;
+      return prototype == by_reason ? Source::typed_old : Source::absent;
+    case Event::entry:
+      return !prototype.empty() && prototype[0] ? Source::typed : Source::absent;
+    case Event::msr:
+      return prototype == Prototype(4, false) ? Source::typed : Source::absent;
+    case Event::hv_timer_state:
+      return prototype == Prototype(2, false) ? Source::typed : Source::absent;
+  }
+  return Source::absent;
+}
+
+bool kvm_is_ready() {
+  const fs::path kvm = "/sys/module/kvm";
+  std::error_code ignored;
+  if (!fs::exists(kvm, ignored)) return false;
+  const bool built_in = !fs::exists(kvm / "initstate", ignored);
+  return built_in || !fs::is_empty(kvm / "holders", ignored);
+}
+
+std::optional<fs::path> find_events() {
+  for (const char* root : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
+    std::error_code ignored;
+    if (fs::exists(fs::path(root) / "events", ignored)) return fs::path(root) / "events/kvm";
+  }
+  return std::nullopt;
+}
+
+void probe_classic(Features& features, std::size_t event, const fs::path& events) {
+  const Result<std::string> text = read_file(events / kEventNames[event] / "format");
+  if (!text) {
+    features.why_absent = text.error().message;
+    return;
+  }
+  features.fields[event] = parse_tracepoint_format(*text);
+  features.sources[event] = Source::classic;
+}
+
+}  // namespace
+
+Features probe_features() {
+  Features features;
+  features.kvm = kvm_is_ready();
+  if (!features.kvm) return features;
+
+  const KernelBtf loaded = load_btf();
+  for (std::size_t i = 0; i < kEventNames.size(); ++i) {
+    auto prototype = tracepoint_prototype(loaded.kvm.get(), kEventNames[i]);
+    if (!prototype) prototype = tracepoint_prototype(loaded.vmlinux.get(), kEventNames[i]);
+    if (prototype) features.sources[i] = typed_source(static_cast<Event>(i), *prototype);
+  }
+  // An exit and its entry must name the vCPU in the same way, and the events without a vCPU find
+  // it through these two: all typed, or all classic.
+  const bool typed = features.source(Event::exit) != Source::absent &&
+                     features.source(Event::entry) != Source::absent;
+  if (typed) return features;
+
+  features.sources.fill(Source::absent);
+  const auto events = find_events();
+  if (!events) {
+    features.why_absent =
+        "the kernel has no BTF for KVM and tracefs is not mounted: run "
+        "\"mount -t tracefs tracefs /sys/kernel/tracing\"";
+    return features;
+  }
+  for (std::size_t i = 0; i < kEventNames.size(); ++i) probe_classic(features, i, *events);
+  return features;
+}
+
+}  // namespace kvmx

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "exporter/kernel/tracepoint_format.h"
+
+namespace kvmx {
+
+/// The kernel's events that we count, in the order of the tables below.
+enum class Event : std::uint8_t { exit, entry, msr, hv_timer_state };
+inline constexpr std::array<std::string_view, 4> kEventNames = {"kvm_exit", "kvm_entry", "kvm_msr",
+                                                                "kvm_hv_timer_state"};
+
+/// How an event can be attached to on this kernel.
+enum class Source : std::uint8_t {
+  absent,      ///< no such tracepoint, or none that we understand
+  classic,     ///< its record as tracefs describes it
+  typed,       ///< tp_btf; for kvm_exit the form (vcpu, isa), since Linux 5.17
+  typed_old,   ///< kvm_exit only: tp_btf, (reason, vcpu, isa)
+};
+
+/// What this kernel offers, probed once and then only looked at.
+struct Features {
+  /// KVM is built in, or loaded together with the module that drives this CPU: before that, where
+  /// an exit's reason is kept cannot be known.
+  bool kvm = false;
+  std::array<Source, kEventNames.size()> sources{};
+  /// Offsets of classic records' fields, by event; empty where the source is typed.
+  std::array<std::map<std::string, FieldPlace, std::less<>>, kEventNames.size()> fields;
+  std::string why_absent;  ///< for a log: why an event is absent, with the cure; else empty
+
+  [[nodiscard]] Source source(Event event) const {
+    return sources[static_cast<std::size_t>(event)];
+  }
+};
+
+/// Probes the running kernel: BTF first, then tracefs.
+Features probe_features();
+
+}  // namespace kvmx

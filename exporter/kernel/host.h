@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "exporter/names/isa.h"
+
+namespace kvmx {
+
+/// The host as KVM is set up on it. Texts are the kernel's own; empty where it does not tell.
+struct HostInfo {
+  Isa isa = Isa::other;          ///< by the KVM module that is loaded
+  std::string kernel;            ///< release, as `uname -r` prints it
+  std::string preemption_timer;  ///< kvm_intel's parameter: Y or N
+  std::string halt_poll_ns;      ///< kvm's parameter
+};
+
+/// Reads uname and /sys/module.
+HostInfo read_host();
+
+}  // namespace kvmx

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/kernel/probes.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "exporter/base/file.h"
+#include "exporter/base/log.h"
+#include "exporter/kernel/reason_ids.h"
+#include "kvm_exit.skel.h"
+
+namespace kvmx {
+namespace {
+
+/// libbpf's own words: of use when loading fails, too much otherwise.
+int log_libbpf(libbpf_print_level, const char* format, va_list arguments) {
+  char line[2048];
+  const int length = std::vsnprintf(line, sizeof(line), format, arguments);
+  std::string_view text(line, std::min<std::size_t>(std::max(length, 0), sizeof(line) - 1));
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  spdlog::debug("{}", text);
+  return 0;
+}
+
+/// Why the kernel may refuse BPF, and the cure.
+Error load_error(int error_number) {
+  std::string text = "cannot load the BPF programs: ";
+  text += std::strerror(error_number);
+  if (error_number != EPERM && error_number != EACCES)
+    return Error{text + ". Run with --log.level=debug to see the kernel's own words"};
+  const std::string lockdown = read_line("/sys/kernel/security/lockdown").value_or("");
+  if (lockdown.find("[confidentiality]") != std::string::npos)
+    return Error{text + ". The kernel is locked down: boot with lockdown=integrity, or none"};
+  return Error{text +
+               ". Run as root, or with the capabilities CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN "
+               "(before Linux 5.11 also CAP_SYS_RESOURCE)"};
+}
+
+/// The programs that can serve an event, by source.
+struct Choice {
+  Source source;
+  bpf_program* program;
+};
+
+std::vector<Choice> choices(const kvm_exit_bpf& skeleton, Event event) {
+  const auto& programs = skeleton.progs;
+  switch (event) {
+    case Event::exit:
+      return {{Source::typed, programs.kvm_exit_by_vcpu},
+              {Source::typed_old, programs.kvm_exit_by_reason},
+              {Source::classic, programs.kvm_exit_classic}};
+    case Event::entry:
+      return {{Source::typed, programs.kvm_entry_typed},
+              {Source::classic, programs.kvm_entry_classic}};
+    case Event::msr:
+      return {{Source::typed, programs.kvm_msr_typed},
+              {Source::classic, programs.kvm_msr_classic}};
+    case Event::hv_timer_state:
+      return {{Source::typed, programs.kvm_hv_timer_state_typed},
+              {Source::classic, programs.kvm_hv_timer_state_classic}};
+  }
+  return {};
+}
+
+/// Puts the offsets of classic records where the programs read them. Returns the name of a field
+/// that is missing or has another size than the programs expect, else "".
+std::string set_offsets(kvm_exit_bpf& skeleton, const Features& features, Event event) {
+  auto& offsets = skeleton.rodata->kvmx_format;
+  struct Wanted {
+    Event event;
+    const char* field;
+    std::uint32_t size;
+    __u32* offset;
+  };
+  const Wanted all[] = {
+      {Event::exit, "exit_reason", 4, &offsets.exit_reason},
+      {Event::exit, "isa", 4, &offsets.exit_isa},
+      {Event::exit, "vcpu_id", 4, &offsets.exit_vcpu_id},
+      {Event::entry, "vcpu_id", 4, &offsets.entry_vcpu_id},
+      {Event::msr, "write", 4, &offsets.msr_write},
+      {Event::msr, "ecx", 4, &offsets.msr_ecx},
+      {Event::msr, "exception", 1, &offsets.msr_exception},
+      {Event::hv_timer_state, "vcpu_id", 4, &offsets.timer_vcpu_id},
+      {Event::hv_timer_state, "hv_timer_in_use", 4, &offsets.timer_in_use},
+  };
+  const auto& fields = features.fields[static_cast<std::size_t>(event)];
+  for (const Wanted& wanted : all) {
+    if (wanted.event != event) continue;
+    const auto field = fields.find(wanted.field);
+    if (field == fields.end() || field->second.size != wanted.size) return wanted.field;
+    *wanted.offset = field->second.offset;
+  }
+  return "";
+}
+
+/// The program for an event, or null if it is to be left out.
+bpf_program* choose(kvm_exit_bpf& skeleton, const Features& features, Event event) {
+  const std::string_view name = kEventNames[static_cast<std::size_t>(event)];
+  const Source source = features.source(event);
+  if (source == Source::absent) {
+    spdlog::warn("{} is not counted: {}", name,
+                 features.why_absent.empty() ? "this kernel's tracepoint has an unknown form"
+                                             : features.why_absent);
+    return nullptr;
+  }
+  if (source == Source::classic) {
+    if (const std::string field = set_offsets(skeleton, features, event); !field.empty()) {
+      spdlog::warn("{} is not counted: this kernel's record has no field {} of the known size",
+                   name, field);
+      return nullptr;
+    }
+  }
+  for (const Choice& choice : choices(skeleton, event))
+    if (choice.source == source) return choice.program;
+  return nullptr;
+}
+
+Result<void> size_maps(kvm_exit_bpf& skeleton, std::uint32_t max_vcpus) {
+  const struct {
+    bpf_map* map;
+    std::uint32_t entries;
+  } sizes[] = {{skeleton.maps.slots, max_vcpus},
+               {skeleton.maps.free_slots, max_vcpus},
+               {skeleton.maps.slot_of_vcpu, 2 * max_vcpus},
+               {skeleton.maps.slot_of_thread, 2 * max_vcpus}};
+  for (const auto& size : sizes)
+    if (const int error = bpf_map__set_max_entries(size.map, size.entries); error != 0)
+      return errno_error(std::string("size the map ") + bpf_map__name(size.map), -error);
+  return {};
+}
+
+}  // namespace
+
+std::vector<ProbeState> detached_probes() {
+  std::vector<ProbeState> states;
+  for (const std::string_view name : kEventNames) states.push_back({name, false, std::nullopt});
+  return states;
+}
+
+Probes::Probes() { program_fds_.fill(-1); }
+Probes::Probes(Probes&&) noexcept = default;
+Probes& Probes::operator=(Probes&&) noexcept = default;
+Probes::~Probes() = default;
+
+void Probes::SkeletonDeleter::operator()(kvm_exit_bpf* skeleton) const {
+  kvm_exit_bpf__destroy(skeleton);
+}
+
+void Probes::LinkDeleter::operator()(bpf_link* link) const { bpf_link__destroy(link); }
+
+Result<Probes> Probes::attach(const Features& features, std::uint32_t max_vcpus) {
+  libbpf_set_print(log_libbpf);
+  Probes probes;
+  probes.skeleton_.reset(kvm_exit_bpf__open());
+  if (!probes.skeleton_) return errno_error("open the BPF programs", errno);
+  kvm_exit_bpf& skeleton = *probes.skeleton_;
+
+  std::ranges::copy(svm_dense_ids(), skeleton.rodata->kvmx_svm_dense);
+  if (Result<void> sized = size_maps(skeleton, max_vcpus); !sized) return sized.error();
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton.obj) bpf_program__set_autoload(program, false);
+  std::array<bpf_program*, kEventNames.size()> chosen{};
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    chosen[i] = choose(skeleton, features, static_cast<Event>(i));
+    if (chosen[i]) bpf_program__set_autoload(chosen[i], true);
+  }
+  if (const int error = kvm_exit_bpf__load(&skeleton); error != 0) return load_error(-error);
+
+  const SlotMapFds fds = {.slots = bpf_map__fd(skeleton.maps.slots),
+                          .free_slots = bpf_map__fd(skeleton.maps.free_slots),
+                          .slot_of_vcpu = bpf_map__fd(skeleton.maps.slot_of_vcpu),
+                          .slot_of_thread = bpf_map__fd(skeleton.maps.slot_of_thread),
+                          .lost = bpf_map__fd(skeleton.maps.lost)};
+  Result<SlotTable> table = SlotTable::map(fds, max_vcpus, true);
+  if (!table) return table.error();
+  probes.table_ = std::move(*table);
+
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    if (!chosen[i]) continue;
+    // The skeleton's own link is not used: it attaches all or nothing.
+    bpf_link* link = bpf_program__attach(chosen[i]);
+    if (!link) {
+      spdlog::warn("{} is not counted: cannot attach: {}", kEventNames[i], std::strerror(errno));
+      continue;
+    }
+    probes.links_.emplace_back(link);
+    probes.program_fds_[i] = bpf_program__fd(chosen[i]);
+  }
+  if (probes.links_.empty())
+    return Error{"no KVM event can be attached to. Run with --log.level=debug to see why"};
+  return probes;
+}
+
+std::vector<ProbeState> Probes::states() const {
+  std::vector<ProbeState> states = detached_probes();
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    if (program_fds_[i] < 0) continue;
+    states[i].attached = true;
+    bpf_prog_info info{};
+    __u32 length = sizeof(info);
+    const bool told = bpf_obj_get_info_by_fd(program_fds_[i], &info, &length) == 0 &&
+                      length >= offsetof(bpf_prog_info, recursion_misses) + sizeof(__u64);
+    if (told) states[i].missed = info.recursion_misses;
+  }
+  return states;
+}
+
+}  // namespace kvmx

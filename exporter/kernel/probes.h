@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "exporter/base/result.h"
+#include "exporter/kernel/features.h"
+#include "exporter/kernel/probe_state.h"
+#include "exporter/kernel/slot_table.h"
+
+struct bpf_link;
+struct kvm_exit_bpf;
+
+namespace kvmx {
+
+/// One state for every event, none attached: what there is to say without KVM.
+std::vector<ProbeState> detached_probes();
+
+/// The BPF programs, loaded and attached, with their maps. They count until this is destroyed.
+class Probes {
+ public:
+  /// Loads the programs that fit `features`, with room for `max_vcpus`, and attaches them. An
+  /// event that the kernel does not have, or that cannot be attached, is left out and logged; it
+  /// is an error if none is left, or if the programs cannot be loaded at all.
+  static Result<Probes> attach(const Features& features, std::uint32_t max_vcpus);
+
+  Probes(Probes&&) noexcept;
+  Probes& operator=(Probes&&) noexcept;
+  ~Probes();
+
+  [[nodiscard]] std::vector<ProbeState> states() const;
+  [[nodiscard]] SlotTable& table() { return table_; }
+  [[nodiscard]] const SlotTable& table() const { return table_; }
+
+ private:
+  struct SkeletonDeleter {
+    void operator()(kvm_exit_bpf* skeleton) const;
+  };
+  struct LinkDeleter {
+    void operator()(bpf_link* link) const;
+  };
+  Probes();
+
+  std::unique_ptr<kvm_exit_bpf, SkeletonDeleter> skeleton_;
+  std::vector<std::unique_ptr<bpf_link, LinkDeleter>> links_;  ///< gone before the programs are
+  std::array<int, kEventNames.size()> program_fds_{};  ///< of the attached programs, else -1
+  SlotTable table_;
+};
+
+}  // namespace kvmx

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/kernel/slot_table.h"
+
+#include <bpf/bpf.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace kvmx {
+namespace {
+
+/// The kernel side's struct vcpu_key (bpf/lib/maps.bpf.h).
+struct VcpuKey {
+  std::uint64_t owner;
+  std::uint64_t id;
+};
+
+/// Removes `key` from a lookup map if it still leads to slot `index`.
+void forget(int map, const void* key, std::uint32_t index) {
+  std::uint32_t found = 0;
+  if (bpf_map_lookup_elem(map, key, &found) == 0 && found == index) bpf_map_delete_elem(map, key);
+}
+
+}  // namespace
+
+Result<Mapping> Mapping::of_map(int fd, std::size_t size, bool writable) {
+  const int protection = PROT_READ | (writable ? PROT_WRITE : 0);
+  void* data = ::mmap(nullptr, size, protection, MAP_SHARED, fd, 0);
+  if (data == MAP_FAILED) return errno_error("map the counters into memory", errno);
+  Mapping mapping;
+  mapping.data_ = data;
+  mapping.size_ = size;
+  return mapping;
+}
+
+Mapping::Mapping(Mapping&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+Mapping::~Mapping() {
+  if (data_) ::munmap(data_, size_);
+}
+
+Result<SlotTable> SlotTable::map(const SlotMapFds& fds, std::uint32_t count, bool fill) {
+  SlotTable table;
+  table.fds_ = fds;
+  table.count_ = count;
+  Result<Mapping> slots = Mapping::of_map(fds.slots, std::size_t{count} * sizeof(vcpu_slot), true);
+  if (!slots) return slots.error();
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  Result<Mapping> lost = Mapping::of_map(fds.lost, page, false);
+  if (!lost) return lost.error();
+  table.slots_ = std::move(*slots);
+  table.lost_ = std::move(*lost);
+  for (std::uint32_t i = 0; fill && i < count; ++i)
+    if (Result<void> added = table.add_free(i); !added) return added.error();
+  return table;
+}
+
+Result<void> SlotTable::add_free(std::uint32_t index) const {
+  if (bpf_map_update_elem(fds_.free_slots, nullptr, &index, BPF_ANY) == 0) return {};
+  return errno_error("enter slot " + std::to_string(index) + " as free", errno);
+}
+
+vcpu_slot* SlotTable::slot(std::uint32_t index) const {
+  return static_cast<vcpu_slot*>(slots_.data()) + index;
+}
+
+std::span<const vcpu_slot> SlotTable::slots() const { return {slot(0), count_}; }
+
+Result<void> SlotTable::release(std::uint32_t index) {
+  vcpu_slot* const freed = slot(index);
+  const std::uint64_t thread = std::uint64_t{freed->tgid} << 32 | freed->tid;
+  const VcpuKey by_pointer{freed->vcpu, 0};
+  const VcpuKey by_thread{thread, std::uint64_t{freed->vcpu_id + 1}};
+  forget(fds_.slot_of_vcpu, freed->vcpu ? &by_pointer : &by_thread, index);
+  forget(fds_.slot_of_thread, &thread, index);
+  // The owner goes first: from here on no event of any vCPU can take this slot for its own.
+  freed->fast_start = 0;
+  freed->thread_start = 0;
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  std::memset(freed, 0, sizeof(*freed));
+  return add_free(index);
+}
+
+std::array<std::uint64_t, KVMX_LOSSES> SlotTable::losses() const {
+  std::array<std::uint64_t, KVMX_LOSSES> events;
+  const auto* counters = static_cast<const std::uint64_t*>(lost_.data());
+  for (std::size_t i = 0; i < events.size(); ++i)
+    events[i] = __atomic_load_n(&counters[i], __ATOMIC_RELAXED);
+  return events;
+}
+
+}  // namespace kvmx

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "bpf/vcpu_slot.h"
+#include "exporter/base/result.h"
+
+namespace kvmx {
+
+/// A memory map that unmaps itself.
+class Mapping {
+ public:
+  Mapping() = default;
+  /// `size` bytes of the BPF map `fd`, shared with the kernel.
+  static Result<Mapping> of_map(int fd, std::size_t size, bool writable);
+  Mapping(Mapping&& other) noexcept;
+  Mapping& operator=(Mapping&& other) noexcept;
+  ~Mapping();
+
+  [[nodiscard]] void* data() const { return data_; }
+
+ private:
+  void* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// The file descriptors of the maps that a SlotTable works on; owned by the skeleton.
+struct SlotMapFds {
+  int slots = -1;
+  int free_slots = -1;
+  int slot_of_vcpu = -1;
+  int slot_of_thread = -1;
+  int lost = -1;
+};
+
+/// The slots of all vCPUs, mapped from the kernel: read in place, without system calls.
+class SlotTable {
+ public:
+  /// Maps `count` slots and, where `fill` is set, enters every one of them as free.
+  static Result<SlotTable> map(const SlotMapFds& fds, std::uint32_t count, bool fill);
+
+  /// All slots, free ones too (tgid 0). The kernel writes them while they are read.
+  [[nodiscard]] std::span<const vcpu_slot> slots() const;
+
+  /// Clears a slot whose VM is gone and makes it available again.
+  Result<void> release(std::uint32_t index);
+
+  /// Events lost, by enum kvmx_loss.
+  [[nodiscard]] std::array<std::uint64_t, KVMX_LOSSES> losses() const;
+
+ private:
+  Result<void> add_free(std::uint32_t index) const;
+  vcpu_slot* slot(std::uint32_t index) const;
+
+  SlotMapFds fds_;
+  Mapping slots_;
+  Mapping lost_;
+  std::uint32_t count_ = 0;
+};
+
+}  // namespace kvmx

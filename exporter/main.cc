@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <csignal>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <mutex>
+#include <variant>
+
+#include "exporter/base/log.h"
+#include "exporter/base/version.h"
+#include "exporter/exporter.h"
+#include "exporter/exposition/text_writer.h"
+#include "exporter/metrics/page.h"
+#include "exporter/options.h"
+#include "exporter/web/pages.h"
+#include "exporter/web/server.h"
+
+namespace {
+
+using kvmx::Exporter;
+using kvmx::LastScrape;
+using kvmx::Options;
+using kvmx::Response;
+
+/// Renders /metrics and remembers how that went, for the next one to tell.
+class Scraper {
+ public:
+  explicit Scraper(Exporter& exporter) : exporter_(exporter) {}
+
+  Response scrape() {
+    const auto began = std::chrono::steady_clock::now();
+    kvmx::MetricsPage page = kvmx::render_metrics(*exporter_.snapshot(), last());
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+    const std::lock_guard lock(mutex_);
+    last_ = {took.count(), page.series};
+    return {200, std::string(kvmx::TextWriter::kContentType), std::move(page.text)};
+  }
+
+ private:
+  LastScrape last() {
+    const std::lock_guard lock(mutex_);
+    return last_;
+  }
+
+  Exporter& exporter_;
+  std::mutex mutex_;
+  LastScrape last_;
+};
+
+kvmx::Routes routes(Exporter& exporter, Scraper& scraper, const Options& options) {
+  return {
+      {options.telemetry_path, [&scraper] { return scraper.scrape(); }},
+      {"/-/healthy", [] { return Response{.body = "healthy\n"}; }},
+      {"/-/ready", [] { return Response{.body = "ready\n"}; }},
+      {"/",
+       [&exporter, path = options.telemetry_path] {
+         return Response{200, "text/html; charset=utf-8",
+                         kvmx::landing_page(*exporter.snapshot(), path)};
+       }},
+  };
+}
+
+/// Keeps house once a second until the process is told to end.
+void run_until_signal(Exporter& exporter, const sigset_t& signals) {
+  const timespec second{1, 0};
+  for (;;) {
+    const int signal = ::sigtimedwait(&signals, nullptr, &second);
+    if (signal > 0) {
+      spdlog::info("ending: signal {}", signal);
+      return;
+    }
+    if (const auto attached = exporter.attach(); !attached)
+      spdlog::error("{}", attached.error().message);
+    exporter.housekeep();
+  }
+}
+
+int fail(const kvmx::Error& error) {
+  spdlog::error("{}", error.message);
+  return EXIT_FAILURE;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto parsed = kvmx::parse_options(argc, argv);
+  if (const auto* exit = std::get_if<kvmx::ExitCode>(&parsed)) return exit->code;
+  const auto& options = std::get<Options>(parsed);
+  kvmx::start_log(options.log_level);
+  spdlog::info("kvm_exit_exporter {} (revision {})", kvmx::kVersion, kvmx::kRevision);
+
+  // Before any thread is made, so that all of them leave these signals to run_until_signal().
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  Exporter exporter({options.max_vcpus, options.scrape_min_interval, options.vm_linger});
+  if (const auto attached = exporter.attach(); !attached) return fail(attached.error());
+
+  Scraper scraper(exporter);
+  const auto server = kvmx::WebServer::start(options.listen_addresses,
+                                             routes(exporter, scraper, options));
+  if (!server) return fail(server.error());
+  for (const std::string& address : options.listen_addresses)
+    spdlog::info("serving {} on {}", options.telemetry_path, address);
+  run_until_signal(exporter, signals);
+  return EXIT_SUCCESS;
+}

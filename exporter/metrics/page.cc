@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/metrics/page.h"
+
+#include <prometheus/text_serializer.h>
+
+#include "exporter/metrics/families.h"
+
+namespace kvmx {
+
+MetricsPage render_metrics(const Snapshot& snapshot, const LastScrape& last) {
+  MetricsPage page;
+  TextWriter writer(page.text);
+  write_exits(snapshot, writer);
+  write_msrs(snapshot, writer);
+  write_timers(snapshot, writer);
+  write_vms(snapshot, writer);
+  write_host(snapshot, writer);
+  page.series = writer.series();
+  page.text += prometheus::TextSerializer().Serialize(self_families(snapshot, last));
+  return page;
+}
+
+}  // namespace kvmx

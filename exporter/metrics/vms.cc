@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "exporter/metrics/families.h"
+
+namespace kvmx {
+namespace {
+
+constexpr Family kInfo = {"kvm_vm_info", MetricType::gauge, "Who the VM is; always 1."};
+constexpr Family kVcpus = {"kvm_vm_vcpus", MetricType::gauge, "vCPUs of the VM seen to run."};
+constexpr Family kStart = {"kvm_vm_start_time_seconds", MetricType::gauge,
+                           "Start of the VM's process, in seconds since the epoch."};
+
+void add_identity(Labels& labels, const VmCounts& vm) {
+  labels.add("name", vm.identity.name);
+  labels.add("uuid", vm.identity.uuid);
+  labels.add("domain", vm.identity.domain);
+  labels.add("vmm", vm.identity.vmm);
+  labels.add("pid", vm.key.tgid);
+  labels.add("namespace", vm.identity.kube_namespace);
+  labels.add("pod", vm.identity.kube_name);
+  labels.add("id", vm.identity.id);
+}
+
+template <typename Write>
+void for_each_vm(const Snapshot& snapshot, Write write) {
+  for (const VmCounts& vm : snapshot.vms) {
+    Labels labels;
+    labels.add("vm", vm.label);
+    write(vm, labels);
+  }
+}
+
+}  // namespace
+
+void write_vms(const Snapshot& snapshot, TextWriter& writer) {
+  writer.begin(kInfo);
+  for_each_vm(snapshot, [&](const VmCounts& vm, Labels& labels) {
+    add_identity(labels, vm);
+    writer.sample(labels, std::uint64_t{1});
+  });
+
+  writer.begin(kVcpus);
+  for_each_vm(snapshot, [&](const VmCounts& vm, const Labels& labels) {
+    const auto known =
+        std::ranges::count_if(vm.vcpus, [](const VcpuCounts& vcpu) { return vcpu.id.has_value(); });
+    if (known > 0) writer.sample(labels, static_cast<std::uint64_t>(known));
+  });
+
+  writer.begin(kStart);
+  for_each_vm(snapshot, [&](const VmCounts& vm, const Labels& labels) {
+    writer.sample(labels, Nanoseconds{snapshot.boot_time_ns + vm.key.start_ns});
+  });
+}
+
+}  // namespace kvmx

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/names/msr_tables.h"
+
+namespace kvmx {
+namespace {
+
+// Hyper-V: include/hyperv/hvgdk_mini.h and (SYNDBG) arch/x86/kvm/hyperv.h; KVM's own:
+// arch/x86/include/uapi/asm/kvm_para.h. All of Linux 7.2.
+constexpr CodeName kVirtualMsrs[] = {
+    {0x40000000, "HV_X64_MSR_GUEST_OS_ID"},
+    {0x40000001, "HV_X64_MSR_HYPERCALL"},
+    {0x40000002, "HV_X64_MSR_VP_INDEX"},
+    {0x40000003, "HV_X64_MSR_RESET"},
+    {0x40000010, "HV_X64_MSR_VP_RUNTIME"},
+    {0x40000020, "HV_X64_MSR_TIME_REF_COUNT"},
+    {0x40000021, "HV_X64_MSR_REFERENCE_TSC"},
+    {0x40000022, "HV_X64_MSR_TSC_FREQUENCY"},
+    {0x40000023, "HV_X64_MSR_APIC_FREQUENCY"},
+    {0x40000070, "HV_X64_MSR_EOI"},
+    {0x40000071, "HV_X64_MSR_ICR"},
+    {0x40000072, "HV_X64_MSR_TPR"},
+    {0x40000073, "HV_X64_MSR_VP_ASSIST_PAGE"},
+    {0x40000080, "HV_X64_MSR_SCONTROL"},
+    {0x40000081, "HV_X64_MSR_SVERSION"},
+    {0x40000082, "HV_X64_MSR_SIEFP"},
+    {0x40000083, "HV_X64_MSR_SIMP"},
+    {0x40000084, "HV_X64_MSR_EOM"},
+    {0x40000085, "HV_X64_MSR_SIRBP"},
+    {0x400000f0, "HV_X64_MSR_GUEST_IDLE"},
+    {0x400000f1, "HV_X64_MSR_SYNDBG_CONTROL"},
+    {0x400000f2, "HV_X64_MSR_SYNDBG_STATUS"},
+    {0x400000f3, "HV_X64_MSR_SYNDBG_SEND_BUFFER"},
+    {0x400000f4, "HV_X64_MSR_SYNDBG_RECV_BUFFER"},
+    {0x400000f5, "HV_X64_MSR_SYNDBG_PENDING_BUFFER"},
+    {0x400000ff, "HV_X64_MSR_SYNDBG_OPTIONS"},
+    {0x40000105, "HV_X64_MSR_CRASH_CTL"},
+    {0x40000106, "HV_X64_MSR_REENLIGHTENMENT_CONTROL"},
+    {0x40000107, "HV_X64_MSR_TSC_EMULATION_CONTROL"},
+    {0x40000108, "HV_X64_MSR_TSC_EMULATION_STATUS"},
+    {0x40000118, "HV_X64_MSR_TSC_INVARIANT_CONTROL"},
+    {0x40001080, "HV_X64_MSR_NESTED_SCONTROL"},
+    {0x40001081, "HV_X64_MSR_NESTED_SVERSION"},
+    {0x40001082, "HV_X64_MSR_NESTED_SIEFP"},
+    {0x40001083, "HV_X64_MSR_NESTED_SIMP"},
+    {0x40001084, "HV_X64_MSR_NESTED_EOM"},
+    {0x4b564d00, "KVM_WALL_CLOCK_NEW"},
+    {0x4b564d01, "KVM_SYSTEM_TIME_NEW"},
+    {0x4b564d02, "KVM_ASYNC_PF_EN"},
+    {0x4b564d03, "KVM_STEAL_TIME"},
+    {0x4b564d04, "KVM_PV_EOI_EN"},
+    {0x4b564d05, "KVM_POLL_CONTROL"},
+    {0x4b564d06, "KVM_ASYNC_PF_INT"},
+    {0x4b564d07, "KVM_ASYNC_PF_ACK"},
+    {0x4b564d08, "KVM_MIGRATION_CONTROL"},
+};
+
+static_assert(is_sorted_unique(kVirtualMsrs));
+
+}  // namespace
+
+std::span<const CodeName> virtual_msrs() { return kVirtualMsrs; }
+
+}  // namespace kvmx

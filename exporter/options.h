@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace kvmx {
+
+struct Options {
+  std::vector<std::string> listen_addresses = {":10177"};
+  std::string telemetry_path = "/metrics";
+  std::uint32_t max_vcpus = 4096;
+  std::chrono::milliseconds scrape_min_interval{1000};
+  std::chrono::milliseconds vm_linger{300'000};
+  std::string log_level = "info";
+};
+
+/// The command line asks for no run: --help, --version, or a mistake. What was to be said is said.
+struct ExitCode {
+  int code;  ///< 0, or 2 for a mistake
+};
+
+std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv);
+
+}  // namespace kvmx

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/snapshot/slot_reader.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <ctime>
+#include <map>
+#include <utility>
+
+#include "exporter/kernel/reason_ids.h"
+
+namespace kvmx {
+namespace {
+
+/// A word that the kernel may be writing. On x86-64 words are read whole and in program order, so
+/// what is loaded after a word is at least as new as what the kernel wrote before it.
+template <typename T>
+T load(const T& word) {
+  return __atomic_load_n(&word, __ATOMIC_ACQUIRE);
+}
+
+std::optional<std::uint32_t> exit_code(const vcpu_slot& slot, Isa isa, std::uint32_t id) {
+  if (id < KVMX_DENSE_REASONS) return dense_exit_code(isa, id);
+  if (id == KVMX_REASON_OTHER) return std::nullopt;
+  return load(slot.reason_code[id - KVMX_DENSE_REASONS]);
+}
+
+std::optional<std::uint32_t> msr_index(const vcpu_slot& slot, std::uint32_t id) {
+  static constexpr std::array<std::uint32_t, KVMX_FIXED_MSRS> fixed = {
+#define KVMX_LIST(index) index,
+      KVMX_WELL_KNOWN_MSRS(KVMX_LIST)
+#undef KVMX_LIST
+  };
+  if (id < fixed.size()) return fixed[id];
+  if (id == KVMX_MSR_OTHER) return std::nullopt;
+  return load(slot.msr_index[id - KVMX_FIXED_MSRS]);
+}
+
+void read_msrs(const vcpu_slot& slot, VcpuCounts& counts) {
+  for (std::uint32_t id = 0; id < KVMX_MSRS; ++id) {
+    MsrCount msr;
+    for (std::size_t op = 0; op < msr.accesses.size(); ++op)
+      msr.accesses[op] = load(slot.msr[id].count[op]);
+    if (msr.accesses == std::array<std::uint64_t, KVMX_MSR_OPS>{}) continue;
+    msr.index = msr_index(slot, id);
+    counts.msrs.push_back(msr);
+  }
+  std::ranges::sort(counts.msrs, {}, &MsrCount::index);
+}
+
+template <typename Array>
+void add(Array& sum, const Array& more) {
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
+}
+
+/// Adds the counts of another slot of the same vCPU: its thread, or its pointer, has changed.
+void merge(VcpuCounts& into, const VcpuCounts& more) {
+  for (const ReasonCount& reason : more.reasons) {
+    const auto at = std::ranges::lower_bound(into.reasons, reason.code, {}, &ReasonCount::code);
+    if (at == into.reasons.end() || at->code != reason.code) {
+      into.reasons.insert(at, reason);
+    } else {
+      at->exits += reason.exits;
+      at->handling_ns += reason.handling_ns;
+    }
+  }
+  for (const MsrCount& msr : more.msrs) {
+    const auto at = std::ranges::lower_bound(into.msrs, msr.index, {}, &MsrCount::index);
+    if (at == into.msrs.end() || at->index != msr.index) {
+      into.msrs.insert(at, msr);
+    } else {
+      add(at->accesses, msr.accesses);
+    }
+  }
+  add(into.msr_faults, more.msr_faults);
+  add(into.timer_arms, more.timer_arms);
+  if (more.hv_timer_in_use) into.hv_timer_in_use = more.hv_timer_in_use;
+}
+
+VcpuCounts& vcpu_of(VmCounts& vm, std::optional<std::uint32_t> id) {
+  const auto at = std::ranges::lower_bound(vm.vcpus, id, {}, &VcpuCounts::id);
+  if (at != vm.vcpus.end() && at->id == id) return *at;
+  VcpuCounts fresh;
+  fresh.id = id;
+  return *vm.vcpus.insert(at, std::move(fresh));
+}
+
+/// Slots made for threads, before an event gave the VM's pointer, belong to the process's first VM.
+void adopt_threads(std::map<VmKey, VmCounts>& vms) {
+  for (auto at = vms.begin(); at != vms.end();) {
+    const auto next = std::next(at);
+    const bool same_process = next != vms.end() && at->first.kvm == 0 &&
+                              next->first.tgid == at->first.tgid &&
+                              next->first.start_ns == at->first.start_ns;
+    if (same_process) {
+      for (const VcpuCounts& vcpu : at->second.vcpus) merge(vcpu_of(next->second, vcpu.id), vcpu);
+      for (const std::uint32_t slot : at->second.slots) next->second.slots.push_back(slot);
+      vms.erase(at);
+    }
+    at = next;
+  }
+}
+
+}  // namespace
+
+void SlotReader::read_reasons(const vcpu_slot& slot, Isa isa, Shown& shown,
+                              VcpuCounts& counts) const {
+  const std::uint64_t stamp = load(slot.exit_ns);
+  const std::uint32_t current = load(slot.exit_id);
+  std::array<std::uint64_t, KVMX_REASONS> ns;
+  for (std::uint32_t id = 0; id < KVMX_REASONS; ++id) ns[id] = load(slot.reason[id].ns);
+  const std::uint64_t now = clock_();
+  if (stamp != 0 && load(slot.exit_ns) == stamp && current < KVMX_REASONS && now > stamp)
+    ns[current] += now - stamp;
+
+  ns[shown.exit_id] = std::max(ns[shown.exit_id], shown.ns);
+  if (current < KVMX_REASONS) shown = {current, ns[current]};
+
+  for (std::uint32_t id = 0; id < KVMX_REASONS; ++id) {
+    const std::uint64_t exits = load(slot.reason[id].count);
+    if (exits != 0) counts.reasons.push_back({exit_code(slot, isa, id), exits, ns[id]});
+  }
+  std::ranges::sort(counts.reasons, {}, &ReasonCount::code);
+}
+
+VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, Shown& shown) const {
+  VcpuCounts counts;
+  const std::uint32_t id = slot.vcpu_id;
+  if (id != KVMX_VCPU_UNKNOWN) counts.id = id;
+  read_reasons(slot, static_cast<Isa>(load(slot.isa)), shown, counts);
+  read_msrs(slot, counts);
+  for (std::size_t op = 0; op < counts.msr_faults.size(); ++op)
+    counts.msr_faults[op] = load(slot.msr_faults[op]);
+  for (std::size_t timer = 0; timer < counts.timer_arms.size(); ++timer)
+    counts.timer_arms[timer] = load(slot.timer_arms[timer]);
+  const std::uint32_t seen = load(slot.timer_seen);
+  if (seen != 0) counts.hv_timer_in_use = seen == 1 + KVMX_TIMER_HV;
+  return counts;
+}
+
+std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots) {
+  shown_.resize(slots.size());
+  std::map<VmKey, VmCounts> vms;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const vcpu_slot& slot = slots[i];
+    const std::uint32_t tgid = load(slot.tgid);
+    if (tgid == 0) continue;
+    const VmKey key{tgid, slot.vm_start, slot.kvm};
+    VmCounts& vm = vms[key];
+    vm.key = key;
+    vm.isa = std::max(vm.isa, static_cast<Isa>(load(slot.isa)));
+    if (vm.comm.empty()) vm.comm.assign(slot.comm, ::strnlen(slot.comm, sizeof(slot.comm)));
+    vm.slots.push_back(static_cast<std::uint32_t>(i));
+    const VcpuCounts counts = read_slot(slot, shown_[i]);
+    merge(vcpu_of(vm, counts.id), counts);
+  }
+  adopt_threads(vms);
+  std::vector<VmCounts> found;
+  found.reserve(vms.size());
+  for (auto& [key, vm] : vms) found.push_back(std::move(vm));
+  return found;
+}
+
+void SlotReader::forget(std::uint32_t slot) {
+  if (slot < shown_.size()) shown_[slot] = {};
+}
+
+std::uint64_t monotonic_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+}  // namespace kvmx

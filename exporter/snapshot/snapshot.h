@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bpf/vcpu_slot.h"
+#include "exporter/identity/vm_identity.h"
+#include "exporter/kernel/host.h"
+#include "exporter/kernel/probe_state.h"
+#include "exporter/names/isa.h"
+
+namespace kvmx {
+
+/// Exits of one reason.
+struct ReasonCount {
+  std::optional<std::uint32_t> code;  ///< the hardware's exit code; nothing: "other"
+  std::uint64_t exits = 0;
+  std::uint64_t handling_ns = 0;  ///< exit to next entry, the exit now being handled included
+};
+
+/// Accesses to one MSR, by enum kvmx_msr_op.
+struct MsrCount {
+  std::optional<std::uint32_t> index;  ///< nothing: "other"
+  std::array<std::uint64_t, KVMX_MSR_OPS> accesses{};
+};
+
+/// Everything counted for one vCPU since its slot was made. Only what is not zero is listed.
+struct VcpuCounts {
+  std::optional<std::uint32_t> id;    ///< nothing: events whose vCPU is not known
+  std::vector<ReasonCount> reasons;   ///< by code
+  std::vector<MsrCount> msrs;         ///< by index
+  std::array<std::uint64_t, KVMX_MSR_OPS> msr_faults{};
+  std::array<std::uint64_t, KVMX_TIMERS> timer_arms{};  ///< by enum kvmx_timer
+  std::optional<bool> hv_timer_in_use;                  ///< nothing before the first arming
+};
+
+/// One VM for as long as it lives. Process ids are reused; with their start time they are not.
+struct VmKey {
+  std::uint32_t tgid = 0;
+  std::uint64_t start_ns = 0;  ///< start of the process, ns since boot
+  std::uint64_t kvm = 0;       ///< which VM of the process; 0 where the kernel does not tell
+  auto operator<=>(const VmKey&) const = default;
+};
+
+struct VmCounts {
+  VmKey key;
+  Isa isa = Isa::other;
+  std::string comm;                  ///< name of the process
+  std::vector<VcpuCounts> vcpus;     ///< by id, the unknown one first
+  std::vector<std::uint32_t> slots;  ///< indices of the slots that these counts come from
+  std::string label;                 ///< what the label `vm` says; unique on the host
+  VmIdentity identity;
+  bool gone = false;  ///< its process has ended; kept for --vm.linger
+};
+
+struct SlotCounts {
+  std::uint32_t used = 0;
+  std::uint32_t lingering = 0;
+  std::uint32_t free = 0;
+};
+
+/// Everything known at one moment; never changed afterwards.
+struct Snapshot {
+  std::vector<VmCounts> vms;  ///< in order of their keys
+  HostInfo host;
+  std::vector<ProbeState> probes;
+  std::array<std::uint64_t, KVMX_LOSSES> losses{};  ///< by enum kvmx_loss
+  SlotCounts slots;
+  std::uint64_t boot_time_ns = 0;  ///< since the epoch
+};
+
+}  // namespace kvmx
