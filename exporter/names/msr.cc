@@ -152,6 +152,8 @@ std::span<const CodeName> table_for(std::uint32_t index) {
 
 }  // namespace
 
+std::span<const MsrFamily> msr_families() { return kFamilies; }
+
 std::string_view msr_name(std::uint32_t index) {
   const std::string_view name = find_name(table_for(index), index);
   return name.empty() ? family_member_name(index) : name;
