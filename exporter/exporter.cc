@@ -77,6 +77,7 @@ void Exporter::refresh() {
 void Exporter::housekeep() {
   const std::lock_guard lock(mutex_);
   if (!probes_) return;
+  probes_->drain_new();
   vms_.notice_ended();
   refresh();
   const auto long_ago = Clock::now() - config_.linger;
@@ -87,6 +88,11 @@ void Exporter::housekeep() {
     freed = true;
   }
   if (freed) refresh();
+}
+
+int Exporter::wake_fd() {
+  const std::lock_guard lock(mutex_);
+  return probes_ ? probes_->new_slots_fd() : -1;
 }
 
 void Exporter::release(const VmCounts& vm) {

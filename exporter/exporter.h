@@ -35,9 +35,12 @@ class Exporter {
   /// the same one.
   std::shared_ptr<const Snapshot> snapshot();
 
-  /// To be called every second or so: learns of new VMs while they live, notices those that ended,
-  /// and frees the slots of those that ended long ago.
+  /// To be called every second, and when wake_fd() is readable: learns of new VMs while they live,
+  /// notices those that ended, and frees the slots of those that ended long ago.
   void housekeep();
+
+  /// Readable when vCPUs have been seen that were not there before; -1 while nothing is attached.
+  int wake_fd();
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <poll.h>
+#include <sys/signalfd.h>
+
+#include <array>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <ctime>
-#include <filesystem>
 #include <mutex>
 #include <variant>
 
 #include "exporter/base/log.h"
+#include "exporter/base/unique_fd.h"
 #include "exporter/base/version.h"
 #include "exporter/exporter.h"
 #include "exporter/exposition/text_writer.h"
@@ -60,13 +64,15 @@ kvmx::Routes routes(Exporter& exporter, Scraper& scraper, const Options& options
   };
 }
 
-/// Keeps house once a second until the process is told to end.
+/// Keeps house, once a second and for every new vCPU, until the process is told to end.
 void run_until_signal(Exporter& exporter, const sigset_t& signals) {
-  const timespec second{1, 0};
+  const kvmx::UniqueFd ending(::signalfd(-1, &signals, SFD_CLOEXEC));
   for (;;) {
-    const int signal = ::sigtimedwait(&signals, nullptr, &second);
-    if (signal > 0) {
-      spdlog::info("ending: signal {}", signal);
+    std::array<pollfd, 2> waited = {pollfd{ending.get(), POLLIN, 0},
+                                    pollfd{exporter.wake_fd(), POLLIN, 0}};
+    ::poll(waited.data(), waited.size(), 1000);
+    if (waited[0].revents != 0) {
+      spdlog::info("told to end by a signal");
       return;
     }
     if (const auto attached = exporter.attach(); !attached)

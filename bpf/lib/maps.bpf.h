@@ -55,6 +55,15 @@ struct {
   __type(value, __u32);
 } slot_of_thread SEC(".maps");
 
+/*
+ * Indices of slots just made: wakes the exporter, which then learns who the VM is before a
+ * short-lived one is gone. Full: nothing is lost, the exporter also looks once a second.
+ */
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 4096);
+} new_slots SEC(".maps");
+
 /* enum kvmx_loss -> events. */
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);

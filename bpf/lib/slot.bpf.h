@@ -60,6 +60,7 @@ static __always_inline struct vcpu_slot *kvmx_new_slot(const struct vcpu_key *ke
   slot->tid = (__u32)ref->thread.pid_tgid;
   slot->thread_start = ref->thread.start;
   *(volatile __u32 *)&slot->tgid = ref->thread.pid_tgid >> 32;
+  bpf_ringbuf_output(&new_slots, index, sizeof(*index), 0);
   return slot;
 }
 

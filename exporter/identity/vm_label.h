@@ -14,8 +14,8 @@ struct VmToLabel {
   std::uint32_t tgid = 0;      ///< its process
   std::uint64_t start_ns = 0;  ///< start of that process: process ids are reused
   std::uint32_t ordinal = 0;   ///< which VM of that process, from 0; must stay the VM's own
-  std::string_view name;       ///< VmIdentity::title(), or ""
-  std::string_view comm;       ///< name of the process
+  std::string_view name = {};  ///< VmIdentity::title(), or ""
+  std::string_view comm = {};  ///< name of the process
   bool gone = false;           ///< its process has ended, its last counts are still shown
 };
 

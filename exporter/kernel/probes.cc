@@ -154,6 +154,8 @@ void Probes::SkeletonDeleter::operator()(kvm_exit_bpf* skeleton) const {
   kvm_exit_bpf__destroy(skeleton);
 }
 
+void Probes::RingDeleter::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+
 void Probes::LinkDeleter::operator()(bpf_link* link) const { bpf_link__destroy(link); }
 
 Result<Probes> Probes::attach(const Features& features, std::uint32_t max_vcpus) {
@@ -183,6 +185,12 @@ Result<Probes> Probes::attach(const Features& features, std::uint32_t max_vcpus)
   if (!table) return table.error();
   probes.table_ = std::move(*table);
 
+  // What is in the ring does not matter, only that there is something: the table has it all.
+  const auto pass_over = [](void*, void*, std::size_t) { return 0; };
+  probes.new_slots_.reset(
+      ring_buffer__new(bpf_map__fd(skeleton.maps.new_slots), pass_over, nullptr, nullptr));
+  if (!probes.new_slots_) return errno_error("map the ring of new slots", errno);
+
   for (std::size_t i = 0; i < chosen.size(); ++i) {
     if (!chosen[i]) continue;
     // The skeleton's own link is not used: it attaches all or nothing.
@@ -198,6 +206,10 @@ Result<Probes> Probes::attach(const Features& features, std::uint32_t max_vcpus)
     return Error{"no KVM event can be attached to. Run with --log.level=debug to see why"};
   return probes;
 }
+
+int Probes::new_slots_fd() const { return ring_buffer__epoll_fd(new_slots_.get()); }
+
+void Probes::drain_new() { ring_buffer__consume(new_slots_.get()); }
 
 std::vector<ProbeState> Probes::states() const {
   std::vector<ProbeState> states = detached_probes();

@@ -13,6 +13,7 @@
 
 struct bpf_link;
 struct kvm_exit_bpf;
+struct ring_buffer;
 
 namespace kvmx {
 
@@ -32,6 +33,10 @@ class Probes {
   ~Probes();
 
   [[nodiscard]] std::vector<ProbeState> states() const;
+  /// Readable while there are slots made since drain_new() was last called.
+  [[nodiscard]] int new_slots_fd() const;
+  void drain_new();
+
   [[nodiscard]] SlotTable& table() { return table_; }
   [[nodiscard]] const SlotTable& table() const { return table_; }
 
@@ -42,11 +47,15 @@ class Probes {
   struct LinkDeleter {
     void operator()(bpf_link* link) const;
   };
+  struct RingDeleter {
+    void operator()(ring_buffer* ring) const;
+  };
   Probes();
 
   std::unique_ptr<kvm_exit_bpf, SkeletonDeleter> skeleton_;
   std::vector<std::unique_ptr<bpf_link, LinkDeleter>> links_;  ///< gone before the programs are
   std::array<int, kEventNames.size()> program_fds_{};  ///< of the attached programs, else -1
+  std::unique_ptr<ring_buffer, RingDeleter> new_slots_;
   SlotTable table_;
 };
 

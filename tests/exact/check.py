@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+"""check.py DIR: compares what scenario.sh left in DIR, count by count.
+
+Three sources must agree exactly: the exporter's metrics, an independent witness in the kernel
+(tracefs), and the guests' own account of what they did. Prints what was compared; exits with 1 if
+anything differs, if a series has no counterpart, or if nothing was compared.
+"""
+
+import json
+import pathlib
+import re
+import sys
+from collections import Counter, defaultdict
+
+from metrics import parse_metrics
+
+OPS = {0: "read", 1: "write"}
+ISAS = {"vmx": 1, "svm": 2}
+
+
+class Checker:
+    """Counts comparisons and remembers those that failed."""
+
+    def __init__(self):
+        self.compared = Counter()
+        self.failures = []
+
+    def equal(self, kind, what, got, want):
+        self.compared[kind] += 1
+        if got != want:
+            self.failures.append(f"{kind}: {what}: {got}, expected {want}")
+
+    def same(self, kind, what, got, want):
+        """Two Counters, key by key, in both directions."""
+        for key in sorted(set(got) | set(want), key=str):
+            self.equal(kind, f"{what} {key}", got[key], want[key])
+
+
+def numbers(text):
+    return {k: int(v, 0) for k, v in re.findall(r"(\w+):?\s*[=:]\s*(0x[0-9a-f]+|\d+)", text)}
+
+
+def read_hist(path):
+    """[(fields, count)] of a histogram file; refuses one that dropped anything."""
+    text = path.read_text()
+    dropped = re.search(r"Dropped: (\d+)", text)
+    if not dropped or int(dropped[1]):
+        sys.exit(f"{path}: the witness itself lost events; make its table larger")
+    rows = re.findall(r"^\{(.*)\} hitcount:\s*(\d+)", text, re.M)
+    return [(numbers(fields), int(count)) for fields, count in rows]
+
+
+def read_trace(path):
+    """The same from a trace of every event: {event: [(fields, 1)]}."""
+    text = path.read_text()
+    kept = re.search(r"entries-in-buffer/entries-written: (\d+)/(\d+)", text)
+    if not kept or kept[1] != kept[2]:
+        sys.exit(f"{path}: the witness itself lost events; make its buffer larger")
+    events = defaultdict(list)
+    for pid, event, rest in re.findall(r"-(\d+)\s+\[\d+\].*?: (kvm_\w+): (.*)", text):
+        fields = {"common_pid": int(pid)}
+        if event == "kvm_msr":
+            op, ecx = re.match(r"msr_(\w+) ([0-9a-f]+)", rest).groups()
+            fields |= {"write": int(op == "write"), "ecx": int(ecx, 16)}
+            fields["exception"] = int("#GP" in rest)
+        elif event == "kvm_hv_timer_state":
+            vcpu, state = re.match(r"vcpu_id ([0-9a-f]+) hv_timer ([0-9a-f]+)", rest).groups()
+            fields |= {"vcpu_id": int(vcpu, 16), "hv_timer_in_use": int(state, 16)}
+        events[event].append((fields, 1))
+    return events
+
+
+def witness(directory):
+    events = ["kvm_exit", "kvm_msr", "kvm_hv_timer_state"]
+    if (directory / "hist" / "kvm_exit").exists():
+        return {event: read_hist(directory / "hist" / event) for event in events}
+    seen = read_trace(directory / "trace.txt")
+    if seen["kvm_exit"]:
+        sys.exit("this kernel fires kvm_exit but has no hist triggers: not handled")
+    return seen
+
+
+def kernel_reason_names(directory, isa):
+    """The kernel's own names of exit codes, from the event's print format: {code: name}."""
+    text = (directory / "format" / "kvm_exit").read_text()
+    tables = re.findall(r"__print_symbolic\((.*?)\)(?= :|,)", text, re.S)
+    table = tables[0] if isa == "vmx" else tables[1]
+    names = {}
+    for code, name in re.findall(r"\{ ([^,]+), \"([^\"]+)\" \}", table):
+        value = sum(int(term, 0) for term in code.split("+"))
+        names.setdefault(value & 0xFFFFFFFF, name)
+    return names
+
+
+class Vm:
+    """One guest's report, and the metrics and witness rows that are its own."""
+
+    def __init__(self, report, label, metrics, seen):
+        self.label = label
+        self.program = report["program"]
+        self.vcpus = report["vms"][0]["vcpus"]
+        self.debugfs = report["vms"][0]["debugfs"]
+        self.vcpu_of = {t["tid"]: v["vcpu"] for v in self.vcpus for t in v["threads"]}
+        self.metrics = [m for m in metrics if m.labels.get("vm") == label]
+        self.seen = {
+            event: [(f, n) for f, n in rows if f["common_pid"] in self.vcpu_of]
+            for event, rows in seen.items()
+        }
+
+    def total(self, name, *by, **where):
+        """A family's samples summed by labels: {label values: sum}."""
+        sums = Counter()
+        for m in self.metrics:
+            if m.name == name and all(m.labels[k] == v for k, v in where.items()):
+                sums[tuple(m.labels[label] for label in by)] += m.value
+        return sums
+
+
+def check_exits(check, vm, names, isa):
+    want = Counter()
+    for fields, count in vm.seen["kvm_exit"]:
+        code = fields["exit_reason"] & (0xFFFF if isa == "vmx" else 0xFFFFFFFF)
+        want[str(fields["vcpu_id"]), names.get(code, hex(code))] += count
+    check.same("exits", vm.label, vm.total("kvm_exits_total", "vcpu", "reason"), want)
+    for (reason,), seconds in vm.total("kvm_exit_handling_seconds_total", "reason").items():
+        check.equal("handling", f"{vm.label} {reason} has a sane time", 0 < seconds < 600, True)
+
+
+def check_msrs(check, vm):
+    """By vCPU, operation and index. What has no counter of its own must be in `other`.
+
+    Where kvm_exit does not fire, a vCPU becomes known with its first timer event only, so its
+    accesses are spread over two labels, each with room for unknown MSRs of its own.
+    """
+    spread = ("",) in vm.total("kvm_msr_accesses_total", "vcpu")
+    accesses, faults = Counter(), Counter()
+    for fields, count in vm.seen["kvm_msr"]:
+        vcpu = "all" if spread else str(vm.vcpu_of[fields["common_pid"]])
+        accesses[vcpu, OPS[fields["write"]], hex(fields["ecx"])] += count
+        if fields["exception"]:
+            faults[OPS[fields["write"]],] += count
+    check.same("faults", vm.label, vm.total("kvm_msr_faults_total", "op"), faults)
+
+    shown = Counter()
+    for (vcpu, op, index), count in vm.total("kvm_msr_accesses_total", "vcpu", "op", "index").items():
+        shown["all" if spread else vcpu, op, index] += count
+    want = Counter()
+    for (vcpu, op, index), count in accesses.items():
+        own = shown[vcpu, op, index]
+        if spread and 0 < own < count:
+            check.equal("msrs", f"{vm.label} is the one with unknown MSRs", vm.program, "random-msr")
+            count, rest = own, count - own
+            want[vcpu, op, ""] += rest
+        want[vcpu, op, index if own else ""] += count
+    check.same("msrs", vm.label, shown, want)
+
+
+def check_timers(check, vm):
+    want = Counter()
+    for fields, count in vm.seen["kvm_hv_timer_state"]:
+        want[str(fields["vcpu_id"]), "hv" if fields["hv_timer_in_use"] else "sw"] += count
+    check.same("timers", vm.label, vm.total("kvm_timer_arms_total", "vcpu", "timer"), want)
+
+
+def check_own_account(check, vm, isa):
+    """What the guest, and KVM's own statistics, say of a guest that was watched from its start."""
+    want, sums = Counter(), Counter()
+    for vcpu in vm.vcpus:
+        for msr in vcpu["msrs"]:
+            for op in OPS.values():
+                want[op, msr["index"]] += msr[op + "s"]
+                sums[op,] += msr[op + "s"]
+    check.same("guest's MSRs", vm.label, vm.total("kvm_msr_accesses_total", "op"), sums)
+    shown = vm.total("kvm_msr_accesses_total", "op", "index")
+    for (op, index), count in shown.items():
+        if index and vm.program != "random-msr":
+            check.equal("guest's MSRs", f"{vm.label} {op} {index}", count, want[op, index])
+    deadlines = sum(vcpu["guest"]["timer_writes"] for vcpu in vm.vcpus)
+    if vm.program in ("deadline-halt", "deadline-spin", "random-msr"):
+        check.equal("guest's MSRs", f"{vm.label} TSC_DEADLINE writes", shown["write", "0x6e0"],
+                    deadlines)
+    if isa:
+        check_kvm_exits(check, vm)
+        check_program(check, vm, isa)
+
+
+def check_kvm_exits(check, vm):
+    """KVM's own `exits` statistic, a vCPU each (since Linux 5.14) or the VM's sum."""
+    by_vcpu = vm.total("kvm_exits_total", "vcpu")
+    for vcpu in vm.vcpus:
+        if "exits" in vcpu.get("stats", {}):
+            check.equal("KVM's exits", f"{vm.label} vCPU {vcpu['vcpu']}",
+                        by_vcpu[str(vcpu["vcpu"]),], vcpu["stats"]["exits"])
+    if "exits" in vm.debugfs:
+        check.equal("KVM's exits", vm.label, vm.total("kvm_exits_total")[()], vm.debugfs["exits"])
+
+
+# What a program's count must be, by the reason it exits with: (VMX, SVM, the guest's counter).
+REASONS = {
+    "cpuid": ("CPUID", "cpuid", "cpuids"),
+    "hypercall": ("VMCALL", "hypercall", "hypercalls"),
+    "deadline-halt": ("HLT", "hlt", "halts"),
+    "periodic-halt": ("HLT", "hlt", "halts"),
+    "tmict-halt": ("HLT", "hlt", "halts"),
+}
+
+
+def check_program(check, vm, isa):
+    if vm.program in REASONS:
+        vmx, svm, counter = REASONS[vm.program]
+        reason = svm if isa == "svm" else vmx
+        for vcpu in vm.vcpus:
+            check.equal("guest's exits", f"{vm.label} vCPU {vcpu['vcpu']} {reason}",
+                        vm.total("kvm_exits_total", vcpu=str(vcpu["vcpu"]), reason=reason)[()],
+                        vcpu["guest"][counter])
+    if vm.program == "deadline-spin" and isa == "vmx":
+        deadlines = sum(v["guest"]["timer_writes"] for v in vm.vcpus)
+        check.equal("guest's exits", f"{vm.label} hv arms",
+                    vm.total("kvm_timer_arms_total", timer="hv")[()], deadlines)
+        check.equal("guest's exits", f"{vm.label} PREEMPTION_TIMER",
+                    vm.total("kvm_exits_total", reason="PREEMPTION_TIMER")[()], deadlines)
+    if vm.program == "deadline-halt" and isa == "vmx":
+        check.equal("guest's exits", f"{vm.label} has sw arms",
+                    vm.total("kvm_timer_arms_total", timer="sw")[()] > 0, True)
+
+
+def check_health(check, metrics, isa):
+    for m in metrics:
+        if m.name == "kvm_exporter_probe_attached":
+            check.equal("health", f"attached {m.labels}", m.value, 1)
+        if m.name in ("kvm_exporter_events_lost_total", "kvm_exporter_probe_missed_total"):
+            check.equal("health", f"{m.name} {m.labels}", m.value, 0)
+        if m.name == "kvm_host_info":
+            check.equal("health", "isa", m.labels["isa"], isa or "other")
+    check.equal("health", "attached probes",
+                sum(m.name == "kvm_exporter_probe_attached" for m in metrics), 4)
+
+
+def main():
+    directory = pathlib.Path(sys.argv[1])
+    metrics = parse_metrics((directory / "metrics.txt").read_text())
+    isa = next(m.labels["isa"] for m in metrics if m.name == "kvm_host_info")
+    isa = isa if isa in ISAS else None
+    names = kernel_reason_names(directory, isa) if isa else {}
+    seen = witness(directory)
+    check = Checker()
+    check_health(check, metrics, isa)
+    reports, expected = sorted(directory.glob("*.json")), set()
+    for path in reports:
+        vm = Vm(json.loads(path.read_text().splitlines()[-1]), path.stem, metrics, seen)
+        had_events = any(vm.seen.values())
+        check.equal("VMs", f"{vm.label} is known by its name", bool(vm.metrics), had_events)
+        expected |= {vm.label} if had_events else set()
+        check_exits(check, vm, names, isa)
+        check_msrs(check, vm)
+        check_timers(check, vm)
+        if path.stem != "late":
+            check_own_account(check, vm, isa)
+    labels = {m.labels["vm"] for m in metrics if "vm" in m.labels}
+    check.equal("VMs", "no others", labels, expected)
+
+    for failure in check.failures:
+        print("DIFFERS", failure)
+    print(", ".join(f"{kind} {n}" for kind, n in check.compared.items()))
+    print(f"{sum(check.compared.values())} compared, {len(check.failures)} differ"
+          f" ({isa or 'no kvm_exit on this host'}, {len(reports)} guests)")
+    sys.exit(1 if check.failures or not reports else 0)
+
+
+main()
