@@ -37,6 +37,7 @@ static __always_inline int count_exit(const struct vcpu_ref *ref, __u32 isa, boo
     id = kvmx_reason_id(slot, isa, code);
   else
     kvmx_lose(KVMX_LOST_REASON_READ);
+  KVMX_FORGET(id);
   if (id >= KVMX_REASONS) return 0; /* cannot be; the verifier asks */
   slot->isa = isa;
   slot->exit_id = id;
@@ -64,6 +65,7 @@ static __always_inline int count_msr(const struct kvmx_thread *thread, bool writ
   struct vcpu_slot *slot = kvmx_slot_of_thread(thread);
   if (!slot) return 0;
   __u32 id = kvmx_msr_id(slot, index);
+  KVMX_FORGET(id);
   if (id >= KVMX_MSRS) return 0;
   slot->msr[id].count[write]++;
   if (fault) slot->msr_faults[write]++;

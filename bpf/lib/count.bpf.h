@@ -5,6 +5,12 @@
 
 #include "../vcpu_slot.h"
 
+/*
+ * What the compiler knows of a value's bounds the verifier may not, and a check that only the
+ * verifier needs would be dropped: makes the compiler forget, so that the check after it stays.
+ */
+#define KVMX_FORGET(value) asm volatile("" : "+r"(value))
+
 /* SVM exit code -> dense id, or KVMX_NOT_DENSE; codes from 0x400 after those from 0. */
 const volatile __u8 kvmx_svm_dense[KVMX_SVM_CODES];
 
@@ -38,6 +44,7 @@ static __always_inline __u32 kvmx_reason_id(struct vcpu_slot *slot, __u32 isa, _
       entry = code;
     else if (code - KVMX_SVM_HIGH_BASE < KVMX_SVM_HIGH_CODES)
       entry = KVMX_SVM_LOW_CODES + (code - KVMX_SVM_HIGH_BASE);
+    KVMX_FORGET(entry);
     if (entry < KVMX_SVM_CODES && kvmx_svm_dense[entry] < KVMX_DENSE_REASONS)
       return kvmx_svm_dense[entry];
   }

@@ -31,11 +31,11 @@ std::optional<std::uint64_t> Proc::read_start_ticks(std::uint32_t pid) const {
 }
 
 std::optional<std::uint64_t> start_ticks(std::string_view stat) {
-  constexpr int kFieldsAfterName = 22 - 2;
+  constexpr int fields_to_skip = 22 - 2;
   const std::size_t name_end = stat.rfind(')');
   if (name_end == std::string_view::npos) return std::nullopt;
   stat.remove_prefix(name_end + 1);
-  for (int field = 0; field < kFieldsAfterName; ++field) {
+  for (int field = 0; field < fields_to_skip; ++field) {
     const std::size_t space = stat.find(' ');
     if (space == std::string_view::npos) return std::nullopt;
     stat.remove_prefix(space + 1);

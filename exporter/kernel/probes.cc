@@ -22,10 +22,14 @@ namespace {
 
 /// libbpf's own words: of use when loading fails, too much otherwise.
 int log_libbpf(libbpf_print_level, const char* format, va_list arguments) {
-  char line[2048];
-  const int length = std::vsnprintf(line, sizeof(line), format, arguments);
-  std::string_view text(line, std::min<std::size_t>(std::max(length, 0), sizeof(line) - 1));
-  while (text.ends_with('\n')) text.remove_suffix(1);
+  if (!spdlog::should_log(spdlog::level::debug)) return 0;
+  va_list again;
+  va_copy(again, arguments);
+  const int length = std::vsnprintf(nullptr, 0, format, arguments);
+  std::string text(static_cast<std::size_t>(std::max(length, 0)) + 1, '\0');
+  std::vsnprintf(text.data(), text.size(), format, again);
+  va_end(again);
+  while (text.ends_with('\n') || text.ends_with('\0')) text.pop_back();
   spdlog::debug("{}", text);
   return 0;
 }
@@ -34,7 +38,7 @@ int log_libbpf(libbpf_print_level, const char* format, va_list arguments) {
 Error load_error(int error_number) {
   std::string text = "cannot load the BPF programs: ";
   text += std::strerror(error_number);
-  if (error_number != EPERM && error_number != EACCES)
+  if (error_number != EPERM)
     return Error{text + ". Run with --log.level=debug to see the kernel's own words"};
   const std::string lockdown = read_line("/sys/kernel/security/lockdown").value_or("");
   if (lockdown.find("[confidentiality]") != std::string::npos)

@@ -30,8 +30,11 @@ arm_witness() {
     for event in $events; do echo 1 >$instance/events/kvm/"$event"/enable; done
     return
   fi
-  echo "hist:keys=common_pid,write,ecx,exception:size=16384" \
-    >$instance/events/kvm/kvm_msr/trigger
+  # Three keys are the most that older kernels take.
+  for half in "exception == 0" "exception != 0"; do
+    echo "hist:keys=common_pid,write,ecx:size=16384 if $half" \
+      >>$instance/events/kvm/kvm_msr/trigger
+  done
   echo "hist:keys=common_pid,vcpu_id,hv_timer_in_use:size=4096" \
     >$instance/events/kvm/kvm_hv_timer_state/trigger
 }
@@ -51,7 +54,7 @@ disarm_witness() {
   [ -d $instance ] || return 0
   for event in $events; do
     echo 0 >$instance/events/kvm/"$event"/enable
-    grep '^hist' $instance/events/kvm/"$event"/trigger | sed 's/ \[.*//; s/^/!/' |
+    sed -n 's/^hist/!hist/; s/ \[active\]//p' $instance/events/kvm/"$event"/trigger |
       while read -r trigger; do echo "$trigger" >$instance/events/kvm/"$event"/trigger; done
   done
   rmdir $instance
