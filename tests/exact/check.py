@@ -88,8 +88,8 @@ def kernel_reason_names(directory, isa):
     tables = re.findall(r"__print_symbolic\((.*?)\)(?= :|,)", text, re.S)
     table = tables[0] if isa == "vmx" else tables[1]
     names = {}
-    for code, name in re.findall(r"\{ ([^,]+), \"([^\"]+)\" \}", table):
-        value = sum(int(term, 0) for term in code.split("+"))
+    for code, name in re.findall(r"\{ \(?([^,)]+)\)?, \"([^\"]+)\" \}", table):
+        value = sum(int(re.sub(r"u?ll$", "", term.strip()), 0) for term in code.split("+"))
         names.setdefault(value & 0xFFFFFFFF, name)
     return names
 
