@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <string>
 
 #include "exporter/base/file.h"
@@ -164,6 +165,10 @@ void Probes::LinkDeleter::operator()(bpf_link* link) const { bpf_link__destroy(l
 
 Result<Probes> Probes::attach(const Features& features, std::uint32_t max_vcpus) {
   libbpf_set_print(log_libbpf);
+  if (!std::filesystem::exists("/sys/kernel/btf/vmlinux"))
+    return Error{
+        "this kernel does not describe its types: there is no /sys/kernel/btf/vmlinux. Use one "
+        "built with CONFIG_DEBUG_INFO_BTF=y, as distributions' kernels are since about 5.10"};
   Probes probes;
   probes.skeleton_.reset(kvm_exit_bpf__open());
   if (!probes.skeleton_) return errno_error("open the BPF programs", errno);

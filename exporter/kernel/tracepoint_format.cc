@@ -28,7 +28,7 @@ std::optional<std::uint32_t> number(std::optional<std::string_view> text) {
 
 /// The name in a C declaration: its last word, an array's bounds left off.
 std::string_view declared_name(std::string_view declaration) {
-  declaration = declaration.substr(0, declaration.find('['));
+  if (declaration.ends_with(']')) declaration = declaration.substr(0, declaration.rfind('['));
   const std::size_t space = declaration.find_last_of(" \t*");
   return space == std::string_view::npos ? declaration : declaration.substr(space + 1);
 }

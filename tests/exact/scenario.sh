@@ -12,7 +12,7 @@
 set -eu
 
 exporter=$1 guest=$2 out=$3
-port=10177
+port=10197
 instance=/sys/kernel/tracing/instances/kvmx-exact
 events="kvm_exit kvm_msr kvm_hv_timer_state"
 exporter_pid= late_pid=

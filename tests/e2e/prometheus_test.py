@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""prometheus_test.py EXPORTER GUEST: Debian's Prometheus scrapes the exporter of this machine.
+
+A guest writes TSC_DEADLINE meanwhile. The page must please promtool, the target must be up, the
+rate of writes must arrive, and Prometheus must have nothing to complain of.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+
+EXPORTER = "127.0.0.1:10195"
+PROMETHEUS = "127.0.0.1:10194"
+CONFIG = f"""
+global: {{scrape_interval: 1s}}
+scrape_configs:
+  - job_name: kvm
+    static_configs: [{{targets: ["{EXPORTER}"]}}]
+"""
+
+
+def skip(why):
+    print(f"SKIPPED: {why}")
+    sys.exit(77)
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read().decode()
+
+
+def wait_for(what, seconds, condition):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            value = condition()
+            if value:
+                print(f"ok: {what}: {value}")
+                return value
+        except OSError:
+            pass
+        time.sleep(0.5)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+def query(expression):
+    """The value of an instant query's first sample, or None."""
+    url = f"http://{PROMETHEUS}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+    result = json.loads(get(url))["data"]["result"]
+    return float(result[0]["value"][1]) if result else None
+
+
+def check_page():
+    page = get(f"http://{EXPORTER}/metrics")
+    done = subprocess.run(["promtool", "check", "metrics"], input=page, text=True,
+                          capture_output=True, check=False)
+    assert done.returncode == 0 and not done.stderr, f"promtool: {done.stdout}{done.stderr}"
+    print("ok: promtool has nothing to say of the page")
+
+
+def check_log(text):
+    complaints = [line for line in text.splitlines()
+                  if "level=warn" in line or "level=error" in line]
+    assert not complaints, "\n".join(complaints)
+    print("ok: no complaint in Prometheus's log")
+
+
+def main():
+    exporter, guest = sys.argv[1:3]
+    if not os.access("/dev/kvm", os.W_OK):
+        skip("this machine has no /dev/kvm that we may use")
+    if not shutil.which("prometheus"):
+        sys.exit("prometheus is not installed: apt-get install prometheus")
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="kvmx-prometheus-"))
+    (directory / "prometheus.yml").write_text(CONFIG)
+    log = (directory / "log").open("w+")
+    started = []
+    try:
+        started.append(subprocess.Popen([exporter, f"--web.listen-address={EXPORTER}"]))
+        wait_for("the exporter answers", 20, lambda: get(f"http://{EXPORTER}/-/ready").strip())
+        started.append(subprocess.Popen(
+            [guest, "--qemu-name", "storm", "--program", "deadline-halt", "--count", "0", "--rate",
+             "500", "--vcpus", "2", "--duration", "60"], stdout=subprocess.DEVNULL))
+        started.append(subprocess.Popen(
+            ["prometheus", f"--config.file={directory}/prometheus.yml",
+             f"--storage.tsdb.path={directory}/data", f"--web.listen-address={PROMETHEUS}"],
+            stdout=log, stderr=log))
+        wait_for("up", 30, lambda: query("up{job='kvm'}"))
+        wait_for("TSC_DEADLINE writes a second", 30, lambda: query(
+            'sum(rate(kvm_msr_accesses_total{vm="storm",op="write",msr="IA32_TSC_DEADLINE"}[10s]))'
+            " > 100"))
+        wait_for("vCPUs", 10, lambda: query('kvm_vm_vcpus{vm="storm"}'))
+        check_page()
+        log.seek(0)
+        check_log(log.read())
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait()
+        shutil.rmtree(directory)
+
+
+main()

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# startup_test.sh EXPORTER: what the exporter says, and how it ends, when it cannot start
+#
+# Each case: exit status, and a sentence that names the cure. As root, on any kernel with BPF.
+set -uo pipefail
+
+exporter=$(realpath "$1")
+address=127.0.0.1:10196
+failures=0
+log=$(mktemp)
+holder=
+trap 'rm -f "$log"; [[ -z $holder ]] || kill "$holder" 2>/dev/null' EXIT
+
+# expect WHAT STATUS WORDS COMMAND...: runs COMMAND for 20 s at most.
+expect() {
+  local what=$1 status=$2 words=$3 got
+  shift 3
+  timeout 20 "$@" >"$log" 2>&1
+  got=$?
+  if [[ $got == "$status" ]] && grep -q -- "$words" "$log"; then
+    echo "ok: $what"
+    return
+  fi
+  echo "FAILED: $what: exit status $got, expected $status and \"$words\" in:"
+  cat "$log"
+  failures=$((failures + 1))
+}
+
+expect "help" 0 "--web.listen-address" "$exporter" --help
+expect "version" 0 "kvm_exit_exporter, version" "$exporter" --version
+expect "unknown flag" 2 "--no-such-flag" "$exporter" --no-such-flag
+expect "no room for vCPUs" 2 "--bpf.max-vcpus" "$exporter" --bpf.max-vcpus=0
+expect "duration without a unit" 2 "--vm.linger" "$exporter" --vm.linger=5
+expect "address without a port" 1 "give HOST:PORT" "$exporter" --web.listen-address=localhost
+expect "no capabilities" 1 "CAP_BPF, CAP_PERFMON" \
+  setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all --inh-caps=-all \
+  "$exporter" --web.listen-address=$address
+expect "no BTF" 1 "CONFIG_DEBUG_INFO_BTF" \
+  unshare --mount sh -c 'mount -t tmpfs none /sys/kernel/btf && exec "$@"' -- \
+  "$exporter" --web.listen-address=$address
+
+"$exporter" --web.listen-address=$address 2>"$log.held" &
+holder=$!
+for _ in $(seq 100); do
+  curl -sf "http://$address/-/ready" >/dev/null && break
+  sleep 0.1
+done
+expect "port in use" 1 "is another exporter running there" \
+  "$exporter" --web.listen-address=$address
+expect "an unknown path is not found" 0 "^404$" \
+  curl -s -o /dev/null -w '%{http_code}\n' "http://$address/nonsense"
+expect "POST is refused" 0 "^405$" \
+  curl -s -o /dev/null -w '%{http_code}\n' -d x=1 "http://$address/metrics"
+expect "HEAD has no body" 0 "^200 0$" \
+  curl -s -I -o /dev/null -w '%{http_code} %{size_download}\n' "http://$address/metrics"
+kill -TERM "$holder"
+wait "$holder"
+status=$?
+holder=
+if ((status == 0)); then
+  echo "ok: SIGTERM ends it well"
+else
+  echo "FAILED: SIGTERM: exit status $status"
+  failures=$((failures + 1))
+fi
+rm -f "$log.held"
+
+echo "$failures failed"
+((failures == 0))

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# run.sh HOST [KERNEL]: scenario.sh in a host, then check.py on what it left
+#
+#   run.sh native BUILD_DIR          this machine's own /dev/kvm
+#   run.sh amd BUILD_DIR KERNEL      an emulated AMD host
+#   run.sh intel BUILD_DIR KERNEL    an emulated Intel host
+#
+# Exits with 77, and says why, where this machine's KVM cannot be used.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+host=$1 build=$(realpath "$2") kernel=${3:-}
+exporter=$build/exporter/kvm_exit_exporter
+guest=$build/tests/guest/kvmx-guest
+lab=$here/../lab
+out=$build/exact/$host${kernel:+-$kernel}
+rm -rf "$out"
+mkdir -p "$out"
+
+skip() {
+  echo "SKIPPED: $*"
+  exit 77
+}
+
+case $host in
+  native)
+    [[ -w /dev/kvm ]] || skip "this machine has no /dev/kvm that we may use"
+    mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing ||
+      skip "tracefs, the witness, cannot be mounted here"
+    "$here/scenario.sh" "$exporter" "$guest" "$out"
+    ;;
+  amd)
+    "$lab/amd.sh" --kernel "$kernel" --smp 2 --out "$out" -- \
+      "$here/scenario.sh" "$exporter" "$guest" /lab-out
+    ;;
+  intel)
+    "$lab/intel.sh" --kernel "$kernel" --timeout 900 --out "$out" \
+      --file "$exporter" --file "$guest" --file "$here/scenario.sh" -- \
+      sh "$here/scenario.sh" "$exporter" "$guest" /lab-out
+    ;;
+  *)
+    echo "run.sh: unknown host $host; see the head of this file" >&2
+    exit 2
+    ;;
+esac
+python3 "$here/check.py" "$out"

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+# Tests that run the exporter itself, on this machine or in emulated hosts. All need root. One that
+# cannot run here exits with 77 and counts as skipped.
+set(exporter "$<TARGET_FILE:kvm_exit_exporter>")
+set(guest "$<TARGET_FILE:kvmx-guest>")
+set(here "${CMAKE_CURRENT_SOURCE_DIR}")
+
+# kvmx_host_test(NAME TIMEOUT COMMAND...)
+function(kvmx_host_test name timeout)
+  add_test(NAME ${name} COMMAND ${ARGN})
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT ${timeout} LABELS host)
+endfunction()
+
+kvmx_host_test(startup 300 "${here}/e2e/startup_test.sh" "${exporter}")
+kvmx_host_test(prometheus 300 python3 "${here}/e2e/prometheus_test.py" "${exporter}" "${guest}")
+kvmx_host_test(exact-native 300 "${here}/exact/run.sh" native "${PROJECT_BINARY_DIR}")
+
+# Emulated hosts. An Intel host takes longest; more of its kernels by -DKVMX_INTEL_KERNELS="6.1;7.2".
+set(KVMX_AMD_KERNELS 5.10 6.1 6.12 7.2 CACHE STRING "Kernels of the emulated AMD hosts")
+set(KVMX_INTEL_KERNELS 6.1 CACHE STRING "Kernels of the emulated Intel hosts")
+foreach(kernel IN LISTS KVMX_AMD_KERNELS)
+  kvmx_host_test(exact-amd-${kernel} 900 "${here}/exact/run.sh" amd "${PROJECT_BINARY_DIR}" ${kernel})
+endforeach()
+foreach(kernel IN LISTS KVMX_INTEL_KERNELS)
+  kvmx_host_test(exact-intel-${kernel} 1200 "${here}/exact/run.sh" intel "${PROJECT_BINARY_DIR}"
+                 ${kernel})
+endforeach()
+kvmx_host_test(late-kvm-amd-6.1 600 "${here}/lab/amd.sh" --kernel 6.1 --no-kvm --
+               "${here}/e2e/late_kvm.sh" "${exporter}" "${guest}")

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/options.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace kvmx {
+namespace {
+
+std::variant<Options, ExitCode> parse(std::vector<const char*> words) {
+  words.insert(words.begin(), "kvm_exit_exporter");
+  return parse_options(static_cast<int>(words.size()), words.data());
+}
+
+TEST(CommandLine, DefaultsAreTheDocumentedOnes) {
+  const auto options = std::get<Options>(parse({}));
+  EXPECT_EQ(options.listen_addresses, std::vector<std::string>{":10177"});
+  EXPECT_EQ(options.telemetry_path, "/metrics");
+  EXPECT_EQ(options.max_vcpus, 4096U);
+  EXPECT_EQ(options.scrape_min_interval, std::chrono::seconds(1));
+  EXPECT_EQ(options.vm_linger, std::chrono::minutes(5));
+  EXPECT_EQ(options.log_level, "info");
+}
+
+TEST(CommandLine, EveryFlagIsTaken) {
+  const auto options = std::get<Options>(
+      parse({"--web.listen-address=127.0.0.1:1", "--web.listen-address", "[::1]:2",
+             "--web.telemetry-path=/m", "--bpf.max-vcpus=64", "--scrape.min-interval=250ms",
+             "--vm.linger", "2h", "--log.level=debug"}));
+  EXPECT_EQ(options.listen_addresses, (std::vector<std::string>{"127.0.0.1:1", "[::1]:2"}));
+  EXPECT_EQ(options.telemetry_path, "/m");
+  EXPECT_EQ(options.max_vcpus, 64U);
+  EXPECT_EQ(options.scrape_min_interval, std::chrono::milliseconds(250));
+  EXPECT_EQ(options.vm_linger, std::chrono::hours(2));
+  EXPECT_EQ(options.log_level, "debug");
+}
+
+TEST(CommandLine, HelpAndVersionEndWell) {
+  EXPECT_EQ(std::get<ExitCode>(parse({"--help"})).code, 0);
+  EXPECT_EQ(std::get<ExitCode>(parse({"--version"})).code, 0);
+}
+
+TEST(CommandLine, MistakesEndWithTwo) {
+  const std::vector<std::vector<const char*>> mistakes = {
+      {"--no-such-flag"},         {"stray"},
+      {"--bpf.max-vcpus=0"},      {"--bpf.max-vcpus=many"},
+      {"--bpf.max-vcpus=-1"},     {"--web.telemetry-path=metrics"},
+      {"--web.telemetry-path=/"}, {"--log.level=loud"},
+      {"--vm.linger=5"},          {"--vm.linger=5 parsecs"},
+      {"--scrape.min-interval="}, {"--web.listen-address"},
+  };
+  for (const auto& words : mistakes) {
+    const auto parsed = parse(words);
+    ASSERT_TRUE(std::holds_alternative<ExitCode>(parsed)) << words[0];
+    EXPECT_EQ(std::get<ExitCode>(parsed).code, 2) << words[0];
+  }
+}
+
+}  // namespace
+}  // namespace kvmx

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole page against tests/golden/metrics.txt. To accept a change that is meant, run with
+// KVMX_UPDATE_GOLDEN=1 in the environment, and read the difference.
+#include "exporter/metrics/page.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "exporter/base/version.h"
+
+namespace kvmx {
+namespace {
+
+VmCounts storm() {
+  VmCounts vm;
+  vm.key = {4242, 5'000'000'000, 0xffff8880};
+  vm.isa = Isa::vmx;
+  vm.comm = "qemu-system-x86";
+  vm.label = "web-1";
+  vm.identity = {.name = "web-1",
+                 .uuid = "6f1f4a1e-0e9a-4b7c-9f51-3c1f2b7f1f00",
+                 .vmm = "qemu",
+                 .id = "",
+                 .domain = "web-1",
+                 .kube_namespace = "",
+                 .kube_name = ""};
+  VcpuCounts vcpu;
+  vcpu.id = 0;
+  vcpu.reasons = {{12, 33'030, 900'000'000}, {32, 33'160, 50'000'001}, {0x5f, 1, 0}};
+  vcpu.msrs = {{std::nullopt, {1, 0}}, {0x123456, {0, 2}}, {0x6e0, {0, 33'160}}};
+  vcpu.msr_faults = {1, 2};
+  vcpu.timer_arms = {33'060, 33'061};
+  vcpu.hv_timer_in_use = true;
+  vm.vcpus = {vcpu, vcpu};
+  vm.vcpus[1].id = 1;
+  vm.slots = {0, 1};
+  return vm;
+}
+
+VmCounts hostile() {
+  VmCounts vm;
+  vm.key = {77, 6'500'000'000, 0};
+  vm.isa = Isa::svm;
+  vm.label = "a\"},x{\\";
+  VcpuCounts vcpu;
+  vcpu.reasons = {{std::nullopt, 3, 0}, {0x7c, 10, 1}, {0xffffffff, 1, 0}};
+  vm.vcpus = {vcpu};
+  return vm;
+}
+
+Snapshot sample() {
+  Snapshot snapshot;
+  snapshot.vms = {hostile(), storm()};
+  snapshot.host = {Isa::vmx, "6.1.0-1-amd64", "Y", "200000"};
+  snapshot.probes = {{"kvm_exit", true, 0}, {"kvm_entry", false, std::nullopt}};
+  snapshot.losses = {1, 2, 3, 4};
+  snapshot.slots = {2, 1, 4093};
+  snapshot.boot_time_ns = 1'700'000'000'000'000'000;
+  return snapshot;
+}
+
+TEST(Page, MatchesGolden) {
+  const std::string path = std::string(KVMX_SOURCE_DIR) + "/tests/golden/metrics.txt";
+  MetricsPage page = render_metrics(sample(), LastScrape{0.25, 17});
+  // What differs from build to build.
+  for (const std::string built : {kVersion, kRevision, kCompiler}) {
+    const std::size_t at = page.text.find('"' + built + '"');
+    ASSERT_NE(at, std::string::npos) << built;
+    page.text.replace(at + 1, built.size(), "...");
+  }
+  if (std::getenv("KVMX_UPDATE_GOLDEN")) std::ofstream(path) << page.text;
+  std::ostringstream golden;
+  golden << std::ifstream(path).rdbuf();
+  EXPECT_EQ(page.text, golden.str());
+  EXPECT_EQ(page.series, 37U);
+}
+
+TEST(Page, WithoutVmsStillTellsOfHostAndExporter) {
+  Snapshot snapshot;
+  snapshot.probes = {{"kvm_exit", false, std::nullopt}};
+  const MetricsPage page = render_metrics(snapshot, LastScrape{});
+  EXPECT_NE(page.text.find("kvm_host_info{isa=\"other\""), std::string::npos);
+  EXPECT_NE(page.text.find("kvm_exporter_probe_attached{probe=\"kvm_exit\"} 0"),
+            std::string::npos);
+  EXPECT_EQ(page.text.find("kvm_exits_total"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace kvmx

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/identity/proc.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "exporter/identity/command_line.h"
+
+#ifndef KVMX_FIXTURES
+#error "define KVMX_FIXTURES as the path of tests/fixtures"
+#endif
+
+namespace kvmx {
+namespace {
+
+const Proc& fixture() {
+  static const Proc proc(std::filesystem::path(KVMX_FIXTURES) / "proc");
+  return proc;
+}
+
+// 4242: a QEMU of libvirt's. Its main thread is named as -name's process= or libvirt would have it.
+TEST(Proc, ReadsAProcess) {
+  const auto cmdline = fixture().read_cmdline(4242);
+  ASSERT_TRUE(cmdline);
+  EXPECT_EQ(cmdline->size(), 152U);
+  const auto identity = identify(*cmdline);
+  ASSERT_TRUE(identity);
+  EXPECT_EQ(identity->name, "web,1");
+  EXPECT_EQ(identity->uuid, "1b4e28ba-2fa1-11d2-883f-0016d3cca427");
+  EXPECT_EQ(fixture().read_comm(4242), "qemu-system-x86");
+  EXPECT_EQ(fixture().read_start_ticks(4242), 8192361U);
+}
+
+// 77: a process that named itself "a) R (b\n", and a zombie: its command line is empty.
+TEST(Proc, ReadsAZombieWithAnOddName) {
+  EXPECT_EQ(fixture().read_cmdline(77), "");
+  EXPECT_EQ(fixture().read_comm(77), "a) R (b\n");
+  EXPECT_EQ(fixture().read_start_ticks(77), 18446744073709551615U);
+}
+
+TEST(Proc, AProcessThatIsGoneIsNoError) {
+  EXPECT_FALSE(fixture().read_cmdline(1));
+  EXPECT_FALSE(fixture().read_comm(1));
+  EXPECT_FALSE(fixture().read_start_ticks(1));
+}
+
+TEST(Proc, ReadsThisProcess) {
+  const Proc proc;
+  const auto self = static_cast<std::uint32_t>(::getpid());
+  const auto cmdline = proc.read_cmdline(self);
+  ASSERT_TRUE(cmdline);
+  EXPECT_FALSE(cmdline->empty());
+  EXPECT_TRUE(proc.read_comm(self));
+  const auto ticks = proc.read_start_ticks(self);
+  ASSERT_TRUE(ticks);
+  EXPECT_GT(*ticks, 0U);
+  EXPECT_EQ(proc.read_start_ticks(self), ticks);
+}
+
+TEST(Proc, ReadsNoMoreThanAMebibyteOfACommandLine) {
+  const auto root =
+      std::filesystem::path(testing::TempDir()) / ("kvmx-proc-test-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(root / "9");
+  std::ofstream(root / "9" / "cmdline") << std::string(std::size_t{3} << 20, 'x');
+  const auto cmdline = Proc(root).read_cmdline(9);
+  std::filesystem::remove_all(root);
+  ASSERT_TRUE(cmdline);
+  EXPECT_EQ(cmdline->size(), std::size_t{1} << 20);
+}
+
+std::string stat_with(const std::string& comm, const std::string& start) {
+  return "1 (" + comm + ") S 0 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 " + start +
+         " 174460928 3391 18446744073709551615\n";
+}
+
+TEST(StartTicks, IsField22WhateverTheName) {
+  for (const char* comm : {"init", "", "a b", "a)b", ")", "(", ") S 1 2 3", "\n", "))) )"}) {
+    EXPECT_EQ(start_ticks(stat_with(comm, "8192")), 8192U) << comm;
+  }
+  EXPECT_EQ(start_ticks(stat_with("x", "0")), 0U);
+}
+
+TEST(StartTicks, RefusesWhatIsMalformed) {
+  for (const std::string& stat :
+       {std::string(), std::string("1"), std::string("1 (x"), std::string("1 (x)"),
+        std::string("1 (x) S 0 1 1 0"), stat_with("x", ""), stat_with("x", "-1"),
+        stat_with("x", "x"), stat_with("x", "12x"), stat_with("x", "18446744073709551616")}) {
+    EXPECT_FALSE(start_ticks(stat)) << stat;
+  }
+}
+
+TEST(StartTicks, MayBeTheLastField) {
+  EXPECT_EQ(start_ticks("1 (x) S 0 1 1 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 99"), 99U);
+}
+
+}  // namespace
+}  // namespace kvmx

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/snapshot/slot_reader.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "exporter/kernel/reason_ids.h"
+
+namespace kvmx {
+namespace {
+
+constexpr std::uint32_t kHlt = 12;  // VMX basic exit reasons
+constexpr std::uint32_t kMsrWrite = 32;
+
+class SlotReaderTest : public testing::Test {
+ protected:
+  vcpu_slot& slot(std::size_t index, std::uint32_t tgid, std::uint32_t vcpu_id,
+                  std::uint64_t kvm = 1) {
+    vcpu_slot& made = slots_[index];
+    made.tgid = tgid;
+    made.tid = tgid + 1 + vcpu_id;
+    made.vm_start = 100;
+    made.kvm = kvm;
+    made.vcpu_id = vcpu_id;
+    made.isa = KVMX_ISA_VMX;
+    std::strcpy(made.comm, "qemu");
+    return made;
+  }
+
+  std::vector<VmCounts> read() { return reader_.read(slots_); }
+
+  std::uint64_t handling(std::uint32_t code) {
+    const std::vector<VmCounts> vms = read();
+    for (const ReasonCount& reason : vms.at(0).vcpus.at(0).reasons)
+      if (reason.code == code) return reason.handling_ns;
+    return 0;
+  }
+
+  std::uint64_t now_ = 1000;
+  std::unique_ptr<vcpu_slot[]> memory_ = std::make_unique<vcpu_slot[]>(4);
+  std::span<vcpu_slot> slots_{memory_.get(), 4};
+  SlotReader reader_{[this] { return now_; }};
+};
+
+TEST_F(SlotReaderTest, NoSlotInUseNoVm) { EXPECT_TRUE(read().empty()); }
+
+TEST_F(SlotReaderTest, VcpusOfOneVmAreTogetherInOrder) {
+  slot(0, 10, 1).reason[kHlt].count = 5;
+  slot(1, 10, 0).reason[kMsrWrite].count = 7;
+  slot(2, 20, 0);
+  const auto vms = read();
+  ASSERT_EQ(vms.size(), 2U);
+  EXPECT_EQ(vms[0].comm, "qemu");
+  EXPECT_EQ(vms[0].isa, Isa::vmx);
+  ASSERT_EQ(vms[0].vcpus.size(), 2U);
+  EXPECT_EQ(vms[0].vcpus[0].id, 0U);
+  EXPECT_EQ(vms[0].vcpus[0].reasons.at(0).code, kMsrWrite);
+  EXPECT_EQ(vms[0].vcpus[0].reasons.at(0).exits, 7U);
+  EXPECT_EQ(vms[0].vcpus[1].reasons.at(0).exits, 5U);
+  EXPECT_EQ(vms[0].slots, (std::vector<std::uint32_t>{0, 1}));
+}
+
+TEST_F(SlotReaderTest, SlotsOfOneVcpuAddUp) {
+  vcpu_slot& first = slot(0, 10, 0);
+  vcpu_slot& second = slot(1, 10, 0);
+  first.reason[kHlt].count = 5;
+  second.reason[kHlt].count = 6;
+  second.reason[kMsrWrite].count = 1;
+  first.msr[0].count[KVMX_MSR_WRITE] = 2;
+  second.msr[0].count[KVMX_MSR_WRITE] = 3;
+  second.timer_arms[KVMX_TIMER_HV] = 4;
+  const auto vms = read();
+  ASSERT_EQ(vms.at(0).vcpus.size(), 1U);
+  const VcpuCounts& vcpu = vms[0].vcpus[0];
+  ASSERT_EQ(vcpu.reasons.size(), 2U);
+  EXPECT_EQ(vcpu.reasons[0].exits, 11U);
+  EXPECT_EQ(vcpu.msrs.at(0).index, 0x6e0U);
+  EXPECT_EQ(vcpu.msrs[0].accesses[KVMX_MSR_WRITE], 5U);
+  EXPECT_EQ(vcpu.timer_arms[KVMX_TIMER_HV], 4U);
+}
+
+TEST_F(SlotReaderTest, EventsBeforeTheVmIsKnownBelongToTheProcesssVm) {
+  slot(0, 10, KVMX_VCPU_UNKNOWN, 0).msr[0].count[KVMX_MSR_READ] = 3;
+  slot(1, 10, 0).reason[kHlt].count = 1;
+  const auto vms = read();
+  ASSERT_EQ(vms.size(), 1U);
+  EXPECT_EQ(vms[0].key.kvm, 1U);
+  ASSERT_EQ(vms[0].vcpus.size(), 2U);
+  EXPECT_FALSE(vms[0].vcpus[0].id.has_value());
+  EXPECT_EQ(vms[0].slots.size(), 2U);
+}
+
+TEST_F(SlotReaderTest, VmsOfOneProcessStayApart) {
+  slot(0, 10, 0, 1).reason[kHlt].count = 1;
+  slot(1, 10, 0, 2).reason[kHlt].count = 2;
+  EXPECT_EQ(read().size(), 2U);
+}
+
+TEST_F(SlotReaderTest, SpilledCodesAndMsrsBearTheirOwnNumbers) {
+  vcpu_slot& vcpu = slot(0, 10, 0);
+  vcpu.reason_code[1] = 0xabcd;
+  vcpu.reason[KVMX_DENSE_REASONS + 1].count = 2;
+  vcpu.reason[KVMX_REASON_OTHER].count = 9;
+  vcpu.msr_index[0] = 0;  // an index like any other
+  vcpu.msr[KVMX_FIXED_MSRS].count[KVMX_MSR_READ] = 4;
+  vcpu.msr[KVMX_MSR_OTHER].count[KVMX_MSR_WRITE] = 8;
+  const VcpuCounts counts = read().at(0).vcpus.at(0);
+  ASSERT_EQ(counts.reasons.size(), 2U);
+  EXPECT_FALSE(counts.reasons[0].code.has_value());
+  EXPECT_EQ(counts.reasons[0].exits, 9U);
+  EXPECT_EQ(counts.reasons[1].code, 0xabcdU);
+  ASSERT_EQ(counts.msrs.size(), 2U);
+  EXPECT_FALSE(counts.msrs[0].index.has_value());
+  EXPECT_EQ(counts.msrs[1].index, 0U);
+}
+
+TEST_F(SlotReaderTest, TimerStateIsNotThereBeforeTheFirstArming) {
+  vcpu_slot& vcpu = slot(0, 10, 0);
+  EXPECT_FALSE(read().at(0).vcpus.at(0).hv_timer_in_use.has_value());
+  vcpu.timer_seen = 1 + KVMX_TIMER_SW;
+  EXPECT_EQ(read().at(0).vcpus.at(0).hv_timer_in_use, false);
+  vcpu.timer_seen = 1 + KVMX_TIMER_HV;
+  EXPECT_EQ(read().at(0).vcpus.at(0).hv_timer_in_use, true);
+}
+
+TEST_F(SlotReaderTest, TheExitInProgressCountsUpToNow) {
+  vcpu_slot& vcpu = slot(0, 10, 0);
+  vcpu.reason[kHlt] = {3, 500};
+  vcpu.exit_id = kHlt;
+  vcpu.exit_ns = 900;
+  EXPECT_EQ(handling(kHlt), 600U);
+  now_ = 2000;
+  EXPECT_EQ(handling(kHlt), 1600U);
+}
+
+TEST_F(SlotReaderTest, TimeShownIsHeldUntilTheKernelsFigureComesIn) {
+  vcpu_slot& vcpu = slot(0, 10, 0);
+  vcpu.reason[kHlt] = {1, 0};
+  vcpu.exit_id = kHlt;
+  vcpu.exit_ns = 400;
+  EXPECT_EQ(handling(kHlt), 600U);
+  vcpu.exit_ns = 0;  // the entry's first step; its second, the sum, is still to come
+  EXPECT_EQ(handling(kHlt), 600U);
+  vcpu.reason[kHlt].ns = 650;
+  EXPECT_EQ(handling(kHlt), 650U);
+}
+
+TEST_F(SlotReaderTest, AForgottenSlotStartsFromNothing) {
+  vcpu_slot& vcpu = slot(0, 10, 0);
+  vcpu.reason[kHlt] = {1, 0};
+  vcpu.exit_id = kHlt;
+  vcpu.exit_ns = 400;
+  EXPECT_EQ(handling(kHlt), 600U);
+  std::memset(&vcpu, 0, sizeof(vcpu));
+  reader_.forget(0);
+  slot(0, 30, 0).reason[kHlt].count = 1;
+  EXPECT_EQ(handling(kHlt), 0U);
+}
+
+}  // namespace
+}  // namespace kvmx

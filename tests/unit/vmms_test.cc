@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <ostream>
+#include <string>
+#include <string_view>
+
+#include "tests/unit/command_line_words.h"
+
+namespace kvmx {
+namespace {
+
+struct VmmCase {
+  WordList words;
+  std::string_view name;
+  std::string_view id;
+};
+
+std::ostream& operator<<(std::ostream& out, const VmmCase& c) { return print_words(out, c.words); }
+
+class OtherVmm : public testing::TestWithParam<VmmCase> {};
+
+TEST_P(OtherVmm, IsRead) {
+  const auto identity = identify_words(GetParam().words);
+  ASSERT_TRUE(identity);
+  EXPECT_EQ(identity->name, GetParam().name);
+  EXPECT_EQ(identity->id, GetParam().id);
+  EXPECT_EQ(identity->title(), GetParam().name.empty() ? GetParam().id : GetParam().name);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Firecracker, OtherVmm,
+    testing::Values(
+        VmmCase{{"firecracker", "--api-sock", "/tmp/a.sock", "--id", "vm-7"}, "", "vm-7"},
+        VmmCase{{"/firecracker", "--id=vm-7", "--start-time-us=1"}, "", "vm-7"},
+        VmmCase{{"firecracker", "--no-api", "--config-file", "c.json"}, "", ""},
+        VmmCase{{"firecracker", "--id"}, "", ""},
+        VmmCase{{"firecracker", "--id", "a", "--", "--id", "b"}, "", "a"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    CloudHypervisor, OtherVmm,
+    testing::Values(
+        VmmCase{{"cloud-hypervisor", "--api-socket", "/run/ch/web.sock"}, "", "web"},
+        VmmCase{{"cloud-hypervisor", "--api-socket=path=/run/ch/web.socket"}, "", "web"},
+        VmmCase{{"cloud-hypervisor", "--api-socket", "web"}, "", "web"},
+        VmmCase{{"cloud-hypervisor", "--api-socket", "/var/run/libvirt/ch/web-socket"}, "", "web"},
+        VmmCase{{"cloud-hypervisor", "--api-socket", "fd=21", "--event-monitor",
+                 "path=/var/run/libvirt/ch/web-1-event-monitor-fifo"},
+                "web-1",
+                ""},
+        VmmCase{{"cloud-hypervisor", "--api-socket", "/run/vc/vm/0c52d31e/clh-api.sock"},
+                "",
+                "0c52d31e"},
+        VmmCase{{"cloud-hypervisor", "--api-socket", "/tmp/cloud-hypervisor.sock"}, "", ""},
+        VmmCase{{"cloud-hypervisor", "--api-socket", "/.sock"}, "", ""},
+        VmmCase{{"cloud-hypervisor", "--api-socket", "--kernel", "k"}, "", ""},
+        VmmCase{{"cloud-hypervisor", "--api-socket"}, "", ""},
+        VmmCase{{"cloud-hypervisor", "--kernel", "vmlinux", "--event-monitor", "fd=3"}, "", ""}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Crosvm, OtherVmm,
+    testing::Values(VmmCase{{"crosvm", "run", "--name", "arcvm", "bzImage"}, "arcvm", ""},
+                    VmmCase{{"crosvm", "--log-level", "debug", "run", "--name=x", "k"}, "x", ""},
+                    VmmCase{{"crosvm", "run", "-p", "--name", "k"}, "", ""},
+                    VmmCase{{"crosvm", "run", "--params", "--name=x", "k"}, "", ""},
+                    VmmCase{{"crosvm", "stop", "--name", "x"}, "", ""}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Kvmtool, OtherVmm,
+    testing::Values(VmmCase{{"lkvm", "run", "--name", "t", "-k", "bzImage"}, "t", ""},
+                    VmmCase{{"lkvm", "run", "-c", "4", "--name=t"}, "t", ""},
+                    VmmCase{{"lkvm", "run", "-n", "mode=user", "-k", "k"}, "", ""},
+                    VmmCase{{"lkvm", "run", "-p", "--name", "x"}, "", ""},
+                    VmmCase{{"lkvm", "sandbox", "-d", "r", "--", "--name", "x"}, "", ""}));
+
+TEST(Identify, CloudHypervisorUnderLibvirtHasADomainAndMayHaveAUuid) {
+  const std::string platform = "num_pci_segments=1,uuid=" + std::string(kUuid);
+  const auto identity =
+      identify_words({"cloud-hypervisor", "--event-monitor",
+                      "path=/run/libvirt/ch/a-event-monitor-fifo", "--platform", platform});
+  ASSERT_TRUE(identity);
+  EXPECT_EQ(identity->domain, "a");
+  EXPECT_EQ(identity->uuid, kUuid);
+}
+
+}  // namespace
+}  // namespace kvmx
