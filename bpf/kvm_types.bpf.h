@@ -83,7 +83,8 @@ static __always_inline bool kvmx_read_exit_code(const struct kvm_vcpu *vcpu, __u
   }
   if (isa == KVMX_ISA_SVM) {
     const struct vcpu_svm *svm = (const void *)vcpu;
-    if (bpf_core_field_exists(svm->vmcb)) return !BPF_CORE_READ_INTO(code, svm, vmcb, control.exit_code);
+    if (bpf_core_field_exists(svm->vmcb))
+      return !BPF_CORE_READ_INTO(code, svm, vmcb, control.exit_code);
   }
   return false;
 }

@@ -18,7 +18,8 @@
 #define KVMX_STATIC_ASSERT _Static_assert
 #endif
 
-/* The isa argument of the kvm_exit tracepoint (KVM_ISA_VMX, KVM_ISA_SVM in arch/x86/kvm/trace.h). */
+/* The isa argument of the kvm_exit tracepoint (KVM_ISA_VMX, KVM_ISA_SVM in arch/x86/kvm/trace.h).
+ */
 enum kvmx_isa { KVMX_ISA_OTHER = 0, KVMX_ISA_VMX = 1, KVMX_ISA_SVM = 2 };
 
 /*
@@ -46,39 +47,38 @@ enum kvmx_isa { KVMX_ISA_OTHER = 0, KVMX_ISA_VMX = 1, KVMX_ISA_SVM = 2 };
  * the interrupt controller, and what guests and hypervisors are known to storm with. The order is
  * the order of counters. Any other index takes one of KVMX_SPILL_MSRS, then KVMX_MSR_OTHER.
  */
-#define KVMX_WELL_KNOWN_MSRS(X)                                                             \
-  X(0x6e0)      /* IA32_TSC_DEADLINE */                                                     \
-  X(0x838)      /* x2APIC timer initial count */                                            \
-  X(0x80b)      /* x2APIC EOI */                                                            \
-  X(0x830)      /* x2APIC ICR */                                                            \
-  X(0x83f)      /* x2APIC self IPI */                                                       \
-  X(0x832)      /* x2APIC LVT timer */                                                      \
-  X(0x839)      /* x2APIC timer current count */                                            \
-  X(0x808)      /* x2APIC TPR */                                                            \
-  X(0x010)      /* IA32_TIME_STAMP_COUNTER */                                               \
-  X(0x01b)      /* IA32_APIC_BASE */                                                        \
-  X(0x03b)      /* IA32_TSC_ADJUST */                                                       \
-  X(0x048)      /* IA32_SPEC_CTRL */                                                        \
-  X(0x049)      /* IA32_PRED_CMD */                                                         \
-  X(0x0e1)      /* IA32_UMWAIT_CONTROL */                                                   \
-  X(0x38f)      /* IA32_PERF_GLOBAL_CTRL */                                                 \
-  X(0xc0000080) /* IA32_EFER */                                                             \
-  X(0xc0000100) /* IA32_FS_BASE */                                                          \
-  X(0xc0000101) /* IA32_GS_BASE */                                                          \
-  X(0xc0000102) /* IA32_KERNEL_GS_BASE */                                                   \
-  X(0x4b564d00) /* KVM wall clock, */                                                       \
-  X(0x4b564d01) /* system time, */                                                          \
-  X(0x4b564d02) /* asynchronous page faults, */                                             \
-  X(0x4b564d03) /* steal time, */                                                           \
-  X(0x4b564d04) /* paravirtual EOI, */                                                      \
-  X(0x4b564d05) /* halt-poll control */                                                     \
-  X(0x40000020) /* Hyper-V reference time, */                                               \
-  X(0x40000070) /* EOI, */                                                                  \
-  X(0x40000071) /* ICR, */                                                                  \
-  X(0x40000072) /* TPR, */                                                                  \
-  X(0x400000b0) /* synthetic timers 0 to 3: configuration and count of each */              \
-  X(0x400000b1) X(0x400000b2) X(0x400000b3) X(0x400000b4) X(0x400000b5) X(0x400000b6)       \
-  X(0x400000b7)
+#define KVMX_WELL_KNOWN_MSRS(X)                                                \
+  X(0x6e0)      /* IA32_TSC_DEADLINE */                                        \
+  X(0x838)      /* x2APIC timer initial count */                               \
+  X(0x80b)      /* x2APIC EOI */                                               \
+  X(0x830)      /* x2APIC ICR */                                               \
+  X(0x83f)      /* x2APIC self IPI */                                          \
+  X(0x832)      /* x2APIC LVT timer */                                         \
+  X(0x839)      /* x2APIC timer current count */                               \
+  X(0x808)      /* x2APIC TPR */                                               \
+  X(0x010)      /* IA32_TIME_STAMP_COUNTER */                                  \
+  X(0x01b)      /* IA32_APIC_BASE */                                           \
+  X(0x03b)      /* IA32_TSC_ADJUST */                                          \
+  X(0x048)      /* IA32_SPEC_CTRL */                                           \
+  X(0x049)      /* IA32_PRED_CMD */                                            \
+  X(0x0e1)      /* IA32_UMWAIT_CONTROL */                                      \
+  X(0x38f)      /* IA32_PERF_GLOBAL_CTRL */                                    \
+  X(0xc0000080) /* IA32_EFER */                                                \
+  X(0xc0000100) /* IA32_FS_BASE */                                             \
+  X(0xc0000101) /* IA32_GS_BASE */                                             \
+  X(0xc0000102) /* IA32_KERNEL_GS_BASE */                                      \
+  X(0x4b564d00) /* KVM wall clock, */                                          \
+  X(0x4b564d01) /* system time, */                                             \
+  X(0x4b564d02) /* asynchronous page faults, */                                \
+  X(0x4b564d03) /* steal time, */                                              \
+  X(0x4b564d04) /* paravirtual EOI, */                                         \
+  X(0x4b564d05) /* halt-poll control */                                        \
+  X(0x40000020) /* Hyper-V reference time, */                                  \
+  X(0x40000070) /* EOI, */                                                     \
+  X(0x40000071) /* ICR, */                                                     \
+  X(0x40000072) /* TPR, */                                                     \
+  X(0x400000b0) /* synthetic timers 0 to 3: configuration and count of each */ \
+  X(0x400000b1) X(0x400000b2) X(0x400000b3) X(0x400000b4) X(0x400000b5) X(0x400000b6) X(0x400000b7)
 
 #define KVMX_COUNT_ONE(index) +1
 #define KVMX_FIXED_MSRS (0 KVMX_WELL_KNOWN_MSRS(KVMX_COUNT_ONE))
@@ -128,9 +128,9 @@ struct vcpu_slot {
   __u32 tgid;         /* its process; 0: the slot is free. Written last. */
   __u64 vm_start;     /* start of that process, ns since boot (CLOCK_BOOTTIME) */
 
-  __u32 isa;        /* enum kvmx_isa of the last exit */
-  __u32 shared;     /* 1: its thread runs other vCPUs too, so no shortcut is taken */
-  __u32 timer_seen; /* 1 + the last enum kvmx_timer, 0: no timer yet */
+  __u32 isa;           /* enum kvmx_isa of the last exit */
+  __u32 shared;        /* 1: its thread runs other vCPUs too, so no shortcut is taken */
+  __u32 timer_seen;    /* 1 + the last enum kvmx_timer, 0: no timer yet */
   __u32 spill_reasons; /* entries of reason_code[] in use */
   __u32 spill_msrs;    /* entries of msr_index[] in use */
   __u32 reserved[3];

@@ -106,8 +106,8 @@ int main(int argc, char** argv) {
   if (const auto attached = exporter.attach(); !attached) return fail(attached.error());
 
   Scraper scraper(exporter);
-  const auto server = kvmx::WebServer::start(options.listen_addresses,
-                                             routes(exporter, scraper, options));
+  const auto server =
+      kvmx::WebServer::start(options.listen_addresses, routes(exporter, scraper, options));
   if (!server) return fail(server.error());
   for (const std::string& address : options.listen_addresses)
     spdlog::info("serving {} on {}", options.telemetry_path, address);

@@ -19,8 +19,8 @@ std::string version_text() {
 }
 
 std::string check_path(const std::string& path) {
-  const bool good = path.starts_with('/') && path.size() > 1 &&
-                    path.find_first_of("?# ") == std::string::npos;
+  const bool good =
+      path.starts_with('/') && path.size() > 1 && path.find_first_of("?# ") == std::string::npos;
   return good ? "" : "give a path such as /metrics";
 }
 
@@ -40,9 +40,10 @@ std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv)
   std::uint64_t min_interval = static_cast<std::uint64_t>(options.scrape_min_interval.count());
   std::uint64_t linger = static_cast<std::uint64_t>(options.vm_linger.count());
 
-  CLI::App app("Counts the VM exits, MSR accesses and timers of every KVM guest on this host, for "
-               "Prometheus.",
-               "kvm_exit_exporter");
+  CLI::App app(
+      "Counts the VM exits, MSR accesses and timers of every KVM guest on this host, for "
+      "Prometheus.",
+      "kvm_exit_exporter");
   app.set_version_flag("--version", version_text());
   app.get_formatter()->column_width(40);
   app.add_option("--web.listen-address", options.listen_addresses,

@@ -55,7 +55,7 @@ static __always_inline __u32 kvmx_reason_id(struct vcpu_slot *slot, __u32 isa, _
 /* The id of an MSR in vcpu_slot.msr[]. The index is the guest's to choose. */
 static __always_inline __u32 kvmx_msr_id(struct vcpu_slot *slot, __u32 index) {
   __u32 id = 0;
-#define KVMX_TRY(known)           \
+#define KVMX_TRY(known)          \
   if (index == known) return id; \
   id++;
   KVMX_WELL_KNOWN_MSRS(KVMX_TRY)

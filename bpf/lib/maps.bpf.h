@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The maps. Sizes marked "set by the exporter" follow --bpf.max-vcpus and are set before loading. */
+/* The maps. Sizes marked "set by the exporter" follow --bpf.max-vcpus and are set before loading.
+ */
 #ifndef KVMX_MAPS_BPF_H
 #define KVMX_MAPS_BPF_H
 

@@ -17,10 +17,10 @@ inline constexpr std::array<std::string_view, 4> kEventNames = {"kvm_exit", "kvm
 
 /// How an event can be attached to on this kernel.
 enum class Source : std::uint8_t {
-  absent,      ///< no such tracepoint, or none that we understand
-  classic,     ///< its record as tracefs describes it
-  typed,       ///< tp_btf; for kvm_exit the form (vcpu, isa), since Linux 5.17
-  typed_old,   ///< kvm_exit only: tp_btf, (reason, vcpu, isa)
+  absent,     ///< no such tracepoint, or none that we understand
+  classic,    ///< its record as tracefs describes it
+  typed,      ///< tp_btf; for kvm_exit the form (vcpu, isa), since Linux 5.17
+  typed_old,  ///< kvm_exit only: tp_btf, (reason, vcpu, isa)
 };
 
 /// What this kernel offers, probed once and then only looked at.

@@ -66,8 +66,7 @@ std::vector<Choice> choices(const kvm_exit_bpf& skeleton, Event event) {
       return {{Source::typed, programs.kvm_entry_typed},
               {Source::classic, programs.kvm_entry_classic}};
     case Event::msr:
-      return {{Source::typed, programs.kvm_msr_typed},
-              {Source::classic, programs.kvm_msr_classic}};
+      return {{Source::typed, programs.kvm_msr_typed}, {Source::classic, programs.kvm_msr_classic}};
     case Event::hv_timer_state:
       return {{Source::typed, programs.kvm_hv_timer_state_typed},
               {Source::classic, programs.kvm_hv_timer_state_classic}};

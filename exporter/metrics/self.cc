@@ -36,8 +36,7 @@ void add(MetricFamily& into, double value, std::vector<ClientMetric::Label> labe
 MetricFamily build_info() {
   MetricFamily info = family("kvm_exporter_build_info",
                              "What this exporter was built from; always 1.", MetricType::Gauge);
-  add(info, 1,
-      {{"version", kVersion}, {"revision", kRevision}, {"compiler", kCompiler}});
+  add(info, 1, {{"version", kVersion}, {"revision", kRevision}, {"compiler", kCompiler}});
   return info;
 }
 
@@ -52,9 +51,9 @@ MetricFamily attached(const Snapshot& snapshot) {
 }
 
 MetricFamily missed(const Snapshot& snapshot) {
-  MetricFamily probes = family("kvm_exporter_probe_missed_total",
-                               "Events that the kernel did not run the probe for.",
-                               MetricType::Counter);
+  MetricFamily probes =
+      family("kvm_exporter_probe_missed_total", "Events that the kernel did not run the probe for.",
+             MetricType::Counter);
   for (const ProbeState& probe : snapshot.probes)
     if (probe.missed)
       add(probes, static_cast<double>(*probe.missed), {{"probe", std::string(probe.name)}});
@@ -65,9 +64,9 @@ MetricFamily lost(const Snapshot& snapshot) {
   /// By enum kvmx_loss.
   static const std::array<std::string, KVMX_LOSSES> causes = {"table_full", "map_full",
                                                               "reason_read", "unattributed"};
-  MetricFamily events = family("kvm_exporter_events_lost_total",
-                               "Events that could not be counted where they belong.",
-                               MetricType::Counter);
+  MetricFamily events =
+      family("kvm_exporter_events_lost_total",
+             "Events that could not be counted where they belong.", MetricType::Counter);
   for (std::size_t i = 0; i < causes.size(); ++i)
     add(events, static_cast<double>(snapshot.losses[i]), {{"cause", causes[i]}});
   return events;
@@ -94,9 +93,9 @@ std::vector<MetricFamily> self_families(const Snapshot& snapshot, const LastScra
   MetricFamily duration = family("kvm_exporter_scrape_duration_seconds",
                                  "How long the scrape before this one took.", MetricType::Gauge);
   add(duration, last.seconds);
-  MetricFamily series = family("kvm_exporter_series",
-                               "Series in the scrape before this one, without kvm_exporter_*.",
-                               MetricType::Gauge);
+  MetricFamily series =
+      family("kvm_exporter_series", "Series in the scrape before this one, without kvm_exporter_*.",
+             MetricType::Gauge);
   add(series, static_cast<double>(last.series));
   families.push_back(std::move(duration));
   families.push_back(std::move(series));

@@ -31,9 +31,9 @@ struct MsrCount {
 
 /// Everything counted for one vCPU since its slot was made. Only what is not zero is listed.
 struct VcpuCounts {
-  std::optional<std::uint32_t> id;    ///< nothing: events whose vCPU is not known
-  std::vector<ReasonCount> reasons;   ///< by code
-  std::vector<MsrCount> msrs;         ///< by index
+  std::optional<std::uint32_t> id;   ///< nothing: events whose vCPU is not known
+  std::vector<ReasonCount> reasons;  ///< by code
+  std::vector<MsrCount> msrs;        ///< by index
   std::array<std::uint64_t, KVMX_MSR_OPS> msr_faults{};
   std::array<std::uint64_t, KVMX_TIMERS> timer_arms{};  ///< by enum kvmx_timer
   std::optional<bool> hv_timer_in_use;                  ///< nothing before the first arming

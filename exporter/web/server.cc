@@ -39,9 +39,7 @@ class Router : public CivetHandler {
   }
   bool handlePost(CivetServer*, mg_connection* connection) override { return refuse(connection); }
   bool handlePut(CivetServer*, mg_connection* connection) override { return refuse(connection); }
-  bool handleDelete(CivetServer*, mg_connection* connection) override {
-    return refuse(connection);
-  }
+  bool handleDelete(CivetServer*, mg_connection* connection) override { return refuse(connection); }
   bool handlePatch(CivetServer*, mg_connection* connection) override { return refuse(connection); }
   bool handleOptions(CivetServer*, mg_connection* connection) override {
     return refuse(connection);
@@ -93,8 +91,8 @@ Result<std::string> civetweb_port(const std::string& address) {
       colon == std::string::npos ? "" : std::string_view(address).substr(colon + 1);
   unsigned number = 0;
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  const bool is_port = error == std::errc() && end == port.data() + port.size() && number > 0 &&
-                       number <= 65535;
+  const bool is_port =
+      error == std::errc() && end == port.data() + port.size() && number > 0 && number <= 65535;
   if (!is_port || address.find_first_of(", ") != std::string::npos)
     return Error{"\"" + address +
                  "\" is not an address to listen on: give HOST:PORT, such as :10177, "
@@ -120,9 +118,8 @@ Result<WebServer> WebServer::start(const std::vector<std::string>& listen_addres
   }
   auto running = std::make_unique<Running>(std::move(routes));
   const std::vector<std::string> options = {
-      "listening_ports",    ports,   "num_threads",           "8",
-      "request_timeout_ms", "10000", "enable_keep_alive",     "yes",
-      "tcp_nodelay",        "1",     "keep_alive_timeout_ms", "60000",
+      "listening_ports",   ports, "num_threads", "8", "request_timeout_ms",    "10000",
+      "enable_keep_alive", "yes", "tcp_nodelay", "1", "keep_alive_timeout_ms", "60000",
   };
   CivetCallbacks callbacks;
   callbacks.log_message = log_civetweb;

@@ -8,7 +8,7 @@ exporter=$(realpath "$1")
 address=127.0.0.1:10196
 failures=0
 log=$(mktemp)
-holder=
+holder=''
 trap 'rm -f "$log"; [[ -z $holder ]] || kill "$holder" 2>/dev/null' EXIT
 
 # expect WHAT STATUS WORDS COMMAND...: runs COMMAND for 20 s at most.
@@ -56,7 +56,7 @@ expect "HEAD has no body" 0 "^200 0$" \
 kill -TERM "$holder"
 wait "$holder"
 status=$?
-holder=
+holder=''
 if ((status == 0)); then
   echo "ok: SIGTERM ends it well"
 else

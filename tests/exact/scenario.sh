@@ -15,7 +15,7 @@ exporter=$1 guest=$2 out=$3
 port=10197
 instance=/sys/kernel/tracing/instances/kvmx-exact
 events="kvm_exit kvm_msr kvm_hv_timer_state"
-exporter_pid= late_pid=
+exporter_pid='' late_pid=''
 
 say() { echo "scenario: $*"; }
 
@@ -63,7 +63,7 @@ disarm_witness() {
 fetch() { busybox wget -q -O - "http://127.0.0.1:$port$1"; }
 
 start_exporter() {
-  "$exporter" --web.listen-address=127.0.0.1:$port --scrape.min-interval=1ms "$@" \
+  "$exporter" --web.listen-address=127.0.0.1:$port --scrape.min-interval=1ms \
     2>"$out/exporter.log" &
   exporter_pid=$!
   tries=0
@@ -111,7 +111,7 @@ arm_witness
 start_exporter
 kill -CONT $late_pid
 wait $late_pid
-late_pid=
+late_pid=''
 
 run halt1 --program deadline-halt --count 100 --rate 500
 run halt4 --program deadline-halt --count 50 --rate 250 --vcpus 4
@@ -138,5 +138,5 @@ fetch /metrics >"$out/metrics.txt"
 read_witness
 kill $exporter_pid
 wait $exporter_pid || { say "the exporter failed"; exit 1; }
-exporter_pid=
+exporter_pid=''
 say "done"

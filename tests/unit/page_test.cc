@@ -83,8 +83,7 @@ TEST(Page, WithoutVmsStillTellsOfHostAndExporter) {
   snapshot.probes = {{"kvm_exit", false, std::nullopt}};
   const MetricsPage page = render_metrics(snapshot, LastScrape{});
   EXPECT_NE(page.text.find("kvm_host_info{isa=\"other\""), std::string::npos);
-  EXPECT_NE(page.text.find("kvm_exporter_probe_attached{probe=\"kvm_exit\"} 0"),
-            std::string::npos);
+  EXPECT_NE(page.text.find("kvm_exporter_probe_attached{probe=\"kvm_exit\"} 0"), std::string::npos);
   EXPECT_EQ(page.text.find("kvm_exits_total"), std::string::npos);
 }
 

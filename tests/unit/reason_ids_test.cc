@@ -44,9 +44,7 @@ TEST(ReasonIds, EveryVmxReasonIsItsOwnId) {
   EXPECT_EQ(dense_exit_code(Isa::vmx, KVMX_VMX_REASONS), std::nullopt);
 }
 
-TEST(ReasonIds, AnotherIsaHasNone) {
-  EXPECT_EQ(dense_exit_code(Isa::other, 1), std::nullopt);
-}
+TEST(ReasonIds, AnotherIsaHasNone) { EXPECT_EQ(dense_exit_code(Isa::other, 1), std::nullopt); }
 
 }  // namespace
 }  // namespace kvmx

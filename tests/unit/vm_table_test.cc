@@ -27,8 +27,8 @@ class VmTableTest : public testing::Test {
     for (char& c : command_line)
       if (c == ' ') c = '\0';
     std::ofstream(directory / "cmdline") << command_line;
-    std::ofstream(directory / "stat") << pid << " (qemu) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 "
-                                      << start_ticks << " 0 0\n";
+    std::ofstream(directory / "stat")
+        << pid << " (qemu) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 " << start_ticks << " 0 0\n";
   }
 
   void end(std::uint32_t pid) { fs::remove_all(root_ / std::to_string(pid)); }

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2034 # used by those who source this
+# What the project needs of Debian, in one place. Sourced by up.sh and tests/run.sh.
+
+# To build the exporter.
+BUILD_PACKAGES=(
+  bpftool ca-certificates clang cmake g++ git libbpf-dev libcivetweb-dev libcli11-dev libelf-dev
+  libspdlog-dev llvm ninja-build pkg-config prometheus-cpp-dev zlib1g-dev
+)
+# To run the tests, besides.
+TEST_PACKAGES=(
+  busybox-static clang-format curl libclang-rt-14-dev libgtest-dev prometheus
+  prometheus-alertmanager python3 python3-yaml shellcheck util-linux
+)
+
+# install_packages PACKAGE...: installs those that are missing; quick if none is.
+install_packages() {
+  local package missing=()
+  for package in "$@"; do
+    dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' ||
+      missing+=("$package")
+  done
+  ((${#missing[@]})) || return 0
+  if ((EUID != 0)); then
+    echo "Missing packages: ${missing[*]}. Install them, or run this as root." >&2
+    return 1
+  fi
+  echo "Installing ${missing[*]}"
+  apt-get update -qq
+  # A package that brings a service must not start it here: policy-rc.d says so while we install.
+  local policy=/usr/sbin/policy-rc.d ours=
+  if [[ ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod +x $policy
+    ours=yes
+  fi
+  local status=0
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
+    >/dev/null || status=$?
+  [[ -z $ours ]] || rm -f $policy
+  ((status == 0)) || echo "apt-get could not install ${missing[*]}: see above" >&2
+  return $status
+}
+
+# build DIRECTORY PRESET [CMAKE_OPTION...]: configures and builds.
+build() {
+  local directory=$1 preset=$2
+  shift 2
+  cmake -S "$ROOT" -B "$directory" -G Ninja -DKVMX_PRESET="$preset" "$@" >"$directory.cmake.log" ||
+    { cat "$directory.cmake.log" >&2 && return 1; }
+  cmake --build "$directory"
+}

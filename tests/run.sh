@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# run.sh: installs what the tests need, builds, and runs every test
+#
+# usage: tests/run.sh [CTEST OPTION...]       for example: tests/run.sh -R exact-amd
+#
+# As root, on Debian 12. Emulated hosts need no hardware; their kernels are fetched once and kept
+# (see tests/lab/kernels.sh). KVMX_INTEL_KERNELS="6.1;6.12;7.2" tries more kernels on Intel.
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=../deploy/packages.sh
+. "$ROOT/deploy/packages.sh"
+cd "$ROOT"
+
+if ((EUID != 0)); then
+  echo "The tests load BPF programs and boot emulated hosts: run this with sudo." >&2
+  exit 1
+fi
+
+step() { printf '\n== %s\n' "$*"; }
+
+step "packages"
+install_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+
+step "kernels for the emulated hosts"
+time tests/lab/fetch.sh
+
+mkdir -p build
+step "build: release"
+build build/release release ${KVMX_INTEL_KERNELS:+"-DKVMX_INTEL_KERNELS=$KVMX_INTEL_KERNELS"} |
+  tail -n 1
+step "build: address and undefined-behaviour sanitizers"
+build build/asan asan | tail -n 1
+
+status=0
+step "unit tests under the sanitizers"
+ctest --test-dir build/asan --output-on-failure -j 2 --progress --label-regex unit "$@" ||
+  status=$?
+step "all tests"
+ctest --test-dir build/release --output-on-failure -j 2 "$@" 2>&1 | tee build/ctest.log ||
+  status=$?
+
+if grep -q 'Skipped' build/ctest.log; then
+  echo
+  echo "############################################################################"
+  echo "# NOT EVERYTHING WAS TESTED. These could not run here:"
+  grep 'Skipped' build/ctest.log | sed 's/^/# /' | sort -u
+  echo "############################################################################"
+fi
+exit $status
