@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run.sh: what can be said of the sources without running them
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 failures=0
 
 check() {
