@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The guest: position-independent 64-bit code, copied whole into guest memory.
+// The VMM enters a program at its label with r15 = the vCPU's GuestPage, rsp =
+// its stack, interrupts off, x2APIC enabled.  Counters are plain memory: only
+// this vCPU writes them.  Each instruction that may exit is counted right
+// before or after it, never by a guess.
+
+#include "guest_abi.h"
+
+    .section .rodata.kvmx_guest, "a", @progbits
+    .balign 4096
+    .code64
+
+    .globl kvmx_guest_begin
+kvmx_guest_begin:
+
+#define SLOT(slot, field) (KVMX_MSRS + (slot) * KVMX_REC_SIZE + (field))(%r15)
+
+// A write of a value known here to an MSR that never faults.
+.macro WRMSR_CONST index, slot, value
+    movl $\index, %ecx
+    movl $\value, %eax
+    xorl %edx, %edx
+    wrmsr
+    incq SLOT(\slot, KVMX_REC_WRITES)
+.endm
+
+.macro PROGRAM name
+    .balign 16
+    .globl kvmx_guest_\name
+kvmx_guest_\name:
+.endm
+
+// ---- the programs ----------------------------------------------------------
+
+// Arm a deadline, halt until its interrupt, again.
+PROGRAM deadline_halt
+    call setup_deadline
+1:  call arm_deadline
+    call halt_until_fired
+    call next
+    jmp 1b
+
+// Arm a deadline, stay busy until its interrupt, again.
+PROGRAM deadline_spin
+    call setup_deadline
+1:  call arm_deadline
+    call spin_until_fired
+    call next
+    jmp 1b
+
+// The same with the x2APIC's one-shot timer.
+PROGRAM tmict_halt
+    WRMSR_CONST KVMX_MSR_SVR, KVMX_SLOT_SVR, 0x1ff
+    WRMSR_CONST KVMX_MSR_DCR, KVMX_SLOT_DCR, KVMX_DCR_DIVIDE_BY_1
+    WRMSR_CONST KVMX_MSR_LVTT, KVMX_SLOT_LVTT, KVMX_LVTT_ONESHOT
+1:  movq $0, KVMX_FIRED(%r15)
+    call write_tmict
+    call halt_until_fired
+    call next
+    jmp 1b
+
+// One write starts the timer, one stops it; halts in between.  An iteration
+// is a HLT; slow hosts may merge periods, so interrupts can differ from it.
+PROGRAM periodic_halt
+    WRMSR_CONST KVMX_MSR_SVR, KVMX_SLOT_SVR, 0x1ff
+    WRMSR_CONST KVMX_MSR_DCR, KVMX_SLOT_DCR, KVMX_DCR_DIVIDE_BY_1
+    WRMSR_CONST KVMX_MSR_LVTT, KVMX_SLOT_LVTT, KVMX_LVTT_PERIODIC
+    call write_tmict
+1:  incq KVMX_HALTS(%r15)
+    sti
+    hlt
+    cli
+    call next_or_over
+    jz 1b
+    WRMSR_CONST KVMX_MSR_TMICT, KVMX_SLOT_TMICT, 0
+    jmp finish
+
+PROGRAM wrmsr
+    leaq SLOT(KVMX_SLOT_CHOSEN, 0), %rbx
+1:  movq KVMX_MSR_VALUE(%r15), %rax
+    call checked_wrmsr
+    call next
+    jmp 1b
+
+PROGRAM rdmsr
+    leaq SLOT(KVMX_SLOT_CHOSEN, 0), %rbx
+1:  call checked_rdmsr
+    call next
+    jmp 1b
+
+PROGRAM cpuid
+1:  xorl %eax, %eax
+    xorl %ecx, %ecx
+    cpuid
+    incq KVMX_CPUIDS(%r15)
+    call next
+    jmp 1b
+
+PROGRAM pio
+1:  incq KVMX_PIO_WRITES(%r15)
+    movw $KVMX_PORT_WORK, %dx
+    outl %eax, %dx
+    call next
+    jmp 1b
+
+PROGRAM mmio
+    movl $KVMX_MMIO_GPA, %ebx
+1:  incq KVMX_MMIO_WRITES(%r15)
+    movl %eax, (%rbx)
+    call next
+    jmp 1b
+
+// Hypercall 1, KVM_HC_VAPIC_POLL_IRQ: returns 0 and does nothing else.
+PROGRAM hypercall
+1:  incq KVMX_HYPERCALLS(%r15)
+    movl $1, %eax
+    cmpq $0, KVMX_USE_VMMCALL(%r15)
+    jne 2f
+    vmcall
+    jmp 3f
+2:  vmmcall
+3:  call next
+    jmp 1b
+
+PROGRAM pause
+1:  pause
+    incq KVMX_PAUSES(%r15)
+    call next
+    jmp 1b
+
+// Hostile: an entry of the pool, read or written, as the generator says; every
+// deadline_every iterations, as long as there are some left, a deadline.
+PROGRAM random_msr
+    call setup_deadline_if_any
+1:  movq KVMX_RANDOM(%r15), %rax
+    movq %rax, %rdx         // xorshift64 13, 7, 17 (Marsaglia)
+    shlq $13, %rdx
+    xorq %rdx, %rax
+    movq %rax, %rdx
+    shrq $7, %rdx
+    xorq %rdx, %rax
+    movq %rax, %rdx
+    shlq $17, %rdx
+    xorq %rdx, %rax
+    movq %rax, KVMX_RANDOM(%r15)
+    movq %rax, %rbx         // entry: the upper half scaled to pool_size
+    shrq $32, %rbx
+    imulq KVMX_POOL_SIZE(%r15), %rbx
+    shrq $32, %rbx
+    imulq $KVMX_REC_SIZE, %rbx
+    addq KVMX_POOL(%r15), %rbx
+    testb $1, %al
+    jz 2f
+    call checked_wrmsr      // the value is the random number itself
+    jmp 3f
+2:  call checked_rdmsr
+3:  call deadline_if_due
+    call next
+    jmp 1b
+
+// Asleep until the VMM kicks the thread out.
+PROGRAM idle
+1:  incq KVMX_HALTS(%r15)
+    hlt
+    jmp 1b
+
+PROGRAM burn
+1:  movl $100000, %eax
+2:  imulq %rax, %rbx
+    incq %rbx
+    decl %eax
+    jnz 2b
+    call next
+    jmp 1b
+
+// ---- what they share -------------------------------------------------------
+
+setup_deadline:
+    WRMSR_CONST KVMX_MSR_SVR, KVMX_SLOT_SVR, 0x1ff
+    WRMSR_CONST KVMX_MSR_LVTT, KVMX_SLOT_LVTT, KVMX_LVTT_TSC_DEADLINE
+    ret
+
+setup_deadline_if_any:
+    cmpq $0, KVMX_DEADLINES_LEFT(%r15)
+    jne setup_deadline
+    ret
+
+arm_deadline:
+    movq $0, KVMX_FIRED(%r15)
+    rdtsc
+    shlq $32, %rdx
+    orq %rdx, %rax
+    addq KVMX_PERIOD(%r15), %rax
+    movq %rax, %rdx
+    shrq $32, %rdx
+    movl $KVMX_MSR_TSC_DEADLINE, %ecx
+    wrmsr
+    incq SLOT(KVMX_SLOT_TSC_DEADLINE, KVMX_REC_WRITES)
+    ret
+
+write_tmict:
+    movl KVMX_PERIOD(%r15), %eax
+    xorl %edx, %edx
+    movl $KVMX_MSR_TMICT, %ecx
+    wrmsr
+    incq SLOT(KVMX_SLOT_TMICT, KVMX_REC_WRITES)
+    ret
+
+// Interrupts are off here except in sti's shadow and in hlt: an interrupt that
+// is early stays pending until hlt, which then returns at once.  So one wait is
+// one HLT, whatever the timing.
+halt_until_fired:
+1:  incq KVMX_HALTS(%r15)
+    sti
+    hlt
+    cli
+    cmpq $0, KVMX_FIRED(%r15)
+    je 1b
+    ret
+
+spin_until_fired:
+    sti
+1:  cmpq $0, KVMX_FIRED(%r15)
+    je 1b
+    cli
+    ret
+
+deadline_if_due:
+    cmpq $0, KVMX_DEADLINES_LEFT(%r15)
+    je 1f
+    decq KVMX_UNTIL_DEADLINE(%r15)
+    jnz 1f
+    movq KVMX_DEADLINE_EVERY(%r15), %rax
+    movq %rax, KVMX_UNTIL_DEADLINE(%r15)
+    decq KVMX_DEADLINES_LEFT(%r15)
+    call arm_deadline
+    call spin_until_fired
+1:  ret
+
+// rbx = MsrRecord, rax = value.  The #GP handler steps over the instruction.
+checked_wrmsr:
+    movq %rax, %rdx
+    shrq $32, %rdx
+    movl KVMX_REC_INDEX(%rbx), %ecx
+    movq $0, KVMX_FAULTED(%r15)
+    wrmsr
+    incq KVMX_REC_WRITES(%rbx)
+    movq KVMX_FAULTED(%r15), %rcx
+    addq %rcx, KVMX_REC_WRITE_FAULTS(%rbx)
+    ret
+
+checked_rdmsr:
+    movl KVMX_REC_INDEX(%rbx), %ecx
+    movq $0, KVMX_FAULTED(%r15)
+    rdmsr
+    incq KVMX_REC_READS(%rbx)
+    movq KVMX_FAULTED(%r15), %rcx
+    addq %rcx, KVMX_REC_READ_FAULTS(%rbx)
+    ret
+
+// The end of an iteration.  Returns only if there is another.
+next:
+    call next_or_over
+    jnz finish
+    ret
+
+// The end of an iteration.  ZF set: there is another.
+next_or_over:
+    incq KVMX_ITERATIONS(%r15)
+    cmpq $0, KVMX_YIELD_EVERY(%r15)
+    je 1f
+    movq KVMX_ITERATIONS(%r15), %rax
+    xorl %edx, %edx
+    divq KVMX_YIELD_EVERY(%r15)
+    testq %rdx, %rdx
+    jnz 1f
+    incq KVMX_YIELDS(%r15)
+    movw $KVMX_PORT_YIELD, %dx
+    outl %eax, %dx
+1:  cmpq $0, KVMX_STOP(%r15)
+    jne 2f
+    movq KVMX_COUNT(%r15), %rax
+    testq %rax, %rax
+    jz 2f                   // no count: go on, ZF is set
+    cmpq KVMX_ITERATIONS(%r15), %rax
+    seta %al                // 1: count above iterations, there is another
+    xorb $1, %al
+2:  ret
+
+finish:
+    cli
+    incq KVMX_ENDS(%r15)
+    movw $KVMX_PORT_END, %dx
+    outl %eax, %dx
+    ud2                     // the VMM never comes back here
+
+// ---- interrupts ------------------------------------------------------------
+
+    .balign 16
+    .globl kvmx_guest_timer_handler
+kvmx_guest_timer_handler:
+    pushq %rax
+    pushq %rcx
+    pushq %rdx
+    incq KVMX_INTERRUPTS(%r15)
+    movq $1, KVMX_FIRED(%r15)
+    WRMSR_CONST KVMX_MSR_EOI, KVMX_SLOT_EOI, 0
+    popq %rdx
+    popq %rcx
+    popq %rax
+    iretq
+
+    .balign 16
+    .globl kvmx_guest_spurious_handler
+kvmx_guest_spurious_handler:
+    incq KVMX_SPURIOUS(%r15)
+    iretq
+
+// Steps over rdmsr (0f 32) and wrmsr (0f 30); any other #GP is a panic.
+    .balign 16
+    .globl kvmx_guest_gp_handler
+kvmx_guest_gp_handler:
+    pushq %rax
+    movq 16(%rsp), %rax     // error code at 8, rip at 16
+    cmpb $0x0f, (%rax)
+    jne 1f
+    movb 1(%rax), %al
+    andb $0xfd, %al
+    cmpb $0x30, %al
+    jne 1f
+    addq $2, 16(%rsp)
+    movq $1, KVMX_FAULTED(%r15)
+    incq KVMX_GP_FAULTS(%r15)
+    popq %rax
+    addq $8, %rsp
+    iretq
+1:  popq %rax
+    pushq $KVMX_VECTOR_GP
+    jmp panic
+
+// A stub for each vector that nobody expects.
+    .balign KVMX_STUB_SIZE
+    .globl kvmx_guest_stubs
+kvmx_guest_stubs:
+    .set vector, 0
+    .rept 256
+    .balign KVMX_STUB_SIZE
+    pushq $vector
+    jmp panic
+    .set vector, vector + 1
+    .endr
+
+panic:
+    .set word, 0
+    .rept 7
+    popq %rax
+    movq %rax, (KVMX_PANIC + word * 8)(%r15)
+    .set word, word + 1
+    .endr
+    movw $KVMX_PORT_PANIC, %dx
+    outl %eax, %dx
+    ud2
+
+    .globl kvmx_guest_end
+kvmx_guest_end:
+    .section .note.GNU-stack, "", @progbits

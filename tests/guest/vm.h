@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// /dev/kvm and a virtual machine on it.
+#ifndef KVMX_GUEST_VM_H
+#define KVMX_GUEST_VM_H
+
+#include <linux/kvm.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "handles.h"
+#include "memory.h"
+
+namespace kvmx::guest {
+
+// An open /dev/kvm that can do what our guests need.
+class Kvm {
+ public:
+  Kvm();
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] std::size_t run_size() const { return run_size_; }
+  [[nodiscard]] unsigned max_vcpus() const { return max_vcpus_; }
+  // What KVM supports, with x2APIC and the deadline timer switched on.
+  [[nodiscard]] const std::vector<kvm_cpuid_entry2>& cpuid() const { return cpuid_; }
+
+ private:
+  UniqueFd fd_;
+  std::size_t run_size_;
+  unsigned max_vcpus_;
+  std::vector<kvm_cpuid_entry2> cpuid_;
+};
+
+// A VM with an in-kernel interrupt controller and its memory.  vCPUs are made
+// by Vcpu.
+class Vm {
+ public:
+  Vm(const Kvm& kvm, unsigned vcpus, std::size_t pool_size);
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] const GuestMemory& memory() const { return memory_; }
+
+ private:
+  // Before the fd: KVM lets go of the memory first.
+  GuestMemory memory_;
+  UniqueFd fd_;
+};
+
+}  // namespace kvmx::guest
+
+#endif

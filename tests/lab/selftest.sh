@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# selftest.sh: does the lab give what it promises?
+#
+# usage: tests/lab/selftest.sh amd|intel KERNEL   boot that host and look around
+#        tests/lab/selftest.sh edges              panic, hang, late modules, two
+#                                                 CPUs, ports, counted time (AMD)
+#
+# Exit status 0 if all holds; else each thing that does not is told on stderr.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+failures=0
+wrong() {
+  say "selftest: $*"
+  failures=$((failures + 1))
+}
+
+# expect WHAT GOT WANTED
+expect() { [[ $2 == "$3" ]] || wrong "$1: expected '$3', got '$2'"; }
+
+# run STATUS HOST ARGS...: run a lab script, its output to $scratch/{output,errors}.
+run() {
+  local wanted=$1 host=$2 status=0
+  shift 2
+  "$LAB_DIR/$host.sh" "$@" >"$scratch/output" 2>"$scratch/errors" || status=$?
+  [[ $status == "$wanted" ]] && return
+  wrong "$host.sh $*: expected exit status $wanted, got $status; it said:"
+  cat "$scratch/output" "$scratch/errors" >&2
+}
+
+host() {
+  local host=$1 series=$2 isa=svm options=()
+  if [[ $host == intel ]]; then
+    isa=vmx
+    options=(--file "$LAB_DIR/selftest-host.sh")
+  fi
+  # shellcheck disable=SC2016 # a test of quoting
+  run 42 "$host" --kernel "$series" --out "$scratch/out" "${options[@]}" -- \
+    "$LAB_DIR/selftest-host.sh" "$isa" "$series" "it's \"two\" \$words"
+  expect "output" "$(<"$scratch/output")" $'on stdout\non stderr\nagain on stdout'
+  expect "working directory" "$(cat "$scratch/out/cwd")" "$PWD"
+  expect "size of a file in --out" "$(stat -c %s "$scratch/out/folder/megabyte")" 1000000
+}
+
+edges() {
+  local port=20199 answer='' started
+  run 125 amd --kernel 4.19 -- true
+  run 125 amd
+  run 127 amd -- no-such-command
+  run 125 amd -- sh -c 'echo c >/proc/sysrq-trigger'
+  grep -q "kernel panicked" "$scratch/errors" || wrong "a panic is not called one"
+  started=$SECONDS
+  run 125 amd --timeout 15 -- sleep 100
+  grep -q "still running after 15 s" "$scratch/errors" || wrong "a hang is not called one"
+  ((SECONDS - started < 30)) || wrong "the time limit of 15 s took $((SECONDS - started)) s"
+
+  run 0 amd --no-kvm -- sh -c '! test -e /sys/module/kvm && modprobe kvm_amd && : <>/dev/kvm'
+  # shellcheck disable=SC2016 # expanded in the host
+  run 0 amd --smp 2 -- sh -c 'test "$(nproc)" = 2 && ! dmesg | grep -i "tsc.*unstable"'
+  # One instruction a nanosecond.
+  run 0 amd --icount -- sh -c 'dmesg | grep -E "tsc: Detected (999|1000)[.]"'
+  run 0 amd -- sh -c 'head -c 3000000 /dev/zero | tr "\0" x'
+  expect "bytes of a long output" "$(stat -c %s "$scratch/output")" 3000000
+
+  "$LAB_DIR/amd.sh" --forward "$port:8080" -- sh -c 'mkdir /tmp/www && echo served >/tmp/www/page
+    busybox httpd -p 8080 -h /tmp/www && sleep 20' &
+  local server=$!
+  for _ in {1..40}; do
+    sleep 1
+    answer=$(fetch_page "$port" 2>/dev/null || true)
+    [[ -z $answer ]] || break
+  done
+  expect "a page from inside" "$answer" served
+  wait "$server" || wrong "amd.sh --forward: exit status $?"
+}
+
+# fetch_page PORT: its body's last line, without a program for it.
+fetch_page() {
+  exec 5<>"/dev/tcp/127.0.0.1/$1"
+  printf 'GET /page HTTP/1.0\r\n\r\n' >&5
+  timeout 5 tail -n 1 <&5
+  exec 5>&-
+}
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+case "${1:-}:${2:-}" in
+  --help: | -h:) usage "$0" && exit ;;
+  amd:?* | intel:?*) need_series "$2" && host "$1" "$2" ;;
+  edges:) edges ;;
+  *) die "tell me what to test; see --help" ;;
+esac
+((failures == 0)) || exit 1
