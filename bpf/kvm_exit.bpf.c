@@ -23,9 +23,14 @@ const volatile struct {
   __u32 entry_vcpu_id;
   __u32 msr_write;
   __u32 msr_ecx;
+  __u32 msr_data;
   __u32 msr_exception;
   __u32 timer_vcpu_id;
   __u32 timer_in_use;
+  __u32 wakeup_ns;
+  __u32 wakeup_waited;
+  __u32 user_reason;
+  __u32 user_errno;
 } kvmx_format;
 
 static __always_inline int count_exit(const struct vcpu_ref *ref, __u32 isa, bool known,
@@ -40,6 +45,7 @@ static __always_inline int count_exit(const struct vcpu_ref *ref, __u32 isa, boo
   KVMX_FORGET(id);
   if (id >= KVMX_REASONS) return 0; /* cannot be; the verifier asks */
   slot->isa = isa;
+  slot->waiting = kvmx_wait_exits[id];
   slot->exit_id = id;
   slot->reason[id].count++;
   /* Last: a reader that sees this stamp sees this exit's id and count too. */
@@ -51,17 +57,45 @@ static __always_inline int count_entry(const struct vcpu_ref *ref) {
   struct vcpu_slot *slot = kvmx_slot_of_vcpu(ref);
   if (!slot) return 0;
   __u64 began = slot->exit_ns;
+  __u64 user_began = slot->user_ns;
   __u32 id = slot->exit_id;
   if (!began || id >= KVMX_REASONS) return 0;
-  __u64 took = bpf_ktime_get_ns() - began;
-  /* In this order a reader may miss the time for a moment, never add it twice. */
+  __u64 now = bpf_ktime_get_ns();
+  __u64 took = now - began;
+  /* A stamp is taken back before its time is added: a reader may miss the time for a moment, but
+   * never counts it twice. */
   *(volatile __u64 *)&slot->exit_ns = 0;
   *(volatile __u64 *)&slot->reason[id].ns += took;
+  if (!kvmx_wait_exits[id]) {
+    __u32 bucket = kvmx_latency_bucket(took);
+    KVMX_FORGET(bucket);
+    if (bucket < KVMX_LATENCY_BUCKETS) slot->latency[bucket]++;
+  }
+  if (user_began) {
+    *(volatile __u64 *)&slot->user_ns = 0;
+    *(volatile __u64 *)&slot->user_total_ns += now - user_began;
+  }
   return 0;
 }
 
+/* The guest has programmed its timer. The exit that did it has the time already, where exits are
+ * counted. */
+static __always_inline void count_interval(struct vcpu_slot *slot) {
+  __u64 now = slot->exit_ns;
+  if (!now) now = bpf_ktime_get_ns();
+  __u64 last = slot->timer_ns;
+  slot->timer_ns = now;
+  if (!last || now < last) return;
+  __u32 bucket = kvmx_interval_bucket(now - last);
+  KVMX_FORGET(bucket);
+  if (bucket >= KVMX_INTERVAL_BUCKETS) return;
+  slot->intervals[bucket]++;
+  slot->interval_total_ns += now - last;
+}
+
+/* Writing 0 to a timer's MSR stops the timer. */
 static __always_inline int count_msr(const struct kvmx_thread *thread, bool write, __u32 index,
-                                     bool fault) {
+                                     __u64 data, bool fault) {
   struct vcpu_slot *slot = kvmx_slot_of_thread(thread);
   if (!slot) return 0;
   __u32 id = kvmx_msr_id(slot, index);
@@ -69,6 +103,29 @@ static __always_inline int count_msr(const struct kvmx_thread *thread, bool writ
   if (id >= KVMX_MSRS) return 0;
   slot->msr[id].count[write]++;
   if (fault) slot->msr_faults[write]++;
+  if (id < KVMX_TIMER_MSRS && write && data && !fault) count_interval(slot);
+  return 0;
+}
+
+static __always_inline int count_wakeup(const struct kvmx_thread *thread, __u64 ns, bool waited) {
+  struct vcpu_slot *slot = kvmx_slot_of_thread(thread);
+  if (!slot) return 0;
+  *(volatile __u32 *)&slot->waiting = KVMX_NO_WAIT;
+  slot->halts[waited].count++;
+  *(volatile __u64 *)&slot->halts[waited].ns += ns;
+  return 0;
+}
+
+static __always_inline int count_userspace_exit(const struct kvmx_thread *thread, __u32 reason,
+                                                int error) {
+  struct vcpu_slot *slot = kvmx_slot_of_thread(thread);
+  if (!slot) return 0;
+  __u32 id = kvmx_user_exit_id(reason, error);
+  KVMX_FORGET(id);
+  if (id >= KVMX_USER_EXITS) return 0;
+  slot->user_exits[id]++;
+  /* Where no entry will take the stamp back, none is made. */
+  if (slot->exit_ns) *(volatile __u64 *)&slot->user_ns = bpf_ktime_get_ns();
   return 0;
 }
 
@@ -118,7 +175,7 @@ int BPF_PROG(kvm_entry_typed, struct kvm_vcpu *vcpu) {
 SEC("tp_btf/kvm_msr")
 int BPF_PROG(kvm_msr_typed, unsigned int write, __u32 ecx, __u64 data, bool exception) {
   const struct kvmx_thread thread = kvmx_thread_typed();
-  return count_msr(&thread, write != 0, ecx, exception);
+  return count_msr(&thread, write != 0, ecx, data, exception);
 }
 
 SEC("tp_btf/kvm_hv_timer_state")
@@ -127,10 +184,28 @@ int BPF_PROG(kvm_hv_timer_state_typed, unsigned int vcpu_id, unsigned int in_use
   return count_timer(&thread, vcpu_id, in_use != 0);
 }
 
+SEC("tp_btf/kvm_vcpu_wakeup")
+int BPF_PROG(kvm_vcpu_wakeup_typed, __u64 ns, bool waited, bool valid) {
+  const struct kvmx_thread thread = kvmx_thread_typed();
+  return count_wakeup(&thread, ns, waited);
+}
+
+SEC("tp_btf/kvm_userspace_exit")
+int BPF_PROG(kvm_userspace_exit_typed, __u32 reason, int error) {
+  const struct kvmx_thread thread = kvmx_thread_typed();
+  return count_userspace_exit(&thread, reason, error);
+}
+
 /* Classic programs. A record names a vCPU by its id within the thread's VM. */
 
 static __always_inline __u32 field32(const void *record, __u32 offset) {
   __u32 value = 0;
+  bpf_probe_read_kernel(&value, sizeof(value), (const char *)record + offset);
+  return value;
+}
+
+static __always_inline __u64 field64(const void *record, __u32 offset) {
+  __u64 value = 0;
   bpf_probe_read_kernel(&value, sizeof(value), (const char *)record + offset);
   return value;
 }
@@ -158,7 +233,8 @@ int kvm_msr_classic(void *record) {
   const struct kvmx_thread thread = kvmx_thread_classic();
   __u8 exception = field32(record, kvmx_format.msr_exception);
   return count_msr(&thread, field32(record, kvmx_format.msr_write) != 0,
-                   field32(record, kvmx_format.msr_ecx), exception != 0);
+                   field32(record, kvmx_format.msr_ecx), field64(record, kvmx_format.msr_data),
+                   exception != 0);
 }
 
 SEC("tp/kvm/kvm_hv_timer_state")
@@ -166,4 +242,18 @@ int kvm_hv_timer_state_classic(void *record) {
   const struct kvmx_thread thread = kvmx_thread_classic();
   return count_timer(&thread, field32(record, kvmx_format.timer_vcpu_id),
                      field32(record, kvmx_format.timer_in_use) != 0);
+}
+
+SEC("tp/kvm/kvm_vcpu_wakeup")
+int kvm_vcpu_wakeup_classic(void *record) {
+  const struct kvmx_thread thread = kvmx_thread_classic();
+  __u8 waited = field32(record, kvmx_format.wakeup_waited);
+  return count_wakeup(&thread, field64(record, kvmx_format.wakeup_ns), waited != 0);
+}
+
+SEC("tp/kvm/kvm_userspace_exit")
+int kvm_userspace_exit_classic(void *record) {
+  const struct kvmx_thread thread = kvmx_thread_classic();
+  return count_userspace_exit(&thread, field32(record, kvmx_format.user_reason),
+                              (int)field32(record, kvmx_format.user_errno));
 }

@@ -47,41 +47,43 @@ enum kvmx_isa { KVMX_ISA_OTHER = 0, KVMX_ISA_VMX = 1, KVMX_ISA_SVM = 2 };
  * the interrupt controller, and what guests and hypervisors are known to storm with. The order is
  * the order of counters. Any other index takes one of KVMX_SPILL_MSRS, then KVMX_MSR_OTHER.
  */
-#define KVMX_WELL_KNOWN_MSRS(X)                                                \
-  X(0x6e0)      /* IA32_TSC_DEADLINE */                                        \
-  X(0x838)      /* x2APIC timer initial count */                               \
-  X(0x80b)      /* x2APIC EOI */                                               \
-  X(0x830)      /* x2APIC ICR */                                               \
-  X(0x83f)      /* x2APIC self IPI */                                          \
-  X(0x832)      /* x2APIC LVT timer */                                         \
-  X(0x839)      /* x2APIC timer current count */                               \
-  X(0x808)      /* x2APIC TPR */                                               \
-  X(0x010)      /* IA32_TIME_STAMP_COUNTER */                                  \
-  X(0x01b)      /* IA32_APIC_BASE */                                           \
-  X(0x03b)      /* IA32_TSC_ADJUST */                                          \
-  X(0x048)      /* IA32_SPEC_CTRL */                                           \
-  X(0x049)      /* IA32_PRED_CMD */                                            \
-  X(0x0e1)      /* IA32_UMWAIT_CONTROL */                                      \
-  X(0x38f)      /* IA32_PERF_GLOBAL_CTRL */                                    \
-  X(0xc0000080) /* IA32_EFER */                                                \
-  X(0xc0000100) /* IA32_FS_BASE */                                             \
-  X(0xc0000101) /* IA32_GS_BASE */                                             \
-  X(0xc0000102) /* IA32_KERNEL_GS_BASE */                                      \
-  X(0x4b564d00) /* KVM wall clock, */                                          \
-  X(0x4b564d01) /* system time, */                                             \
-  X(0x4b564d02) /* asynchronous page faults, */                                \
-  X(0x4b564d03) /* steal time, */                                              \
-  X(0x4b564d04) /* paravirtual EOI, */                                         \
-  X(0x4b564d05) /* halt-poll control */                                        \
-  X(0x40000020) /* Hyper-V reference time, */                                  \
-  X(0x40000070) /* EOI, */                                                     \
-  X(0x40000071) /* ICR, */                                                     \
-  X(0x40000072) /* TPR, */                                                     \
-  X(0x400000b0) /* synthetic timers 0 to 3: configuration and count of each */ \
-  X(0x400000b1) X(0x400000b2) X(0x400000b3) X(0x400000b4) X(0x400000b5) X(0x400000b6) X(0x400000b7)
+#define KVMX_WELL_KNOWN_MSRS(X)                                                       \
+  X(0x6e0)      /* IA32_TSC_DEADLINE */                                               \
+  X(0x838)      /* x2APIC timer initial count */                                      \
+  X(0x400000b0) /* Hyper-V synthetic timers 0 to 3: configuration, then count */      \
+  X(0x400000b1)                                                                       \
+  X(0x400000b2) X(0x400000b3) X(0x400000b4) X(0x400000b5) X(0x400000b6) X(0x400000b7) \
+      X(0x80b)      /* x2APIC EOI */                                                  \
+      X(0x830)      /* x2APIC ICR */                                                  \
+      X(0x83f)      /* x2APIC self IPI */                                             \
+      X(0x832)      /* x2APIC LVT timer */                                            \
+      X(0x839)      /* x2APIC timer current count */                                  \
+      X(0x808)      /* x2APIC TPR */                                                  \
+      X(0x010)      /* IA32_TIME_STAMP_COUNTER */                                     \
+      X(0x01b)      /* IA32_APIC_BASE */                                              \
+      X(0x03b)      /* IA32_TSC_ADJUST */                                             \
+      X(0x048)      /* IA32_SPEC_CTRL */                                              \
+      X(0x049)      /* IA32_PRED_CMD */                                               \
+      X(0x0e1)      /* IA32_UMWAIT_CONTROL */                                         \
+      X(0x38f)      /* IA32_PERF_GLOBAL_CTRL */                                       \
+      X(0xc0000080) /* IA32_EFER */                                                   \
+      X(0xc0000100) /* IA32_FS_BASE */                                                \
+      X(0xc0000101) /* IA32_GS_BASE */                                                \
+      X(0xc0000102) /* IA32_KERNEL_GS_BASE */                                         \
+      X(0x4b564d00) /* KVM wall clock, */                                             \
+      X(0x4b564d01) /* system time, */                                                \
+      X(0x4b564d02) /* asynchronous page faults, */                                   \
+      X(0x4b564d03) /* steal time, */                                                 \
+      X(0x4b564d04) /* paravirtual EOI, */                                            \
+      X(0x4b564d05) /* halt-poll control */                                           \
+      X(0x40000020) /* Hyper-V reference time, */                                     \
+      X(0x40000070) /* EOI, */                                                        \
+      X(0x40000071) /* ICR, */                                                        \
+      X(0x40000072) /* TPR */
 
 #define KVMX_COUNT_ONE(index) +1
 #define KVMX_FIXED_MSRS (0 KVMX_WELL_KNOWN_MSRS(KVMX_COUNT_ONE))
+#define KVMX_TIMER_MSRS 10 /* writing one of the first so many programs the guest's timer */
 #define KVMX_SPILL_MSRS 8
 #define KVMX_MSR_OTHER (KVMX_FIXED_MSRS + KVMX_SPILL_MSRS)
 #define KVMX_MSRS (KVMX_MSR_OTHER + 1)
@@ -91,6 +93,47 @@ enum kvmx_msr_op { KVMX_MSR_READ = 0, KVMX_MSR_WRITE = 1, KVMX_MSR_OPS = 2 };
 
 /* Backends of the guest's timer: the hv_timer_in_use argument of kvm_hv_timer_state. */
 enum kvmx_timer { KVMX_TIMER_SW = 0, KVMX_TIMER_HV = 1, KVMX_TIMERS = 2 };
+
+/* How a halt ended, the waited argument of kvm_vcpu_wakeup: while KVM polled, or after sleep. */
+enum kvmx_wakeup { KVMX_WAKEUP_POLL = 0, KVMX_WAKEUP_WAIT = 1, KVMX_WAKEUPS = 2 };
+
+/*
+ * Exits during which the guest waits by its own wish, by kvmx_wait_exits[] of their ids: their
+ * time is no latency, and during a halt it is sleep.
+ */
+enum kvmx_wait { KVMX_NO_WAIT = 0, KVMX_WAIT_HALT = 1, KVMX_WAIT_PAUSE = 2 };
+
+/*
+ * Exit latencies: bucket i holds those of at most 2^(i-21) s that no bucket before holds; the last
+ * one holds the rest. 2^-21 s is 476.8 ns.
+ */
+#define KVMX_LATENCY_BOUNDS 16
+#define KVMX_LATENCY_BUCKETS (KVMX_LATENCY_BOUNDS + 1)
+#define KVMX_LATENCY_FIRST_LOG2 21
+
+/*
+ * Times between a vCPU's successive timer programmings, in microseconds: bucket i holds those of
+ * at most the i-th bound, the last one the rest. Ticks of 1000, 300, 250 and 100 Hz (1000, 3333,
+ * 4000, 10000 us) each have a bucket that no other tick falls into.
+ */
+#define KVMX_INTERVAL_BOUNDS_US(X)                                                               \
+  X(100)                                                                                         \
+  X(250) X(500) X(900) X(1100) X(2000) X(3000) X(3600) X(4400) X(6000) X(9000) X(11000) X(20000) \
+      X(100000) X(1000000)
+#define KVMX_INTERVAL_BOUNDS (0 KVMX_INTERVAL_BOUNDS_US(KVMX_COUNT_ONE))
+#define KVMX_INTERVAL_BUCKETS (KVMX_INTERVAL_BOUNDS + 1)
+
+/*
+ * Returns of KVM_RUN to the VMM by kvm_run.exit_reason (KVM_EXIT_*), then those that the kernel
+ * tells by errno alone. Codes without a counter of their own: KVMX_USER_OTHER.
+ */
+#define KVMX_USER_CODES 48
+enum kvmx_user_exit {
+  KVMX_USER_RESTART = KVMX_USER_CODES, /* -EINTR: a signal */
+  KVMX_USER_ERROR,                     /* another errno */
+  KVMX_USER_OTHER,
+  KVMX_USER_EXITS
+};
 
 /* Events that could not be counted where they belong; indices of the map `lost`. */
 enum kvmx_loss {
@@ -115,6 +158,11 @@ struct kvmx_msr {
   __u64 count[KVMX_MSR_OPS];
 };
 
+struct kvmx_halt {
+  __u64 count; /* halts that have ended */
+  __u64 ns;    /* how long they took, polling and sleeping */
+};
+
 struct vcpu_slot {
   /* One cache line decides on the fast path whose slot this is and takes an exit's time stamp. */
   __u64 vcpu;         /* struct kvm_vcpu *, 0 where no event gives it */
@@ -128,15 +176,25 @@ struct vcpu_slot {
   __u32 tgid;         /* its process; 0: the slot is free. Written last. */
   __u64 vm_start;     /* start of that process, ns since boot (CLOCK_BOOTTIME) */
 
+  __u64 user_ns;       /* when KVM_RUN returned to the VMM, 0 since the entry after it */
+  __u64 timer_ns;      /* when the guest last programmed its timer, 0: not yet */
+  __u32 waiting;       /* enum kvmx_wait of the exit being handled; 0 once a halt has ended */
   __u32 isa;           /* enum kvmx_isa of the last exit */
   __u32 shared;        /* 1: its thread runs other vCPUs too, so no shortcut is taken */
   __u32 timer_seen;    /* 1 + the last enum kvmx_timer, 0: no timer yet */
   __u32 spill_reasons; /* entries of reason_code[] in use */
   __u32 spill_msrs;    /* entries of msr_index[] in use */
-  __u32 reserved[3];
+  __u32 reserved[2];
   char comm[KVMX_COMM]; /* name of the process when the slot was made, NUL-terminated */
   __u64 timer_arms[KVMX_TIMERS];
   __u64 msr_faults[KVMX_MSR_OPS];
+
+  struct kvmx_halt halts[KVMX_WAKEUPS];
+  __u64 user_total_ns; /* in the VMM, from returns of KVM_RUN to the entries after them */
+  __u64 user_exits[KVMX_USER_EXITS];
+  __u64 latency[KVMX_LATENCY_BUCKETS];
+  __u64 intervals[KVMX_INTERVAL_BUCKETS];
+  __u64 interval_total_ns;
 
   __u32 reason_code[KVMX_SPILL_REASONS];
   __u32 msr_index[KVMX_SPILL_MSRS];
@@ -145,8 +203,9 @@ struct vcpu_slot {
 } __attribute__((aligned(4096))); /* a page: a slot's address is a shift, and no line is shared */
 
 KVMX_STATIC_ASSERT(sizeof(struct vcpu_slot) == 4096, "a slot is one page");
-KVMX_STATIC_ASSERT(__builtin_offsetof(struct vcpu_slot, isa) == 64,
+KVMX_STATIC_ASSERT(__builtin_offsetof(struct vcpu_slot, user_ns) == 64,
                    "what the fast path reads and writes of the owner is one cache line");
+KVMX_STATIC_ASSERT(KVMX_TIMER_MSRS < KVMX_FIXED_MSRS, "timer MSRs are among the fixed ones");
 KVMX_STATIC_ASSERT(KVMX_VMX_REASONS <= KVMX_DENSE_REASONS, "VMX reasons are their own ids");
 KVMX_STATIC_ASSERT(KVMX_DENSE_REASONS <= KVMX_NOT_DENSE, "a dense id fits a byte of the table");
 

@@ -37,7 +37,7 @@ Result<void> Exporter::attach() {
           "\"modprobe kvm_amd\"; this process will notice");
     return {};
   }
-  Result<Probes> probes = Probes::attach(features, config_.max_vcpus);
+  Result<Probes> probes = Probes::attach(features, config_.events, config_.max_vcpus);
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
   current_ = nullptr;
@@ -55,7 +55,7 @@ void Exporter::refresh() {
   auto fresh = std::make_shared<Snapshot>();
   fresh->host = read_host();
   fresh->boot_time_ns = boot_time_ns_;
-  fresh->probes = probes_ ? probes_->states() : detached_probes();
+  fresh->probes = probes_ ? probes_->states() : detached_probes(config_.events);
   if (probes_) {
     fresh->vms = reader_.read(probes_->table().slots());
     fresh->losses = probes_->table().losses();

@@ -17,6 +17,7 @@
 namespace kvmx {
 
 struct ExporterConfig {
+  EventSet events{};  ///< what to count
   std::uint32_t max_vcpus = 0;
   std::chrono::milliseconds min_interval{};  ///< a snapshot is not taken anew before this
   std::chrono::milliseconds linger{};        ///< how long counts outlive their VM

@@ -22,9 +22,9 @@
 namespace {
 
 using kvmx::Exporter;
-using kvmx::LastScrape;
 using kvmx::Options;
 using kvmx::Response;
+using kvmx::SelfStats;
 
 /// Renders /metrics and remembers how that went, for the next one to tell.
 class Scraper {
@@ -33,22 +33,24 @@ class Scraper {
 
   Response scrape() {
     const auto began = std::chrono::steady_clock::now();
-    kvmx::MetricsPage page = kvmx::render_metrics(*exporter_.snapshot(), last());
+    SelfStats self = last();
+    self.process = kvmx::read_process();
+    kvmx::MetricsPage page = kvmx::render_metrics(*exporter_.snapshot(), self);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
     const std::lock_guard lock(mutex_);
-    last_ = {took.count(), page.series};
+    last_ = {took.count(), page.series, std::nullopt};
     return {200, std::string(kvmx::TextWriter::kContentType), std::move(page.text)};
   }
 
  private:
-  LastScrape last() {
+  SelfStats last() {
     const std::lock_guard lock(mutex_);
     return last_;
   }
 
   Exporter& exporter_;
   std::mutex mutex_;
-  LastScrape last_;
+  SelfStats last_;
 };
 
 kvmx::Routes routes(Exporter& exporter, Scraper& scraper, const Options& options) {
@@ -102,7 +104,8 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-  Exporter exporter({options.max_vcpus, options.scrape_min_interval, options.vm_linger});
+  Exporter exporter(
+      {options.collectors, options.max_vcpus, options.scrape_min_interval, options.vm_linger});
   if (const auto attached = exporter.attach(); !attached) return fail(attached.error());
 
   Scraper scraper(exporter);

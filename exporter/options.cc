@@ -62,6 +62,11 @@ std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv)
   add_duration(app, "--scrape.min-interval", min_interval, "1s",
                "Scrapes closer together than this see the same counts");
   add_duration(app, "--vm.linger", linger, "5m", "How long to keep the counts of a VM that ended");
+  for (std::size_t i = 0; i < kEvents.size(); ++i) {
+    const std::string name(kEvents[i].collector);
+    app.add_flag("--collector." + name + ",!--no-collector." + name, options.collectors[i],
+                 "Count " + std::string(kEvents[i].gives) + " (default: on)");
+  }
   app.add_option("--log.level", options.log_level, "What to log: debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->capture_default_str();

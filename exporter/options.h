@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "exporter/kernel/events.h"
+
 namespace kvmx {
 
 struct Options {
@@ -16,6 +18,7 @@ struct Options {
   std::chrono::milliseconds scrape_min_interval{1000};
   std::chrono::milliseconds vm_linger{300'000};
   std::string log_level = "info";
+  EventSet collectors = {true, true, true, true, true, true};
 };
 
 /// The command line asks for no run: --help, --version, or a mistake. What was to be said is said.

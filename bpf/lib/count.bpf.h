@@ -5,6 +5,8 @@
 
 #include "../vcpu_slot.h"
 
+#define KVMX_EINTR 4
+
 /*
  * What the compiler knows of a value's bounds the verifier may not, and a check that only the
  * verifier needs would be dropped: makes the compiler forget, so that the check after it stays.
@@ -13,6 +15,59 @@
 
 /* SVM exit code -> dense id, or KVMX_NOT_DENSE; codes from 0x400 after those from 0. */
 const volatile __u8 kvmx_svm_dense[KVMX_SVM_CODES];
+
+/* Dense id -> enum kvmx_wait, of the host's isa. */
+const volatile __u8 kvmx_wait_exits[KVMX_REASONS];
+
+/* Bounds of the latency buckets, rounded down to whole ns: 10^9 * 2^i / 2^21. */
+#define KVMX_LATENCY_BOUND(i) (1000000000ull * (1ull << (i)) >> KVMX_LATENCY_FIRST_LOG2)
+static const __u64 kvmx_latency_bounds[KVMX_LATENCY_BOUNDS] = {
+    KVMX_LATENCY_BOUND(0),  KVMX_LATENCY_BOUND(1),  KVMX_LATENCY_BOUND(2),  KVMX_LATENCY_BOUND(3),
+    KVMX_LATENCY_BOUND(4),  KVMX_LATENCY_BOUND(5),  KVMX_LATENCY_BOUND(6),  KVMX_LATENCY_BOUND(7),
+    KVMX_LATENCY_BOUND(8),  KVMX_LATENCY_BOUND(9),  KVMX_LATENCY_BOUND(10), KVMX_LATENCY_BOUND(11),
+    KVMX_LATENCY_BOUND(12), KVMX_LATENCY_BOUND(13), KVMX_LATENCY_BOUND(14), KVMX_LATENCY_BOUND(15)};
+
+/* Bits needed to write `value`: 0 for 0, 1 for 1, 2 for 2 and 3, ... 32 for all above 2^31. */
+static __always_inline __u32 kvmx_bits(__u64 value) {
+  __u32 bits = 0;
+  __u32 v = value >> 32 ? 0xffffffffu : value;
+  if (v >> 16) bits += 16, v >>= 16;
+  if (v >> 8) bits += 8, v >>= 8;
+  if (v >> 4) bits += 4, v >>= 4;
+  if (v >> 2) bits += 2, v >>= 2;
+  if (v >> 1) bits += 1, v >>= 1;
+  return bits + v;
+}
+
+/*
+ * The latency bucket of `ns`. The first bound has 9 bits and each next one a bit more, so the
+ * number of bits of `ns` leaves two buckets, and one comparison decides.
+ */
+static __always_inline __u32 kvmx_latency_bucket(__u64 ns) {
+  __u32 bits = kvmx_bits(ns);
+  __u32 bucket = bits < 9 ? 0 : bits - 9;
+  KVMX_FORGET(bucket);
+  if (bucket >= KVMX_LATENCY_BOUNDS) return KVMX_LATENCY_BOUNDS;
+  return ns <= kvmx_latency_bounds[bucket] ? bucket : bucket + 1;
+}
+
+/* The bucket of a time between two timer programmings. */
+static __always_inline __u32 kvmx_interval_bucket(__u64 ns) {
+  __u32 bucket = 0;
+#define KVMX_TRY(bound)                         \
+  if (ns <= (__u64)(bound)*1000) return bucket; \
+  bucket++;
+  KVMX_INTERVAL_BOUNDS_US(KVMX_TRY)
+#undef KVMX_TRY
+  return bucket;
+}
+
+/* The id of a return to the VMM in vcpu_slot.user_exits[]. */
+static __always_inline __u32 kvmx_user_exit_id(__u32 reason, int error) {
+  if (error == -KVMX_EINTR) return KVMX_USER_RESTART;
+  if (error < 0) return KVMX_USER_ERROR;
+  return reason < KVMX_USER_CODES ? reason : KVMX_USER_OTHER;
+}
 
 /*
  * Position of `key` among the first *used of `size` keys, taking the next free one if it is new

@@ -65,6 +65,28 @@ static __always_inline struct vcpu_slot *kvmx_new_slot(const struct vcpu_key *ke
 }
 
 /*
+ * The slot that stood for a thread of unknown vCPU becomes that of `ref`, which the thread turns
+ * out to run: its events so far were this vCPU's.
+ */
+static __always_inline struct vcpu_slot *kvmx_adopt_slot(const struct vcpu_key *key,
+                                                         const struct vcpu_ref *ref,
+                                                         __u32 *index) {
+  const struct vcpu_key by_thread = {.owner = ref->thread.pid_tgid};
+  if (ref->vcpu_id == KVMX_VCPU_UNKNOWN) return NULL;
+  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &ref->thread.pid_tgid);
+  if (!current) return NULL;
+  *index = *current;
+  struct vcpu_slot *slot = kvmx_slot(*index);
+  if (!slot || slot->vcpu_id != KVMX_VCPU_UNKNOWN || !kvmx_run_by(slot, &ref->thread)) return NULL;
+  if (bpf_map_update_elem(&slot_of_vcpu, key, index, BPF_ANY)) return NULL;
+  bpf_map_delete_elem(&slot_of_vcpu, &by_thread);
+  slot->vcpu = ref->vcpu;
+  slot->kvm = ref->kvm;
+  slot->vcpu_id = ref->vcpu_id;
+  return slot;
+}
+
+/*
  * Records that `thread` now runs the vCPU of `slot`. If it ran another one before, both lose their
  * shortcut; a slot that only stood for the thread (vcpu_id unknown) is retired instead.
  */
@@ -104,7 +126,7 @@ static __always_inline struct vcpu_slot *kvmx_find_slot(const struct vcpu_ref *r
       if (same) return slot;
     }
   }
-  return kvmx_new_slot(&key, ref, index);
+  return kvmx_adopt_slot(&key, ref, index) ?: kvmx_new_slot(&key, ref, index);
 }
 
 static __noinline struct vcpu_slot *kvmx_vcpu_slot_slow(const struct vcpu_ref *ref) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -10,7 +11,7 @@
 
 namespace kvmx {
 
-enum class MetricType : std::uint8_t { counter, gauge };
+enum class MetricType : std::uint8_t { counter, gauge, histogram };
 
 /// A metric family. `name` has no _total: that is the format's to add.
 struct Family {
@@ -38,13 +39,20 @@ class TextWriter {
   void sample(const Labels& labels, std::uint64_t value);
   void sample(const Labels& labels, Nanoseconds value);
 
+  /// A histogram of times: `buckets` as counted, one more than bounds. All samples come from the
+  /// same buckets, so they agree whatever was being counted meanwhile.
+  void histogram(const Labels& labels, std::span<const double> bounds_seconds,
+                 std::span<const std::uint64_t> buckets, Nanoseconds sum);
+
   /// Samples written so far.
   [[nodiscard]] std::size_t series() const { return series_; }
 
  private:
   void write_header();
-  void write_name();
-  void write_series(const Labels& labels);
+  void write_name(std::string_view suffix);
+  void write_series(const Labels& labels, std::string_view suffix, std::string_view le = "");
+  void write_value(std::uint64_t value);
+  void write_value(Nanoseconds value);
 
   std::string& out_;
   Family family_{};

@@ -67,7 +67,10 @@ Source typed_source(Event event, const Prototype& prototype) {
     case Event::msr:
       return prototype == Prototype(4, false) ? Source::typed : Source::absent;
     case Event::hv_timer_state:
+    case Event::userspace_exit:
       return prototype == Prototype(2, false) ? Source::typed : Source::absent;
+    case Event::vcpu_wakeup:
+      return prototype == Prototype(3, false) ? Source::typed : Source::absent;
   }
   return Source::absent;
 }
@@ -89,7 +92,7 @@ std::optional<fs::path> find_events() {
 }
 
 void probe_classic(Features& features, std::size_t event, const fs::path& events) {
-  const Result<std::string> text = read_file(events / kEventNames[event] / "format");
+  const Result<std::string> text = read_file(events / kEvents[event].name / "format");
   if (!text) {
     features.why_absent = text.error().message;
     return;
@@ -106,9 +109,9 @@ Features probe_features() {
   if (!features.kvm) return features;
 
   const KernelBtf loaded = load_btf();
-  for (std::size_t i = 0; i < kEventNames.size(); ++i) {
-    auto prototype = tracepoint_prototype(loaded.kvm.get(), kEventNames[i]);
-    if (!prototype) prototype = tracepoint_prototype(loaded.vmlinux.get(), kEventNames[i]);
+  for (std::size_t i = 0; i < kEvents.size(); ++i) {
+    auto prototype = tracepoint_prototype(loaded.kvm.get(), kEvents[i].name);
+    if (!prototype) prototype = tracepoint_prototype(loaded.vmlinux.get(), kEvents[i].name);
     if (prototype) features.sources[i] = typed_source(static_cast<Event>(i), *prototype);
   }
   // An exit and its entry must name the vCPU in the same way, and the events without a vCPU find
@@ -125,7 +128,7 @@ Features probe_features() {
         "\"mount -t tracefs tracefs /sys/kernel/tracing\"";
     return features;
   }
-  for (std::size_t i = 0; i < kEventNames.size(); ++i) probe_classic(features, i, *events);
+  for (std::size_t i = 0; i < kEvents.size(); ++i) probe_classic(features, i, *events);
   return features;
 }
 

@@ -4,16 +4,11 @@
 #include <array>
 #include <cstdint>
 #include <string>
-#include <string_view>
 
+#include "exporter/kernel/events.h"
 #include "exporter/kernel/tracepoint_format.h"
 
 namespace kvmx {
-
-/// The kernel's events that we count, in the order of the tables below.
-enum class Event : std::uint8_t { exit, entry, msr, hv_timer_state };
-inline constexpr std::array<std::string_view, 4> kEventNames = {"kvm_exit", "kvm_entry", "kvm_msr",
-                                                                "kvm_hv_timer_state"};
 
 /// How an event can be attached to on this kernel.
 enum class Source : std::uint8_t {
@@ -28,9 +23,9 @@ struct Features {
   /// KVM is built in, or loaded together with the module that drives this CPU: before that, where
   /// an exit's reason is kept cannot be known.
   bool kvm = false;
-  std::array<Source, kEventNames.size()> sources{};
+  std::array<Source, kEvents.size()> sources{};
   /// Offsets of classic records' fields, by event; empty where the source is typed.
-  std::array<std::map<std::string, FieldPlace, std::less<>>, kEventNames.size()> fields;
+  std::array<std::map<std::string, FieldPlace, std::less<>>, kEvents.size()> fields;
   std::string why_absent;  ///< for a log: why an event is absent, with the cure; else empty
 
   [[nodiscard]] Source source(Event event) const {

@@ -15,6 +15,8 @@
 
 #include "exporter/base/file.h"
 #include "exporter/base/log.h"
+#include "exporter/kernel/host.h"
+#include "exporter/kernel/programs.h"
 #include "exporter/kernel/reason_ids.h"
 #include "kvm_exit.skel.h"
 
@@ -49,84 +51,6 @@ Error load_error(int error_number) {
                "(before Linux 5.11 also CAP_SYS_RESOURCE)"};
 }
 
-/// The programs that can serve an event, by source.
-struct Choice {
-  Source source;
-  bpf_program* program;
-};
-
-std::vector<Choice> choices(const kvm_exit_bpf& skeleton, Event event) {
-  const auto& programs = skeleton.progs;
-  switch (event) {
-    case Event::exit:
-      return {{Source::typed, programs.kvm_exit_by_vcpu},
-              {Source::typed_old, programs.kvm_exit_by_reason},
-              {Source::classic, programs.kvm_exit_classic}};
-    case Event::entry:
-      return {{Source::typed, programs.kvm_entry_typed},
-              {Source::classic, programs.kvm_entry_classic}};
-    case Event::msr:
-      return {{Source::typed, programs.kvm_msr_typed}, {Source::classic, programs.kvm_msr_classic}};
-    case Event::hv_timer_state:
-      return {{Source::typed, programs.kvm_hv_timer_state_typed},
-              {Source::classic, programs.kvm_hv_timer_state_classic}};
-  }
-  return {};
-}
-
-/// Puts the offsets of classic records where the programs read them. Returns the name of a field
-/// that is missing or has another size than the programs expect, else "".
-std::string set_offsets(kvm_exit_bpf& skeleton, const Features& features, Event event) {
-  auto& offsets = skeleton.rodata->kvmx_format;
-  struct Wanted {
-    Event event;
-    const char* field;
-    std::uint32_t size;
-    __u32* offset;
-  };
-  const Wanted all[] = {
-      {Event::exit, "exit_reason", 4, &offsets.exit_reason},
-      {Event::exit, "isa", 4, &offsets.exit_isa},
-      {Event::exit, "vcpu_id", 4, &offsets.exit_vcpu_id},
-      {Event::entry, "vcpu_id", 4, &offsets.entry_vcpu_id},
-      {Event::msr, "write", 4, &offsets.msr_write},
-      {Event::msr, "ecx", 4, &offsets.msr_ecx},
-      {Event::msr, "exception", 1, &offsets.msr_exception},
-      {Event::hv_timer_state, "vcpu_id", 4, &offsets.timer_vcpu_id},
-      {Event::hv_timer_state, "hv_timer_in_use", 4, &offsets.timer_in_use},
-  };
-  const auto& fields = features.fields[static_cast<std::size_t>(event)];
-  for (const Wanted& wanted : all) {
-    if (wanted.event != event) continue;
-    const auto field = fields.find(wanted.field);
-    if (field == fields.end() || field->second.size != wanted.size) return wanted.field;
-    *wanted.offset = field->second.offset;
-  }
-  return "";
-}
-
-/// The program for an event, or null if it is to be left out.
-bpf_program* choose(kvm_exit_bpf& skeleton, const Features& features, Event event) {
-  const std::string_view name = kEventNames[static_cast<std::size_t>(event)];
-  const Source source = features.source(event);
-  if (source == Source::absent) {
-    spdlog::warn("{} is not counted: {}", name,
-                 features.why_absent.empty() ? "this kernel's tracepoint has an unknown form"
-                                             : features.why_absent);
-    return nullptr;
-  }
-  if (source == Source::classic) {
-    if (const std::string field = set_offsets(skeleton, features, event); !field.empty()) {
-      spdlog::warn("{} is not counted: this kernel's record has no field {} of the known size",
-                   name, field);
-      return nullptr;
-    }
-  }
-  for (const Choice& choice : choices(skeleton, event))
-    if (choice.source == source) return choice.program;
-  return nullptr;
-}
-
 Result<void> size_maps(kvm_exit_bpf& skeleton, std::uint32_t max_vcpus) {
   const struct {
     bpf_map* map;
@@ -141,11 +65,22 @@ Result<void> size_maps(kvm_exit_bpf& skeleton, std::uint32_t max_vcpus) {
   return {};
 }
 
+/// Runs of a program that the kernel skipped; nothing for no program, and before Linux 5.12.
+std::optional<std::uint64_t> missed_runs(int program_fd) {
+  if (program_fd < 0) return std::nullopt;
+  bpf_prog_info info{};
+  __u32 length = sizeof(info);
+  const bool told = bpf_obj_get_info_by_fd(program_fd, &info, &length) == 0 &&
+                    length >= offsetof(bpf_prog_info, recursion_misses) + sizeof(__u64);
+  return told ? std::optional<std::uint64_t>(info.recursion_misses) : std::nullopt;
+}
+
 }  // namespace
 
-std::vector<ProbeState> detached_probes() {
+std::vector<ProbeState> detached_probes(const EventSet& wanted) {
   std::vector<ProbeState> states;
-  for (const std::string_view name : kEventNames) states.push_back({name, false, std::nullopt});
+  for (std::size_t i = 0; i < kEvents.size(); ++i)
+    if (wanted[i]) states.push_back({kEvents[i].name, false, std::nullopt});
   return states;
 }
 
@@ -162,24 +97,27 @@ void Probes::RingDeleter::operator()(ring_buffer* ring) const { ring_buffer__fre
 
 void Probes::LinkDeleter::operator()(bpf_link* link) const { bpf_link__destroy(link); }
 
-Result<Probes> Probes::attach(const Features& features, std::uint32_t max_vcpus) {
+Result<Probes> Probes::attach(const Features& features, const EventSet& wanted,
+                              std::uint32_t max_vcpus) {
   libbpf_set_print(log_libbpf);
   if (!std::filesystem::exists("/sys/kernel/btf/vmlinux"))
     return Error{
         "this kernel does not describe its types: there is no /sys/kernel/btf/vmlinux. Use one "
         "built with CONFIG_DEBUG_INFO_BTF=y, as distributions' kernels are since about 5.10"};
   Probes probes;
+  probes.wanted_ = wanted;
   probes.skeleton_.reset(kvm_exit_bpf__open());
   if (!probes.skeleton_) return errno_error("open the BPF programs", errno);
   kvm_exit_bpf& skeleton = *probes.skeleton_;
 
   std::ranges::copy(svm_dense_ids(), skeleton.rodata->kvmx_svm_dense);
+  std::ranges::copy(wait_exits(read_host().isa), skeleton.rodata->kvmx_wait_exits);
   if (Result<void> sized = size_maps(skeleton, max_vcpus); !sized) return sized.error();
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton.obj) bpf_program__set_autoload(program, false);
-  std::array<bpf_program*, kEventNames.size()> chosen{};
+  std::array<bpf_program*, kEvents.size()> chosen{};
   for (std::size_t i = 0; i < chosen.size(); ++i) {
-    chosen[i] = choose(skeleton, features, static_cast<Event>(i));
+    if (wanted[i]) chosen[i] = choose_program(skeleton, features, static_cast<Event>(i));
     if (chosen[i]) bpf_program__set_autoload(chosen[i], true);
   }
   if (const int error = kvm_exit_bpf__load(&skeleton); error != 0) return load_error(-error);
@@ -204,7 +142,7 @@ Result<Probes> Probes::attach(const Features& features, std::uint32_t max_vcpus)
     // The skeleton's own link is not used: it attaches all or nothing.
     bpf_link* link = bpf_program__attach(chosen[i]);
     if (!link) {
-      spdlog::warn("{} is not counted: cannot attach: {}", kEventNames[i], std::strerror(errno));
+      spdlog::warn("{} is not counted: cannot attach: {}", kEvents[i].name, std::strerror(errno));
       continue;
     }
     probes.links_.emplace_back(link);
@@ -220,15 +158,10 @@ int Probes::new_slots_fd() const { return ring_buffer__epoll_fd(new_slots_.get()
 void Probes::drain_new() { ring_buffer__consume(new_slots_.get()); }
 
 std::vector<ProbeState> Probes::states() const {
-  std::vector<ProbeState> states = detached_probes();
-  for (std::size_t i = 0; i < states.size(); ++i) {
-    if (program_fds_[i] < 0) continue;
-    states[i].attached = true;
-    bpf_prog_info info{};
-    __u32 length = sizeof(info);
-    const bool told = bpf_obj_get_info_by_fd(program_fds_[i], &info, &length) == 0 &&
-                      length >= offsetof(bpf_prog_info, recursion_misses) + sizeof(__u64);
-    if (told) states[i].missed = info.recursion_misses;
+  std::vector<ProbeState> states;
+  for (std::size_t i = 0; i < kEvents.size(); ++i) {
+    if (!wanted_[i]) continue;
+    states.push_back({kEvents[i].name, program_fds_[i] >= 0, missed_runs(program_fds_[i])});
   }
   return states;
 }

@@ -17,16 +17,18 @@ struct ring_buffer;
 
 namespace kvmx {
 
-/// One state for every event, none attached: what there is to say without KVM.
-std::vector<ProbeState> detached_probes();
+/// A state for every wanted event, none attached: what there is to say without KVM.
+std::vector<ProbeState> detached_probes(const EventSet& wanted);
 
 /// The BPF programs, loaded and attached, with their maps. They count until this is destroyed.
 class Probes {
  public:
-  /// Loads the programs that fit `features`, with room for `max_vcpus`, and attaches them. An
-  /// event that the kernel does not have, or that cannot be attached, is left out and logged; it
-  /// is an error if none is left, or if the programs cannot be loaded at all.
-  static Result<Probes> attach(const Features& features, std::uint32_t max_vcpus);
+  /// Loads the programs of the wanted events that fit `features`, with room for `max_vcpus`, and
+  /// attaches them; other programs are not loaded. An event that the kernel does not have, or that
+  /// cannot be attached, is left out and logged; it is an error if none is left, or if the programs
+  /// cannot be loaded at all.
+  static Result<Probes> attach(const Features& features, const EventSet& wanted,
+                               std::uint32_t max_vcpus);
 
   Probes(Probes&&) noexcept;
   Probes& operator=(Probes&&) noexcept;
@@ -54,7 +56,8 @@ class Probes {
 
   std::unique_ptr<kvm_exit_bpf, SkeletonDeleter> skeleton_;
   std::vector<std::unique_ptr<bpf_link, LinkDeleter>> links_;  ///< gone before the programs are
-  std::array<int, kEventNames.size()> program_fds_{};  ///< of the attached programs, else -1
+  EventSet wanted_{};
+  std::array<int, kEvents.size()> program_fds_{};  ///< of the attached programs, else -1
   std::unique_ptr<ring_buffer, RingDeleter> new_slots_;
   SlotTable table_;
 };

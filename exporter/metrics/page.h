@@ -11,9 +11,9 @@ namespace kvmx {
 /// A whole /metrics page in the text exposition format.
 struct MetricsPage {
   std::string text;
-  std::size_t series = 0;  ///< kvm_exporter_* left out
+  std::size_t series = 0;  ///< kvm_exporter_* and process_* left out
 };
 
-MetricsPage render_metrics(const Snapshot& snapshot, const LastScrape& last);
+MetricsPage render_metrics(const Snapshot& snapshot, const SelfStats& self);
 
 }  // namespace kvmx

@@ -83,22 +83,49 @@ MetricFamily slots(const Snapshot& snapshot) {
   return states;
 }
 
+/// https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics
+std::vector<MetricFamily> process_families(const ProcessStats& process) {
+  const auto one = [](std::string name, std::string help, MetricType type, double value) {
+    MetricFamily made = family(std::move(name), std::move(help), type);
+    add(made, value);
+    return made;
+  };
+  return {
+      one("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.",
+          MetricType::Counter, process.cpu_seconds),
+      one("process_open_fds", "Number of open file descriptors.", MetricType::Gauge,
+          process.open_fds),
+      one("process_max_fds", "Maximum number of open file descriptors.", MetricType::Gauge,
+          process.max_fds),
+      one("process_virtual_memory_bytes", "Virtual memory size in bytes.", MetricType::Gauge,
+          process.virtual_bytes),
+      one("process_resident_memory_bytes", "Resident memory size in bytes.", MetricType::Gauge,
+          process.resident_bytes),
+      one("process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
+          MetricType::Gauge, process.start_time_seconds),
+  };
+}
+
 }  // namespace
 
-std::vector<MetricFamily> self_families(const Snapshot& snapshot, const LastScrape& last) {
+std::vector<MetricFamily> self_families(const Snapshot& snapshot, const SelfStats& self) {
   std::vector<MetricFamily> families = {build_info(), attached(snapshot), lost(snapshot),
                                         slots(snapshot)};
   if (MetricFamily probes = missed(snapshot); !probes.metric.empty())
     families.push_back(std::move(probes));
   MetricFamily duration = family("kvm_exporter_scrape_duration_seconds",
                                  "How long the scrape before this one took.", MetricType::Gauge);
-  add(duration, last.seconds);
+  add(duration, self.last_scrape_seconds);
   MetricFamily series =
-      family("kvm_exporter_series", "Series in the scrape before this one, without kvm_exporter_*.",
+      family("kvm_exporter_series",
+             "Series in the scrape before this one, without kvm_exporter_* and process_*.",
              MetricType::Gauge);
-  add(series, static_cast<double>(last.series));
+  add(series, static_cast<double>(self.last_series));
   families.push_back(std::move(duration));
   families.push_back(std::move(series));
+  if (self.process)
+    for (MetricFamily& of_process : process_families(*self.process))
+      families.push_back(std::move(of_process));
   return families;
 }
 

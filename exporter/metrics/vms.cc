@@ -12,13 +12,15 @@ constexpr Family kStart = {"kvm_vm_start_time_seconds", MetricType::gauge,
                            "Start of the VM's process, in seconds since the epoch."};
 
 void add_identity(Labels& labels, const VmCounts& vm) {
-  labels.add("name", vm.identity.name);
+  // KubeVirt calls a VM <namespace>_<name>; the two are told apart here.
+  const VmIdentity& identity = vm.identity;
+  labels.add("name", identity.kube_name.empty() ? identity.name : identity.kube_name);
   labels.add("uuid", vm.identity.uuid);
   labels.add("domain", vm.identity.domain);
   labels.add("vmm", vm.identity.vmm);
   labels.add("pid", vm.key.tgid);
   labels.add("namespace", vm.identity.kube_namespace);
-  labels.add("pod", vm.identity.kube_name);
+  labels.add("pod", std::string_view());
   labels.add("id", vm.identity.id);
 }
 

@@ -49,6 +49,23 @@ void read_msrs(const vcpu_slot& slot, VcpuCounts& counts) {
   std::ranges::sort(counts.msrs, {}, &MsrCount::index);
 }
 
+/// Time since `stamp`, if what it began is still going on; called after the sum that the time will
+/// be added to was read.
+std::uint64_t running_ns(const __u64& stamp, std::uint64_t began, std::uint64_t now) {
+  return began != 0 && load(stamp) == began && now > began ? now - began : 0;
+}
+
+/// What to show of a time: never less than before.
+std::uint64_t held(std::uint64_t& shown, std::uint64_t ns) {
+  shown = std::max(shown, ns);
+  return shown;
+}
+
+template <std::size_t kBuckets>
+void add_buckets(const __u64 (&buckets)[kBuckets], Histogram<kBuckets>& into) {
+  for (std::size_t i = 0; i < kBuckets; ++i) into.buckets[i] += load(buckets[i]);
+}
+
 template <typename Array>
 void add(Array& sum, const Array& more) {
   for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
@@ -76,6 +93,19 @@ void merge(VcpuCounts& into, const VcpuCounts& more) {
   add(into.msr_faults, more.msr_faults);
   add(into.timer_arms, more.timer_arms);
   if (more.hv_timer_in_use) into.hv_timer_in_use = more.hv_timer_in_use;
+  for (std::size_t i = 0; i < into.halts.size(); ++i) {
+    into.halts[i].halts += more.halts[i].halts;
+    into.halts[i].ns += more.halts[i].ns;
+  }
+  for (const UserExitCount& exits : more.user_exits) {
+    const auto at = std::ranges::lower_bound(into.user_exits, exits.id, {}, &UserExitCount::id);
+    if (at == into.user_exits.end() || at->id != exits.id) {
+      into.user_exits.insert(at, exits);
+    } else {
+      at->exits += exits.exits;
+    }
+  }
+  into.user_ns += more.user_ns;
 }
 
 VcpuCounts& vcpu_of(VmCounts& vm, std::optional<std::uint32_t> id) {
@@ -96,6 +126,10 @@ void adopt_threads(std::map<VmKey, VmCounts>& vms) {
     if (same_process) {
       for (const VcpuCounts& vcpu : at->second.vcpus) merge(vcpu_of(next->second, vcpu.id), vcpu);
       for (const std::uint32_t slot : at->second.slots) next->second.slots.push_back(slot);
+      add(next->second.latency.buckets, at->second.latency.buckets);
+      next->second.latency.sum_ns += at->second.latency.sum_ns;
+      add(next->second.intervals.buckets, at->second.intervals.buckets);
+      next->second.intervals.sum_ns += at->second.intervals.sum_ns;
       vms.erase(at);
     }
     at = next;
@@ -104,18 +138,22 @@ void adopt_threads(std::map<VmKey, VmCounts>& vms) {
 
 }  // namespace
 
-void SlotReader::read_reasons(const vcpu_slot& slot, Isa isa, Shown& shown,
-                              VcpuCounts& counts) const {
+void SlotReader::read_reasons(const vcpu_slot& slot, Isa isa, Shown& shown, VcpuCounts& counts,
+                              VmCounts& vm) const {
   const std::uint64_t stamp = load(slot.exit_ns);
   const std::uint32_t current = load(slot.exit_id);
   std::array<std::uint64_t, KVMX_REASONS> ns;
   for (std::uint32_t id = 0; id < KVMX_REASONS; ++id) ns[id] = load(slot.reason[id].ns);
-  const std::uint64_t now = clock_();
-  if (stamp != 0 && load(slot.exit_ns) == stamp && current < KVMX_REASONS && now > stamp)
-    ns[current] += now - stamp;
+  const auto waits = wait_exits(isa);
+  for (std::uint32_t id = 0; id < KVMX_REASONS; ++id)
+    if (waits[id] == KVMX_NO_WAIT) vm.latency.sum_ns += ns[id];
 
-  ns[shown.exit_id] = std::max(ns[shown.exit_id], shown.ns);
-  if (current < KVMX_REASONS) shown = {current, ns[current]};
+  if (current < KVMX_REASONS) ns[current] += running_ns(slot.exit_ns, stamp, clock_());
+  ns[shown.exit_id] = std::max(ns[shown.exit_id], shown.exit_ns);
+  if (current < KVMX_REASONS) {
+    shown.exit_id = current;
+    shown.exit_ns = ns[current];
+  }
 
   for (std::uint32_t id = 0; id < KVMX_REASONS; ++id) {
     const std::uint64_t exits = load(slot.reason[id].count);
@@ -124,11 +162,41 @@ void SlotReader::read_reasons(const vcpu_slot& slot, Isa isa, Shown& shown,
   std::ranges::sort(counts.reasons, {}, &ReasonCount::code);
 }
 
-VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, Shown& shown) const {
+void SlotReader::read_halts(const vcpu_slot& slot, Shown& shown, VcpuCounts& counts) const {
+  // KVM may only be polling for a wake-up before this, which is not for us to call a sleep.
+  constexpr std::uint64_t kSurelyAsleepNs = 10'000'000;
+  const std::uint64_t stamp = load(slot.exit_ns);
+  const bool halted = load(slot.waiting) == KVMX_WAIT_HALT;
+  for (std::size_t i = 0; i < counts.halts.size(); ++i)
+    counts.halts[i] = {load(slot.halts[i].count), load(slot.halts[i].ns)};
+  const std::uint64_t now = clock_();
+  // Not woken after its sum was read, and still in the same exit: the sum has nothing of this halt.
+  const bool still = halted && load(slot.waiting) == KVMX_WAIT_HALT;
+  const std::uint64_t asleep = still ? running_ns(slot.exit_ns, stamp, now) : 0;
+  HaltCount& sleeps = counts.halts[KVMX_WAKEUP_WAIT];
+  sleeps.ns = held(shown.halt_ns, sleeps.ns + (asleep > kSurelyAsleepNs ? asleep : 0));
+}
+
+void SlotReader::read_user_exits(const vcpu_slot& slot, Shown& shown, VcpuCounts& counts) const {
+  for (std::uint32_t id = 0; id < KVMX_USER_EXITS; ++id) {
+    const std::uint64_t exits = load(slot.user_exits[id]);
+    if (exits != 0) counts.user_exits.push_back({id, exits});
+  }
+  const std::uint64_t stamp = load(slot.user_ns);
+  const std::uint64_t total = load(slot.user_total_ns);
+  counts.user_ns = held(shown.user_ns, total + running_ns(slot.user_ns, stamp, clock_()));
+}
+
+VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, Shown& shown, VmCounts& vm) const {
   VcpuCounts counts;
   const std::uint32_t id = slot.vcpu_id;
   if (id != KVMX_VCPU_UNKNOWN) counts.id = id;
-  read_reasons(slot, static_cast<Isa>(load(slot.isa)), shown, counts);
+  read_reasons(slot, static_cast<Isa>(load(slot.isa)), shown, counts, vm);
+  read_halts(slot, shown, counts);
+  read_user_exits(slot, shown, counts);
+  add_buckets(slot.latency, vm.latency);
+  add_buckets(slot.intervals, vm.intervals);
+  vm.intervals.sum_ns += load(slot.interval_total_ns);
   read_msrs(slot, counts);
   for (std::size_t op = 0; op < counts.msr_faults.size(); ++op)
     counts.msr_faults[op] = load(slot.msr_faults[op]);
@@ -152,7 +220,7 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots) {
     vm.isa = std::max(vm.isa, static_cast<Isa>(load(slot.isa)));
     if (vm.comm.empty()) vm.comm.assign(slot.comm, ::strnlen(slot.comm, sizeof(slot.comm)));
     vm.slots.push_back(static_cast<std::uint32_t>(i));
-    const VcpuCounts counts = read_slot(slot, shown_[i]);
+    const VcpuCounts counts = read_slot(slot, shown_[i], vm);
     merge(vcpu_of(vm, counts.id), counts);
   }
   adopt_threads(vms);

@@ -13,9 +13,10 @@ namespace kvmx {
 
 /// Reads slots that the kernel may be writing, so that nothing read ever steps back.
 ///
-/// An exit being handled counts up to now. The kernel adds its own figure at the next entry, in two
-/// steps between which a reader would see the time vanish; what was shown is therefore held until
-/// the kernel's figure has passed it.
+/// An exit being handled counts up to now, and so do a halt and a stay in the VMM. The kernel adds
+/// its own figure when they end, in two steps between which a reader would see the time vanish, and
+/// of a halt a little less than the whole; what was shown is therefore held until the kernel's
+/// figure has passed it.
 class SlotReader {
  public:
   /// Time in ns of the clock that the kernel stamps exits with (CLOCK_MONOTONIC).
@@ -30,14 +31,19 @@ class SlotReader {
   void forget(std::uint32_t slot);
 
  private:
-  /// What was shown of the exit in progress.
+  /// What was shown of a slot's times that were still running.
   struct Shown {
     std::uint32_t exit_id = 0;
-    std::uint64_t ns = 0;
+    std::uint64_t exit_ns = 0;
+    std::uint64_t halt_ns = 0;
+    std::uint64_t user_ns = 0;
   };
 
-  VcpuCounts read_slot(const vcpu_slot& slot, Shown& shown) const;
-  void read_reasons(const vcpu_slot& slot, Isa isa, Shown& shown, VcpuCounts& counts) const;
+  VcpuCounts read_slot(const vcpu_slot& slot, Shown& shown, VmCounts& vm) const;
+  void read_reasons(const vcpu_slot& slot, Isa isa, Shown& shown, VcpuCounts& counts,
+                    VmCounts& vm) const;
+  void read_halts(const vcpu_slot& slot, Shown& shown, VcpuCounts& counts) const;
+  void read_user_exits(const vcpu_slot& slot, Shown& shown, VcpuCounts& counts) const;
 
   Clock clock_;
   std::vector<Shown> shown_;  ///< by slot

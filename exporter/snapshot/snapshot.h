@@ -3,6 +3,7 @@
 
 #include <array>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,6 +30,26 @@ struct MsrCount {
   std::array<std::uint64_t, KVMX_MSR_OPS> accesses{};
 };
 
+/// Halts that ended in one way.
+struct HaltCount {
+  std::uint64_t halts = 0;
+  std::uint64_t ns = 0;  ///< of the sleep in progress too, once it is clear that it is one
+};
+
+/// Returns of KVM_RUN to the VMM for one reason.
+struct UserExitCount {
+  std::uint32_t id = 0;  ///< KVM_EXIT_*, or enum kvmx_user_exit
+  std::uint64_t exits = 0;
+};
+
+/// A histogram's own buckets, not yet added up, the last without a bound; and the sum of what was
+/// observed.
+template <std::size_t kBuckets>
+struct Histogram {
+  std::array<std::uint64_t, kBuckets> buckets{};
+  std::uint64_t sum_ns = 0;
+};
+
 /// Everything counted for one vCPU since its slot was made. Only what is not zero is listed.
 struct VcpuCounts {
   std::optional<std::uint32_t> id;   ///< nothing: events whose vCPU is not known
@@ -37,6 +58,9 @@ struct VcpuCounts {
   std::array<std::uint64_t, KVMX_MSR_OPS> msr_faults{};
   std::array<std::uint64_t, KVMX_TIMERS> timer_arms{};  ///< by enum kvmx_timer
   std::optional<bool> hv_timer_in_use;                  ///< nothing before the first arming
+  std::array<HaltCount, KVMX_WAKEUPS> halts{};          ///< by enum kvmx_wakeup
+  std::vector<UserExitCount> user_exits;                ///< by id
+  std::uint64_t user_ns = 0;  ///< in the VMM between such a return and the next entry
 };
 
 /// One VM for as long as it lives. Process ids are reused; with their start time they are not.
@@ -50,10 +74,12 @@ struct VmKey {
 struct VmCounts {
   VmKey key;
   Isa isa = Isa::other;
-  std::string comm;                  ///< name of the process
-  std::vector<VcpuCounts> vcpus;     ///< by id, the unknown one first
-  std::vector<std::uint32_t> slots;  ///< indices of the slots that these counts come from
-  std::string label;                 ///< what the label `vm` says; unique on the host
+  std::string comm;                            ///< name of the process
+  std::vector<VcpuCounts> vcpus;               ///< by id, the unknown one first
+  Histogram<KVMX_LATENCY_BUCKETS> latency;     ///< exit to entry, without waits (enum kvmx_wait)
+  Histogram<KVMX_INTERVAL_BUCKETS> intervals;  ///< between a vCPU's timer programmings
+  std::vector<std::uint32_t> slots;            ///< indices of the slots that these counts come from
+  std::string label;                           ///< what the label `vm` says; unique on the host
   VmIdentity identity;
   bool gone = false;  ///< its process has ended; kept for --vm.linger
 };

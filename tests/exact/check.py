@@ -36,6 +36,10 @@ class Checker:
             self.equal(kind, f"{what} {key}", got[key], want[key])
 
 
+EVENTS = ["kvm_exit", "kvm_msr", "kvm_hv_timer_state", "kvm_vcpu_wakeup", "kvm_userspace_exit"]
+EINTR = 4
+
+
 def numbers(text):
     return {k: int(v, 0) for k, v in re.findall(r"(\w+):?\s*[=:]\s*(0x[0-9a-f]+|\d+)", text)}
 
@@ -47,8 +51,8 @@ def read_hist(path):
         if "Dropped: 0" not in table:
             sys.exit(f"{path}: the witness itself lost events; make its table larger")
         fault = {"exception": int("exception != 0" in table.splitlines()[0])}
-        found = re.findall(r"^\{(.*)\} hitcount:\s*(\d+)", table, re.M)
-        rows += [(numbers(fields) | fault, int(count)) for fields, count in found]
+        found = re.findall(r"^\{(.*)\} hitcount:\s*(\d+)(.*)", table, re.M)
+        rows += [(numbers(fields + sums) | fault, int(count)) for fields, count, sums in found]
     return rows
 
 
@@ -71,22 +75,25 @@ def read_trace(path):
         elif event == "kvm_hv_timer_state":
             vcpu, state = re.match(r"vcpu_id ([0-9a-f]+) hv_timer ([0-9a-f]+)", rest).groups()
             fields |= {"vcpu_id": int(vcpu, 16), "hv_timer_in_use": int(state, 16)}
+        elif event == "kvm_vcpu_wakeup":
+            how, ns = re.match(r"(wait|poll) time (\d+) ns", rest).groups()
+            fields |= {"waited": int(how == "wait"), "ns": int(ns)}
+        elif event == "kvm_userspace_exit":
+            fields["reason_name"] = re.match(r"reason (\w+)", rest)[1]
         events[event].append((fields, 1))
-    return events
+    return {event: events[event] for event in EVENTS}
 
 
 def witness(directory):
-    events = ["kvm_exit", "kvm_msr", "kvm_hv_timer_state"]
     if (directory / "hist" / "kvm_exit").exists():
-        return {event: read_hist(directory / "hist" / event) for event in events}
+        return {event: read_hist(directory / "hist" / event) for event in EVENTS}
     return read_trace(directory / "trace.txt")
 
 
-def kernel_reason_names(directory, isa):
-    """The kernel's own names of exit codes, from the event's print format: {code: name}."""
-    text = (directory / "format" / "kvm_exit").read_text()
-    tables = re.findall(r"__print_symbolic\((.*?)\)(?= :|,)", text, re.S)
-    table = tables[0] if isa == "vmx" else tables[1]
+def kernel_names(directory, event, which):
+    """The kernel's own names, from one of the tables in an event's print format: {code: name}."""
+    text = (directory / "format" / event).read_text().replace('" "', "")
+    table = re.findall(r"__print_symbolic\((.*?)\)(?= :|,)", text, re.S)[which]
     names = {}
     for code, name in re.findall(r"\{ \(?([^,)]+)\)?, \"([^\"]+)\" \}", table):
         value = sum(int(re.sub(r"u?ll$", "", term.strip()), 0) for term in code.split("+"))
@@ -108,6 +115,12 @@ class Vm:
             event: [(f, n) for f, n in rows if f["common_pid"] in self.vcpu_of]
             for event, rows in seen.items()
         }
+
+    def vcpu_label(self, tid):
+        """The label of a thread's vCPU: empty where no event tells, for want of kvm_exit."""
+        vcpu = str(self.vcpu_of[tid])
+        known = any(m.labels.get("vcpu") == vcpu for m in self.metrics)
+        return vcpu if known else ""
 
     def total(self, name, *by, **where):
         """A family's samples summed by labels: {label values: sum}."""
@@ -167,6 +180,62 @@ def check_timers(check, vm):
     check.same("timers", vm.label, vm.total("kvm_timer_arms_total", "vcpu", "timer"), want)
 
 
+def check_halts(check, vm):
+    """Halts and their time. Of a sleep in progress a little more may have been shown than the
+    kernel reports of it when it ends, and what was shown stays."""
+    halts, ns = Counter(), Counter()
+    for fields, count in vm.seen["kvm_vcpu_wakeup"]:
+        how = "wait" if fields["waited"] else "poll"
+        halts[vm.vcpu_label(fields["common_pid"]), how] += count
+        ns[vm.vcpu_label(fields["common_pid"]), how] += fields["ns"]
+    check.same("halts", vm.label, vm.total("kvm_halts_total", "vcpu", "wakeup"), halts)
+    shown = vm.total("kvm_halt_seconds_total", "vcpu", "wakeup")
+    for key in set(shown) | set(ns):
+        above = round(shown[key] * 1e9) - ns[key]
+        limit = 20_000_000 if key[1] == "wait" else 0
+        check.equal("halt time", f"{vm.label} {key} is {ns[key]} ns, or held a little above it: "
+                    f"{above} ns", 0 <= above <= limit, True)
+
+
+def check_userspace(check, vm, names):
+    want = Counter()
+    for fields, count in vm.seen["kvm_userspace_exit"]:
+        name = fields.get("reason_name")
+        if name is None:
+            error = (fields["errno"] & 0xFFFFFFFF) - (1 << 32 if fields["errno"] >> 31 & 1 else 0)
+            named = names.get(fields["reason"], hex(fields["reason"]))
+            name = named if error >= 0 else "restart" if error == -EINTR else "error"
+        want[name,] += count
+    shown = vm.total("kvm_userspace_exits_total", "reason")
+    check.same("returns to the VMM", vm.label, shown, want)
+    for vcpu in vm.vcpus:
+        if vm.label != "late" and len(vm.vcpus) == 1:
+            for name, count in vcpu["kvm_run"].items():
+                if name.startswith("KVM_EXIT_") and name != "KVM_EXIT_INTR":
+                    check.equal("VMM's own count", f"{vm.label} {name}", shown[name,], count)
+
+
+def check_histograms(check, vm, isa):
+    """Their counts follow from the guest's own: an interval lies between two programmings of a
+    timer, a latency between an exit and the entry after it, which the last exit of a vCPU lacks."""
+    programmings = [v["guest"]["timer_writes"] for v in vm.vcpus]
+    if vm.program in ("deadline-halt", "deadline-spin", "tmict-halt", "random-msr"):
+        check.equal("intervals", vm.label, vm.total("kvm_timer_interval_seconds_count")[()],
+                    sum(max(n - 1, 0) for n in programmings))
+    if not isa:
+        return
+    exits = vm.total("kvm_exits_total", "reason")
+    waits = {"HLT", "PAUSE_INSTRUCTION", "hlt", "idle-halt", "pause"}
+    entered = sum(n for (reason,), n in exits.items() if reason not in waits) - len(vm.vcpus)
+    check.equal("latencies", vm.label, vm.total("kvm_exit_latency_seconds_count")[()], entered)
+    handling = sum(n for (reason,), n in
+                   vm.total("kvm_exit_handling_seconds_total", "reason").items()
+                   if reason not in waits)
+    total = vm.total("kvm_exit_latency_seconds_sum")[()]
+    check.equal("latencies", f"{vm.label} sum {total} within handling {handling}",
+                0 < total <= handling, True)
+
+
 def check_own_account(check, vm, isa):
     """What the guest, and KVM's own statistics, say of a guest that was watched from its start."""
     want, sums = Counter(), Counter()
@@ -184,6 +253,7 @@ def check_own_account(check, vm, isa):
     if vm.program in ("deadline-halt", "deadline-spin", "random-msr"):
         check.equal("guest's MSRs", f"{vm.label} TSC_DEADLINE writes", shown["write", "0x6e0"],
                     deadlines)
+    check_histograms(check, vm, isa)
     if isa:
         check_kvm_exits(check, vm)
         check_program(check, vm, isa)
@@ -238,7 +308,7 @@ def check_health(check, metrics, isa):
         if m.name == "kvm_host_info":
             check.equal("health", "isa", m.labels["isa"], isa or "other")
     check.equal("health", "attached probes",
-                sum(m.name == "kvm_exporter_probe_attached" for m in metrics), 4)
+                sum(m.name == "kvm_exporter_probe_attached" for m in metrics), len(EVENTS) + 1)
 
 
 def main():
@@ -246,7 +316,8 @@ def main():
     metrics = parse_metrics((directory / "metrics.txt").read_text())
     isa = next(m.labels["isa"] for m in metrics if m.name == "kvm_host_info")
     isa = isa if isa in ISAS else None
-    names = kernel_reason_names(directory, isa) if isa else {}
+    names = kernel_names(directory, "kvm_exit", 0 if isa == "vmx" else 1) if isa else {}
+    user_names = kernel_names(directory, "kvm_userspace_exit", 0)
     seen = witness(directory)
     check = Checker()
     check_health(check, metrics, isa)
@@ -259,6 +330,8 @@ def main():
         check_exits(check, vm, names, isa)
         check_msrs(check, vm)
         check_timers(check, vm)
+        check_halts(check, vm)
+        check_userspace(check, vm, user_names)
         if path.stem != "late":
             check_own_account(check, vm, isa)
     labels = {m.labels["vm"] for m in metrics if "vm" in m.labels}

@@ -14,7 +14,7 @@ set -eu
 exporter=$1 guest=$2 out=$3
 port=10197
 instance=/sys/kernel/tracing/instances/kvmx-exact
-events="kvm_exit kvm_msr kvm_hv_timer_state"
+events="kvm_exit kvm_msr kvm_hv_timer_state kvm_vcpu_wakeup kvm_userspace_exit"
 exporter_pid='' late_pid=''
 
 say() { echo "scenario: $*"; }
@@ -37,6 +37,10 @@ arm_witness() {
   done
   echo "hist:keys=common_pid,vcpu_id,hv_timer_in_use:size=4096" \
     >$instance/events/kvm/kvm_hv_timer_state/trigger
+  echo "hist:keys=common_pid,waited:vals=ns:size=4096" \
+    >$instance/events/kvm/kvm_vcpu_wakeup/trigger
+  echo "hist:keys=common_pid,reason,errno:size=4096" \
+    >$instance/events/kvm/kvm_userspace_exit/trigger
 }
 
 read_witness() {

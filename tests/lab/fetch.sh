@@ -30,7 +30,7 @@ done
 ((${#series[@]})) || series=("${LAB_SERIES[@]}")
 
 # A running lab may hold these open; do this between runs.
-[[ -z $refresh ]] || rm -rf "$LAB_CACHE/qemu" "${series[@]/#/$LAB_CACHE/kernels-$KERNEL_LAYOUT/}"
+[[ -z $refresh ]] || rm -rf "$LAB_CACHE/qemu/$QEMU_SUITE" "${series[@]/#/$LAB_CACHE/kernels-$KERNEL_LAYOUT/}"
 for name in "${series[@]}"; do
   dir=$(kernel_dir "$name")
   printf '%s: %s\n' "$name" "$(tr '\n' ' ' <"$dir/packages")"

@@ -86,15 +86,16 @@ for file in "${files[@]}"; do carry "$file"; done
 { cat "$boot/initramfs" && pack_tree "$run/tree"; } >"$run/initramfs"
 pad_sectors "$run/initramfs"
 write_disk "$run/boot.img" "$kernel" "$boot" "$run/initramfs" \
-  "console=ttyS0 panic=-1 oops=panic quiet mitigations=off cryptomgr.notests $append"
+  "console=ttyS0 panic=-1 reboot=t oops=panic quiet mitigations=off cryptomgr.notests $append"
 rm -rf "$run/tree" "$run/initramfs"
 truncate -s 256M "$run/out.img"
 
 # This model has no CPUID leaf 0x15, so the kernel measures the TSC at the true
 # 100 MHz; at more than 429 MHz kvm_intel would do without the preemption timer.
+# A panic ends in a triple fault (reboot=t), and that in the end of the emulator.
 cat >"$run/bochsrc" <<END
 display_library: term
-cpu: model=corei7_haswell_4770, count=1, ips=100000000
+cpu: model=corei7_haswell_4770, count=1, ips=100000000, reset_on_triple_fault=0
 memory: guest=$mem, host=$mem
 romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=/usr/share/vgabios/vgabios.bin
@@ -113,10 +114,11 @@ END
 # Debian's build starts in its debugger: continue.
 echo c >"$run/bochsrc.debugger"
 
-# Bochs draws its screen, and insists on a terminal to do so.
+# Bochs draws its screen, and insists on a terminal to do so, of a known kind.
 # shellcheck disable=SC2317 # called by supervise
 emulate() {
-  exec script -qc "exec bochs -q -f '$run/bochsrc' -rc '$run/bochsrc.debugger'" /dev/null >/dev/null
+  TERM=vt100 exec script -qc "exec bochs -q -f '$run/bochsrc' -rc '$run/bochsrc.debugger'" \
+    "$run/emulator.screen" >/dev/null
 }
 
 # shellcheck disable=SC2317 # called by supervise

@@ -11,10 +11,13 @@ declare -A SERIES_SUITES=(
   [6.12]=trixie
   [7.2]="sid forky trixie-backports"
 )
-# bookworm's own 7.2 corrupts a Linux host that runs guests by SVM.
 # Raise it when fetch_kernel leaves something else behind than before.
 KERNEL_LAYOUT=1
-QEMU_SUITE=bookworm-backports
+# QEMU 10 from where its libraries are those of the machine. Debian 12's own, 7.2,
+# corrupts a Linux host that runs guests by SVM.
+# shellcheck source=/dev/null
+QEMU_SUITE=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
+[[ $QEMU_SUITE != bookworm ]] || QEMU_SUITE=bookworm-backports
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # mirror LABEL: the archive of that label the machine is configured with.
@@ -147,7 +150,7 @@ extract_vmlinux() {
 
 # qemu_dir: print the directory with QEMU 10's usr/.
 qemu_dir() {
-  local dir=$LAB_CACHE/qemu
+  local dir=$LAB_CACHE/qemu/$QEMU_SUITE
   build_once "$dir" fetch_qemu
   # shellcheck disable=SC2046 # a list of words
   require_packages $(<"$dir/libraries")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Boot loader of the emulated Intel host: takes an uncompressed vmlinux and an
 # initramfs from the boot disk to their places in memory and enters the kernel by
 # the 64-bit boot protocol (Linux, Documentation/arch/x86/boot.rst).

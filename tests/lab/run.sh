@@ -90,13 +90,19 @@ collect() { :; }
 # explain TIMEOUT LATE: why a run left no status.
 explain() {
   if grep -q 'Kernel panic' "$run/console"; then
-    say "the host's kernel panicked; its console ended with:"
+    say "the host's kernel panicked:"
+    grep -B 5 -A 25 'Kernel panic' "$run/console" | printable
+    return
   elif [[ -z $2 ]]; then
-    say "the host ended without running the command to its end; its console and the emulator's messages:"
+    say "the host ended without running the command to its end; its console, and the emulator's messages:"
   elif [[ -e $run/started ]] || grep -q '^lab: started' "$run/console"; then
     say "the command was still running after $1 s; raise --timeout, or see where it hangs. The host's console:"
   else
-    say "the host was not up after $1 s; raise --timeout if the machine is busy. Its console ended with:"
+    say "the host was not up after $1 s; raise --timeout if the machine is busy. The host's console:"
   fi
-  tail -q -n 25 "$run/console" "$run"/emulator* | tr -d '\r' >&2
+  tail -n 25 "$run/console" | printable
+  tail -q -n 5 "$run"/emulator* | printable
 }
+
+# printable: without the escape sequences of a screen, to stderr.
+printable() { sed 's/\x1b[[(][0-9;?]*[A-Za-z]//g' | tr -cd '[:print:]\n' >&2; }

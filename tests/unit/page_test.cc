@@ -34,9 +34,18 @@ VmCounts storm() {
   vcpu.msr_faults = {1, 2};
   vcpu.timer_arms = {33'060, 33'061};
   vcpu.hv_timer_in_use = true;
+  vcpu.halts = {{{5, 1000}, {33'025, 900'000'000}}};
+  vcpu.user_exits = {{2, 7}, {47, 1}, {KVMX_USER_RESTART, 3}, {KVMX_USER_OTHER, 1}};
+  vcpu.user_ns = 12'345;
   vm.vcpus = {vcpu, vcpu};
   vm.vcpus[1].id = 1;
   vm.slots = {0, 1};
+  vm.latency.buckets[0] = 3;
+  vm.latency.buckets[15] = 4;
+  vm.latency.buckets[16] = 1;
+  vm.latency.sum_ns = 100'000'123;
+  vm.intervals.buckets[4] = 66'318;
+  vm.intervals.sum_ns = 66'318'000'000;
   return vm;
 }
 
@@ -64,7 +73,8 @@ Snapshot sample() {
 
 TEST(Page, MatchesGolden) {
   const std::string path = std::string(KVMX_SOURCE_DIR) + "/tests/golden/metrics.txt";
-  MetricsPage page = render_metrics(sample(), LastScrape{0.25, 17});
+  MetricsPage page = render_metrics(
+      sample(), SelfStats{0.25, 17, ProcessStats{1.5, 1'700'000'000.25, 4096, 8192, 9, 1024}});
   // What differs from build to build.
   for (const std::string built : {kVersion, kRevision, kCompiler}) {
     const std::size_t at = page.text.find('"' + built + '"');
@@ -75,13 +85,13 @@ TEST(Page, MatchesGolden) {
   std::ostringstream golden;
   golden << std::ifstream(path).rdbuf();
   EXPECT_EQ(page.text, golden.str());
-  EXPECT_EQ(page.series, 37U);
+  EXPECT_EQ(page.series, 87U);
 }
 
 TEST(Page, WithoutVmsStillTellsOfHostAndExporter) {
   Snapshot snapshot;
   snapshot.probes = {{"kvm_exit", false, std::nullopt}};
-  const MetricsPage page = render_metrics(snapshot, LastScrape{});
+  const MetricsPage page = render_metrics(snapshot, SelfStats{});
   EXPECT_NE(page.text.find("kvm_host_info{isa=\"other\""), std::string::npos);
   EXPECT_NE(page.text.find("kvm_exporter_probe_attached{probe=\"kvm_exit\"} 0"), std::string::npos);
   EXPECT_EQ(page.text.find("kvm_exits_total"), std::string::npos);

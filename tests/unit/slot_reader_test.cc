@@ -150,6 +150,56 @@ TEST_F(SlotReaderTest, TimeShownIsHeldUntilTheKernelsFigureComesIn) {
   EXPECT_EQ(handling(kHlt), 650U);
 }
 
+TEST_F(SlotReaderTest, ASleepInProgressCountsOnceItIsSurelyOne) {
+  vcpu_slot& vcpu = slot(0, 10, 0);
+  vcpu.halts[KVMX_WAKEUP_WAIT] = {2, 700};
+  vcpu.exit_id = kHlt;
+  vcpu.exit_ns = 1000;
+  vcpu.waiting = KVMX_WAIT_HALT;
+  const auto halted = [&] { return read().at(0).vcpus.at(0).halts[KVMX_WAKEUP_WAIT]; };
+  now_ = 9'000'000;
+  EXPECT_EQ(halted().ns, 700U);
+  now_ = 600'000'001'000;
+  EXPECT_EQ(halted().ns, 600'000'000'700U);
+  EXPECT_EQ(halted().halts, 2U);
+  vcpu.waiting = KVMX_NO_WAIT;  // woken; the kernel's own figure is a little less, and not in yet
+  EXPECT_EQ(halted().ns, 600'000'000'700U);
+  vcpu.halts[KVMX_WAKEUP_WAIT] = {3, 599'999'999'700};
+  EXPECT_EQ(halted().ns, 600'000'000'700U);
+  vcpu.halts[KVMX_WAKEUP_WAIT] = {4, 600'100'000'000};
+  EXPECT_EQ(halted().ns, 600'100'000'000U);
+}
+
+TEST_F(SlotReaderTest, AStayInTheVmmCountsUpToNow) {
+  vcpu_slot& vcpu = slot(0, 10, 0);
+  vcpu.user_exits[2] = 3;
+  vcpu.user_total_ns = 50;
+  vcpu.user_ns = 400;
+  const VcpuCounts counts = read().at(0).vcpus.at(0);
+  EXPECT_EQ(counts.user_ns, 650U);
+  ASSERT_EQ(counts.user_exits.size(), 1U);
+  EXPECT_EQ(counts.user_exits[0].id, 2U);
+  EXPECT_EQ(counts.user_exits[0].exits, 3U);
+  vcpu.user_ns = 0;
+  EXPECT_EQ(read().at(0).vcpus.at(0).user_ns, 650U);
+}
+
+TEST_F(SlotReaderTest, HistogramsOfAVmAddUpAndWaitsAreNoLatency) {
+  for (const std::size_t i : {0, 1}) {
+    vcpu_slot& vcpu = slot(i, 10, static_cast<std::uint32_t>(i));
+    vcpu.latency[3] = 5;
+    vcpu.intervals[4] = 6;
+    vcpu.interval_total_ns = 100;
+    vcpu.reason[kHlt] = {9, 9'000'000};
+    vcpu.reason[kMsrWrite] = {5, 2'000};
+  }
+  const auto vms = read();
+  EXPECT_EQ(vms.at(0).latency.buckets[3], 10U);
+  EXPECT_EQ(vms[0].latency.sum_ns, 4'000U);
+  EXPECT_EQ(vms[0].intervals.buckets[4], 12U);
+  EXPECT_EQ(vms[0].intervals.sum_ns, 200U);
+}
+
 TEST_F(SlotReaderTest, AForgottenSlotStartsFromNothing) {
   vcpu_slot& vcpu = slot(0, 10, 0);
   vcpu.reason[kHlt] = {1, 0};

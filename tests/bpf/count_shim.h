@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+// The kernel side's choice of counters, as ordinary C functions for tests.
+#pragma once
+
+#include "bpf/vcpu_slot.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+__u32 shim_latency_bucket(__u64 ns);
+__u32 shim_interval_bucket(__u64 ns);
+__u32 shim_msr_id(struct vcpu_slot* slot, __u32 index);
+__u32 shim_vmx_reason_id(struct vcpu_slot* slot, __u32 code);
+__u32 shim_user_exit_id(__u32 reason, int error);
+
+#ifdef __cplusplus
+}
+#endif
