@@ -257,3 +257,36 @@ int kvm_userspace_exit_classic(void *record) {
   return count_userspace_exit(&thread, field32(record, kvmx_format.user_reason),
                               (int)field32(record, kvmx_format.user_errno));
 }
+
+/*
+ * Any other event, by the number the exporter gave to it. The tracepoint's arguments are of no
+ * interest, so one raw tracepoint program a number serves whatever event it is attached to.
+ */
+static __noinline int count_event(const void *context, __u32 number) {
+  const struct kvmx_thread thread = kvmx_thread_classic();
+  if (kvmx_in_interrupt(context)) {
+    kvmx_lose(KVMX_LOST_UNATTRIBUTED);
+    return 0;
+  }
+  const struct vcpu_slot *slot = kvmx_slot_of_anyone(&thread);
+  if (!slot) return 0;
+  __u32 index = slot->index;
+  struct event_counts *counts = bpf_map_lookup_elem(&events, &index);
+  if (counts && number < KVMX_EVENTS) __sync_fetch_and_add(&counts->count[number], 1);
+  return 0;
+}
+
+/* clang-format off: a table */
+#define EVENT(n) \
+  SEC("raw_tp") int kvmx_event_##n(void *context) { return count_event(context, n); }
+#define EVENTS(tens)                                                                        \
+  EVENT(tens##0)                                                                            \
+  EVENT(tens##1)                                                                            \
+  EVENT(tens##2) EVENT(tens##3) EVENT(tens##4) EVENT(tens##5) EVENT(tens##6) EVENT(tens##7) \
+      EVENT(tens##8) EVENT(tens##9)
+EVENTS()
+EVENTS(1)
+EVENTS(2) EVENTS(3) EVENTS(4) EVENTS(5) EVENTS(6) EVENTS(7) EVENTS(8) EVENTS(9) EVENTS(10)
+    EVENTS(11) EVENT(120) EVENT(121) EVENT(122) EVENT(123) EVENT(124) EVENT(125) EVENT(126)
+        EVENT(127)
+    /* clang-format on */

@@ -19,6 +19,7 @@
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct task_struct {
+  void *stack;
   int pid;
   int tgid;
   __u64 start_time;
@@ -87,6 +88,21 @@ static __always_inline bool kvmx_read_exit_code(const struct kvm_vcpu *vcpu, __u
       return !BPF_CORE_READ_INTO(code, svm, vmcb, control.exit_code);
   }
   return false;
+}
+
+/*
+ * Whether an interrupt was taken: the running thread then has nothing to do with the event.
+ * Interrupts have stacks of their own, and the arguments of a raw tracepoint are on the stack, so
+ * the address of `context` tells. (There is no helper to ask, and the kernel's own count is in a
+ * per-CPU variable that programs reach only where data symbols are kept.)
+ */
+#define KVMX_STACK_SIZE 16384 /* THREAD_SIZE on x86-64 */
+static __always_inline bool kvmx_in_interrupt(const void *context) {
+  const struct task_struct *task = (const void *)bpf_get_current_task();
+  const __u64 pointer = (__u64)context;
+  __u64 address = 0; /* the pointer as a plain number, which the verifier lets us subtract from */
+  bpf_probe_read_kernel(&address, sizeof(address), &pointer);
+  return address - (__u64)BPF_CORE_READ(task, stack) >= KVMX_STACK_SIZE;
 }
 
 /* The running thread, and the process it belongs to. */

@@ -7,6 +7,7 @@
 #include "exporter/base/log.h"
 #include "exporter/kernel/features.h"
 #include "exporter/kernel/host.h"
+#include "exporter/kernel/other_events.h"
 
 namespace kvmx {
 namespace {
@@ -35,14 +36,35 @@ Result<void> Exporter::attach() {
       spdlog::warn(
           "KVM is not loaded: nothing to count until it is. Load it with \"modprobe kvm_intel\" or "
           "\"modprobe kvm_amd\"; this process will notice");
+    ready_ = true;
     return {};
   }
-  Result<Probes> probes = Probes::attach(features, config_.events, config_.max_vcpus);
+  Result<Probes> probes = Probes::attach(features, wanted_events(), config_.max_vcpus);
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
   current_ = nullptr;
+  ready_ = true;
   spdlog::info("counting KVM events, with room for {} vCPUs", config_.max_vcpus);
   return {};
+}
+
+WantedEvents Exporter::wanted_events() const {
+  WantedEvents wanted{config_.collectors, {}};
+  if (config_.other_events.empty()) return wanted;
+  const Result<std::vector<std::string>> available = list_kvm_events();
+  if (!available) {
+    spdlog::warn("--collector.events has no effect: {}", available.error().message);
+    return wanted;
+  }
+  wanted.others = choose_events(config_.other_events, *available);
+  if (wanted.others.empty())
+    spdlog::warn("--collector.events={} matches no event of this kernel", config_.other_events);
+  if (wanted.others.size() > KVMX_EVENTS) {
+    spdlog::warn("--collector.events={} matches {} events: only the first {} are counted",
+                 config_.other_events, wanted.others.size(), KVMX_EVENTS);
+    wanted.others.resize(KVMX_EVENTS);
+  }
+  return wanted;
 }
 
 std::shared_ptr<const Snapshot> Exporter::snapshot() {
@@ -55,9 +77,11 @@ void Exporter::refresh() {
   auto fresh = std::make_shared<Snapshot>();
   fresh->host = read_host();
   fresh->boot_time_ns = boot_time_ns_;
-  fresh->probes = probes_ ? probes_->states() : detached_probes(config_.events);
+  fresh->probes = probes_ ? probes_->states() : detached_probes({config_.collectors, {}});
   if (probes_) {
-    fresh->vms = reader_.read(probes_->table().slots());
+    const auto ended = [this](const VmKey& vm) { return vms_.ended(vm); };
+    fresh->vms = reader_.read(probes_->table().slots(), ended, probes_->table().events());
+    fresh->event_names = probes_->other_events();
     fresh->losses = probes_->table().losses();
     fresh->slots.free = config_.max_vcpus;
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -17,7 +19,8 @@
 namespace kvmx {
 
 struct ExporterConfig {
-  EventSet events{};  ///< what to count
+  std::array<bool, kEvents.size()> collectors{};
+  std::string other_events;  ///< patterns, see choose_events(); empty: none
   std::uint32_t max_vcpus = 0;
   std::chrono::milliseconds min_interval{};  ///< a snapshot is not taken anew before this
   std::chrono::milliseconds linger{};        ///< how long counts outlive their VM
@@ -31,6 +34,9 @@ class Exporter {
   /// Attaches to KVM's events if KVM is loaded and they are not attached yet. The absence of KVM is
   /// no error: call again later.
   Result<void> attach();
+
+  /// Whether attach() has done what can be done so far.
+  [[nodiscard]] bool ready() const { return ready_; }
 
   /// The present state, at most config.min_interval old. Everyone who asks within that time gets
   /// the same one.
@@ -46,6 +52,7 @@ class Exporter {
  private:
   using Clock = std::chrono::steady_clock;
 
+  [[nodiscard]] WantedEvents wanted_events() const;
   void refresh();
   void release(const VmCounts& vm);
 
@@ -57,6 +64,7 @@ class Exporter {
   VmTable vms_;
   std::shared_ptr<const Snapshot> current_;
   Clock::time_point taken_;
+  std::atomic<bool> ready_ = false;
   bool waiting_logged_ = false;
   bool full_logged_ = false;
 };

@@ -14,6 +14,8 @@
 #include "exporter/base/version.h"
 #include "exporter/exporter.h"
 #include "exporter/exposition/text_writer.h"
+#include "exporter/kernel/host.h"
+#include "exporter/kernel/libbpf_log.h"
 #include "exporter/metrics/page.h"
 #include "exporter/options.h"
 #include "exporter/web/pages.h"
@@ -57,7 +59,11 @@ kvmx::Routes routes(Exporter& exporter, Scraper& scraper, const Options& options
   return {
       {options.telemetry_path, [&scraper] { return scraper.scrape(); }},
       {"/-/healthy", [] { return Response{.body = "healthy\n"}; }},
-      {"/-/ready", [] { return Response{.body = "ready\n"}; }},
+      {"/-/ready",
+       [&exporter] {
+         return exporter.ready() ? Response{.body = "ready\n"}
+                                 : Response{.status = 503, .body = "starting\n"};
+       }},
       {"/",
        [&exporter, path = options.telemetry_path] {
          return Response{200, "text/html; charset=utf-8",
@@ -104,14 +110,19 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-  Exporter exporter(
-      {options.collectors, options.max_vcpus, options.scrape_min_interval, options.vm_linger});
-  if (const auto attached = exporter.attach(); !attached) return fail(attached.error());
-
+  kvmx::route_libbpf_log();
+  if (!kvmx::in_initial_pid_namespace())
+    spdlog::warn(
+        "this is not the host's pid namespace: VMs cannot be told by name, and all of them look "
+        "ended. Run with the host's (hostPID: true, docker run --pid=host)");
+  Exporter exporter({options.collectors, options.other_events, options.max_vcpus,
+                     options.scrape_min_interval, options.vm_linger});
   Scraper scraper(exporter);
+  // Served before anything is loaded: a taken address is found out at once, and for nothing.
   const auto server =
       kvmx::WebServer::start(options.listen_addresses, routes(exporter, scraper, options));
   if (!server) return fail(server.error());
+  if (const auto attached = exporter.attach(); !attached) return fail(attached.error());
   for (const std::string& address : options.listen_addresses)
     spdlog::info("serving {} on {}", options.telemetry_path, address);
   run_until_signal(exporter, signals);

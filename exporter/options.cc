@@ -67,6 +67,9 @@ std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv)
     app.add_flag("--collector." + name + ",!--no-collector." + name, options.collectors[i],
                  "Count " + std::string(kEvents[i].gives) + " (default: on)");
   }
+  app.add_flag("--collector.events{all}", options.other_events,
+               "Count other KVM events too: all, or those of a list of names and patterns, such as "
+               "--collector.events=kvm_pio,kvm_*mmio (default: none)");
   app.add_option("--log.level", options.log_level, "What to log: debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->capture_default_str();

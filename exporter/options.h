@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -18,7 +19,8 @@ struct Options {
   std::chrono::milliseconds scrape_min_interval{1000};
   std::chrono::milliseconds vm_linger{300'000};
   std::string log_level = "info";
-  EventSet collectors = {true, true, true, true, true, true};
+  std::array<bool, kEvents.size()> collectors = WantedEvents().collectors;
+  std::string other_events;  ///< patterns of --collector.events
 };
 
 /// The command line asks for no run: --help, --version, or a mistake. What was to be said is said.

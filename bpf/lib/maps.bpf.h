@@ -29,6 +29,30 @@ struct {
   __type(value, __u32);
 } free_slots SEC(".maps");
 
+/*
+ * Slot index -> counters of the opt-in events. Set by the exporter: as many as slots, or one while
+ * no event is wanted.
+ */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct event_counts);
+} events SEC(".maps");
+
+/*
+ * Process (tgid) that has run a vCPU -> its start, ns since boot. Set by the exporter: as many as
+ * slots. Full: events of that VM's other threads count as unattributed.
+ */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u64);
+} vm_processes SEC(".maps");
+
 /* What a slot is found by. */
 struct vcpu_key {
   __u64 owner; /* struct kvm_vcpu *; where no event gives it, the thread (tgid << 32 | tid) */

@@ -55,11 +55,14 @@ static __always_inline struct vcpu_slot *kvmx_new_slot(const struct vcpu_key *ke
   slot->vcpu = ref->vcpu;
   slot->kvm = ref->kvm;
   slot->vcpu_id = ref->vcpu_id;
+  slot->index = *index;
   slot->vm_start = kvmx_process_start();
   kvmx_process_comm(slot->comm);
   slot->tid = (__u32)ref->thread.pid_tgid;
   slot->thread_start = ref->thread.start;
-  *(volatile __u32 *)&slot->tgid = ref->thread.pid_tgid >> 32;
+  const __u32 tgid = ref->thread.pid_tgid >> 32;
+  bpf_map_update_elem(&vm_processes, &tgid, &slot->vm_start, BPF_ANY);
+  *(volatile __u32 *)&slot->tgid = tgid;
   bpf_ringbuf_output(&new_slots, index, sizeof(*index), 0);
   return slot;
 }
@@ -69,8 +72,7 @@ static __always_inline struct vcpu_slot *kvmx_new_slot(const struct vcpu_key *ke
  * out to run: its events so far were this vCPU's.
  */
 static __always_inline struct vcpu_slot *kvmx_adopt_slot(const struct vcpu_key *key,
-                                                         const struct vcpu_ref *ref,
-                                                         __u32 *index) {
+                                                         const struct vcpu_ref *ref, __u32 *index) {
   const struct vcpu_key by_thread = {.owner = ref->thread.pid_tgid};
   if (ref->vcpu_id == KVMX_VCPU_UNKNOWN) return NULL;
   const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &ref->thread.pid_tgid);
@@ -121,9 +123,8 @@ static __always_inline struct vcpu_slot *kvmx_find_slot(const struct vcpu_ref *r
     *index = *found;
     struct vcpu_slot *slot = kvmx_slot(*index);
     if (slot && kvmx_is_vcpu(slot, ref) && slot->tgid == ref->thread.pid_tgid >> 32) {
-      const bool same = ref->vcpu ? slot->vm_start == kvmx_process_start()
-                                  : slot->thread_start == ref->thread.start;
-      if (same) return slot;
+      const bool same_thread = slot->thread_start == ref->thread.start;
+      if (slot->vm_start == kvmx_process_start() && (ref->vcpu || same_thread)) return slot;
     }
   }
   return kvmx_adopt_slot(&key, ref, index) ?: kvmx_new_slot(&key, ref, index);
@@ -173,6 +174,32 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_thread(const struct kvmx_t
   if (slot && slot->fast_start == thread->start && slot->tid == (__u32)thread->pid_tgid)
     return slot;
   return kvmx_thread_slot_slow(thread);
+}
+
+/*
+ * The slot for an event that any thread may raise: that of the vCPU it runs; for the other threads
+ * of a VM, one that they share (tid 0), of no vCPU; none for anybody else.
+ */
+static __always_inline struct vcpu_slot *kvmx_slot_of_anyone(const struct kvmx_thread *thread) {
+  struct vcpu_slot *slot = kvmx_slot(*kvmx_hint());
+  if (slot && slot->fast_start == thread->start && slot->tid == (__u32)thread->pid_tgid)
+    return slot;
+  __u32 index;
+  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &thread->pid_tgid);
+  if (current) {
+    index = *current;
+    slot = kvmx_slot(index);
+    if (slot && kvmx_run_by(slot, thread)) return slot;
+  }
+  const __u32 tgid = thread->pid_tgid >> 32;
+  const __u64 *start = bpf_map_lookup_elem(&vm_processes, &tgid);
+  if (!start || *start != kvmx_process_start()) {
+    kvmx_lose(KVMX_LOST_UNATTRIBUTED);
+    return NULL;
+  }
+  const struct vcpu_ref ref = {.vcpu_id = KVMX_VCPU_UNKNOWN,
+                               .thread = {.pid_tgid = (__u64)tgid << 32}};
+  return kvmx_find_slot(&ref, &index);
 }
 
 /*

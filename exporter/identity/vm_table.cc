@@ -82,6 +82,13 @@ void VmTable::notice_ended() {
     if (!known.ended && !lives(key)) known.ended = std::chrono::steady_clock::now();
 }
 
+bool VmTable::ended(const VmKey& key) const {
+  // Any VM of the process will do: they end together, and the first in order is easily found.
+  const auto found = known_.lower_bound({key.tgid, key.start_ns, 0});
+  return found != known_.end() && found->first.tgid == key.tgid &&
+         found->first.start_ns == key.start_ns && found->second.ended;
+}
+
 bool VmTable::ended_before(const VmKey& key, std::chrono::steady_clock::time_point time) const {
   const auto found = known_.find(key);
   return found != known_.end() && found->second.ended && *found->second.ended < time;

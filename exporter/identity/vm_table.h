@@ -24,6 +24,9 @@ class VmTable {
   /// Looks for VMs whose process has ended since this was last called.
   void notice_ended();
 
+  /// Whether a VM's process was noticed to have ended.
+  [[nodiscard]] bool ended(const VmKey& key) const;
+
   /// Whether a VM was noticed to have ended before `time`.
   [[nodiscard]] bool ended_before(const VmKey& key,
                                   std::chrono::steady_clock::time_point time) const;

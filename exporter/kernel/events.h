@@ -4,7 +4,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace kvmx {
 
@@ -27,8 +29,12 @@ inline constexpr std::array<EventInfo, 6> kEvents = {{
     {"kvm_userspace_exit", "userspace", "returns to the VMM, and time spent there"},
 }};
 
-/// For each event, whether it is wanted.
-using EventSet = std::array<bool, kEvents.size()>;
+/// What to count.
+struct WantedEvents {
+  std::array<bool, kEvents.size()> collectors = {true, true, true, true, true, true};
+  /// Names of further events, none twice, at most KVMX_EVENTS.
+  std::vector<std::string> others;
+};
 
 constexpr std::size_t index_of(Event event) { return static_cast<std::size_t>(event); }
 

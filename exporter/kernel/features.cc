@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "exporter/base/file.h"
+#include "exporter/kernel/tracefs.h"
 
 namespace kvmx {
 namespace {
@@ -83,14 +84,6 @@ bool kvm_is_ready() {
   return built_in || !fs::is_empty(kvm / "holders", ignored);
 }
 
-std::optional<fs::path> find_events() {
-  for (const char* root : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
-    std::error_code ignored;
-    if (fs::exists(fs::path(root) / "events", ignored)) return fs::path(root) / "events/kvm";
-  }
-  return std::nullopt;
-}
-
 void probe_classic(Features& features, std::size_t event, const fs::path& events) {
   const Result<std::string> text = read_file(events / kEvents[event].name / "format");
   if (!text) {
@@ -121,7 +114,7 @@ Features probe_features() {
   if (typed) return features;
 
   features.sources.fill(Source::absent);
-  const auto events = find_events();
+  const auto events = kvm_events_directory();
   if (!events) {
     features.why_absent =
         "the kernel has no BTF for KVM and tracefs is not mounted: run "

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/kernel/host.h"
 
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include <filesystem>
@@ -8,6 +9,12 @@
 #include "exporter/base/file.h"
 
 namespace kvmx {
+
+bool in_initial_pid_namespace() {
+  constexpr ino_t kInitialPidNamespace = 0xeffffffc;  // PROC_PID_INIT_INO of linux/proc_ns.h
+  struct stat info {};
+  return ::stat("/proc/self/ns/pid", &info) == 0 && info.st_ino == kInitialPidNamespace;
+}
 
 HostInfo read_host() {
   HostInfo host;

@@ -15,6 +15,9 @@ struct HostInfo {
   std::string halt_poll_ns;      ///< kvm's parameter
 };
 
+/// Whether we see the process ids that the kernel sees: those of its initial pid namespace.
+bool in_initial_pid_namespace();
+
 /// Reads uname and /sys/module.
 HostInfo read_host();
 

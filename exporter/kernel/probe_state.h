@@ -3,12 +3,12 @@
 
 #include <cstdint>
 #include <optional>
-#include <string_view>
+#include <string>
 
 namespace kvmx {
 
 struct ProbeState {
-  std::string_view name;  ///< the event, as in kEventNames
+  std::string name;  ///< the event's
   bool attached = false;
   std::optional<std::uint64_t> missed;  ///< runs the kernel skipped; nothing where it does not tell
 };

@@ -6,9 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdarg>
 #include <cstddef>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <string>
@@ -22,20 +20,6 @@
 
 namespace kvmx {
 namespace {
-
-/// libbpf's own words: of use when loading fails, too much otherwise.
-int log_libbpf(libbpf_print_level, const char* format, va_list arguments) {
-  if (!spdlog::should_log(spdlog::level::debug)) return 0;
-  va_list again;
-  va_copy(again, arguments);
-  const int length = std::vsnprintf(nullptr, 0, format, arguments);
-  std::string text(static_cast<std::size_t>(std::max(length, 0)) + 1, '\0');
-  std::vsnprintf(text.data(), text.size(), format, again);
-  va_end(again);
-  while (text.ends_with('\n') || text.ends_with('\0')) text.pop_back();
-  spdlog::debug("{}", text);
-  return 0;
-}
 
 /// Why the kernel may refuse BPF, and the cure.
 Error load_error(int error_number) {
@@ -51,18 +35,32 @@ Error load_error(int error_number) {
                "(before Linux 5.11 also CAP_SYS_RESOURCE)"};
 }
 
-Result<void> size_maps(kvm_exit_bpf& skeleton, std::uint32_t max_vcpus) {
+Result<void> size_maps(kvm_exit_bpf& skeleton, const WantedEvents& wanted,
+                       std::uint32_t max_vcpus) {
   const struct {
     bpf_map* map;
     std::uint32_t entries;
   } sizes[] = {{skeleton.maps.slots, max_vcpus},
                {skeleton.maps.free_slots, max_vcpus},
+               {skeleton.maps.events, wanted.others.empty() ? 1 : max_vcpus},
+               {skeleton.maps.vm_processes, max_vcpus},
                {skeleton.maps.slot_of_vcpu, 2 * max_vcpus},
                {skeleton.maps.slot_of_thread, 2 * max_vcpus}};
   for (const auto& size : sizes)
     if (const int error = bpf_map__set_max_entries(size.map, size.entries); error != 0)
       return errno_error(std::string("size the map ") + bpf_map__name(size.map), -error);
   return {};
+}
+
+/// The program that counts the further event of this number.
+bpf_program* other_program(kvm_exit_bpf& skeleton, std::size_t number) {
+  const std::string name = "kvmx_event_" + std::to_string(number);
+  return bpf_object__find_program_by_name(skeleton.obj, name.c_str());
+}
+
+/// kvm_entry may have two programs; the first one speaks for both.
+bool has_state(const std::vector<ProbeState>& states, const std::string& name) {
+  return std::ranges::any_of(states, [&](const ProbeState& state) { return state.name == name; });
 }
 
 /// Runs of a program that the kernel skipped; nothing for no program, and before Linux 5.12.
@@ -77,10 +75,12 @@ std::optional<std::uint64_t> missed_runs(int program_fd) {
 
 }  // namespace
 
-std::vector<ProbeState> detached_probes(const EventSet& wanted) {
+std::vector<ProbeState> detached_probes(const WantedEvents& wanted) {
   std::vector<ProbeState> states;
   for (std::size_t i = 0; i < kEvents.size(); ++i)
-    if (wanted[i]) states.push_back({kEvents[i].name, false, std::nullopt});
+    if (wanted.collectors[i]) states.push_back({std::string(kEvents[i].name), false, std::nullopt});
+  for (const std::string& name : wanted.others)
+    if (!has_state(states, name)) states.push_back({name, false, std::nullopt});
   return states;
 }
 
@@ -97,9 +97,8 @@ void Probes::RingDeleter::operator()(ring_buffer* ring) const { ring_buffer__fre
 
 void Probes::LinkDeleter::operator()(bpf_link* link) const { bpf_link__destroy(link); }
 
-Result<Probes> Probes::attach(const Features& features, const EventSet& wanted,
+Result<Probes> Probes::attach(const Features& features, const WantedEvents& wanted,
                               std::uint32_t max_vcpus) {
-  libbpf_set_print(log_libbpf);
   if (!std::filesystem::exists("/sys/kernel/btf/vmlinux"))
     return Error{
         "this kernel does not describe its types: there is no /sys/kernel/btf/vmlinux. Use one "
@@ -112,20 +111,24 @@ Result<Probes> Probes::attach(const Features& features, const EventSet& wanted,
 
   std::ranges::copy(svm_dense_ids(), skeleton.rodata->kvmx_svm_dense);
   std::ranges::copy(wait_exits(read_host().isa), skeleton.rodata->kvmx_wait_exits);
-  if (Result<void> sized = size_maps(skeleton, max_vcpus); !sized) return sized.error();
+  if (Result<void> sized = size_maps(skeleton, wanted, max_vcpus); !sized) return sized.error();
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton.obj) bpf_program__set_autoload(program, false);
   std::array<bpf_program*, kEvents.size()> chosen{};
   for (std::size_t i = 0; i < chosen.size(); ++i) {
-    if (wanted[i]) chosen[i] = choose_program(skeleton, features, static_cast<Event>(i));
+    if (wanted.collectors[i]) chosen[i] = choose_program(skeleton, features, static_cast<Event>(i));
     if (chosen[i]) bpf_program__set_autoload(chosen[i], true);
   }
+  for (std::size_t i = 0; i < wanted.others.size(); ++i)
+    bpf_program__set_autoload(other_program(skeleton, i), true);
   if (const int error = kvm_exit_bpf__load(&skeleton); error != 0) return load_error(-error);
 
   const SlotMapFds fds = {.slots = bpf_map__fd(skeleton.maps.slots),
                           .free_slots = bpf_map__fd(skeleton.maps.free_slots),
                           .slot_of_vcpu = bpf_map__fd(skeleton.maps.slot_of_vcpu),
                           .slot_of_thread = bpf_map__fd(skeleton.maps.slot_of_thread),
+                          .vm_processes = bpf_map__fd(skeleton.maps.vm_processes),
+                          .events = wanted.others.empty() ? -1 : bpf_map__fd(skeleton.maps.events),
                           .lost = bpf_map__fd(skeleton.maps.lost)};
   Result<SlotTable> table = SlotTable::map(fds, max_vcpus, true);
   if (!table) return table.error();
@@ -137,20 +140,29 @@ Result<Probes> Probes::attach(const Features& features, const EventSet& wanted,
       ring_buffer__new(bpf_map__fd(skeleton.maps.new_slots), pass_over, nullptr, nullptr));
   if (!probes.new_slots_) return errno_error("map the ring of new slots", errno);
 
-  for (std::size_t i = 0; i < chosen.size(); ++i) {
-    if (!chosen[i]) continue;
-    // The skeleton's own link is not used: it attaches all or nothing.
-    bpf_link* link = bpf_program__attach(chosen[i]);
-    if (!link) {
-      spdlog::warn("{} is not counted: cannot attach: {}", kEvents[i].name, std::strerror(errno));
-      continue;
-    }
-    probes.links_.emplace_back(link);
-    probes.program_fds_[i] = bpf_program__fd(chosen[i]);
-  }
+  for (std::size_t i = 0; i < chosen.size(); ++i)
+    if (chosen[i]) probes.attach(chosen[i], kEvents[i].name, probes.program_fds_[i]);
+  probes.other_fds_.assign(wanted.others.size(), -1);
+  for (std::size_t i = 0; i < wanted.others.size(); ++i)
+    probes.attach(other_program(skeleton, i), wanted.others[i], probes.other_fds_[i]);
   if (probes.links_.empty())
     return Error{"no KVM event can be attached to. Run with --log.level=debug to see why"};
   return probes;
+}
+
+/// Attaches a loaded program, and sets `program_fd` to its own; if that cannot be, says so in the
+/// log and leaves it.
+void Probes::attach(bpf_program* program, std::string_view event, int& program_fd) {
+  // The skeleton's own links are not used: it attaches all or nothing.
+  const bool raw = bpf_program__type(program) == BPF_PROG_TYPE_RAW_TRACEPOINT;
+  bpf_link* link = raw ? bpf_program__attach_raw_tracepoint(program, std::string(event).c_str())
+                       : bpf_program__attach(program);
+  if (!link) {
+    spdlog::warn("{} is not counted: cannot attach: {}", event, std::strerror(errno));
+    return;
+  }
+  links_.emplace_back(link);
+  program_fd = bpf_program__fd(program);
 }
 
 int Probes::new_slots_fd() const { return ring_buffer__epoll_fd(new_slots_.get()); }
@@ -160,9 +172,13 @@ void Probes::drain_new() { ring_buffer__consume(new_slots_.get()); }
 std::vector<ProbeState> Probes::states() const {
   std::vector<ProbeState> states;
   for (std::size_t i = 0; i < kEvents.size(); ++i) {
-    if (!wanted_[i]) continue;
-    states.push_back({kEvents[i].name, program_fds_[i] >= 0, missed_runs(program_fds_[i])});
+    if (!wanted_.collectors[i]) continue;
+    states.push_back(
+        {std::string(kEvents[i].name), program_fds_[i] >= 0, missed_runs(program_fds_[i])});
   }
+  for (std::size_t i = 0; i < other_fds_.size(); ++i)
+    if (!has_state(states, wanted_.others[i]))
+      states.push_back({wanted_.others[i], other_fds_[i] >= 0, missed_runs(other_fds_[i])});
   return states;
 }
 

@@ -12,13 +12,14 @@
 #include "exporter/kernel/slot_table.h"
 
 struct bpf_link;
+struct bpf_program;
 struct kvm_exit_bpf;
 struct ring_buffer;
 
 namespace kvmx {
 
 /// A state for every wanted event, none attached: what there is to say without KVM.
-std::vector<ProbeState> detached_probes(const EventSet& wanted);
+std::vector<ProbeState> detached_probes(const WantedEvents& wanted);
 
 /// The BPF programs, loaded and attached, with their maps. They count until this is destroyed.
 class Probes {
@@ -27,7 +28,7 @@ class Probes {
   /// attaches them; other programs are not loaded. An event that the kernel does not have, or that
   /// cannot be attached, is left out and logged; it is an error if none is left, or if the programs
   /// cannot be loaded at all.
-  static Result<Probes> attach(const Features& features, const EventSet& wanted,
+  static Result<Probes> attach(const Features& features, const WantedEvents& wanted,
                                std::uint32_t max_vcpus);
 
   Probes(Probes&&) noexcept;
@@ -35,6 +36,9 @@ class Probes {
   ~Probes();
 
   [[nodiscard]] std::vector<ProbeState> states() const;
+
+  /// Names of the further events, in the order of event_counts.count[].
+  [[nodiscard]] const std::vector<std::string>& other_events() const { return wanted_.others; }
   /// Readable while there are slots made since drain_new() was last called.
   [[nodiscard]] int new_slots_fd() const;
   void drain_new();
@@ -53,11 +57,13 @@ class Probes {
     void operator()(ring_buffer* ring) const;
   };
   Probes();
+  void attach(bpf_program* program, std::string_view event, int& program_fd);
 
   std::unique_ptr<kvm_exit_bpf, SkeletonDeleter> skeleton_;
   std::vector<std::unique_ptr<bpf_link, LinkDeleter>> links_;  ///< gone before the programs are
-  EventSet wanted_{};
+  WantedEvents wanted_;
   std::array<int, kEvents.size()> program_fds_{};  ///< of the attached programs, else -1
+  std::vector<int> other_fds_;                     ///< likewise, of wanted_.others
   std::unique_ptr<ring_buffer, RingDeleter> new_slots_;
   SlotTable table_;
 };

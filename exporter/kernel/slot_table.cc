@@ -20,10 +20,11 @@ struct VcpuKey {
   std::uint64_t id;
 };
 
-/// Removes `key` from a lookup map if it still leads to slot `index`.
-void forget(int map, const void* key, std::uint32_t index) {
-  std::uint32_t found = 0;
-  if (bpf_map_lookup_elem(map, key, &found) == 0 && found == index) bpf_map_delete_elem(map, key);
+/// Removes `key` from a map if it still leads to `value`: another VM may have taken it over.
+template <typename Value>
+void forget(int map, const void* key, Value value) {
+  Value found{};
+  if (bpf_map_lookup_elem(map, key, &found) == 0 && found == value) bpf_map_delete_elem(map, key);
 }
 
 }  // namespace
@@ -62,6 +63,12 @@ Result<SlotTable> SlotTable::map(const SlotMapFds& fds, std::uint32_t count, boo
   if (!lost) return lost.error();
   table.slots_ = std::move(*slots);
   table.lost_ = std::move(*lost);
+  if (fds.events >= 0) {
+    Result<Mapping> events =
+        Mapping::of_map(fds.events, std::size_t{count} * sizeof(event_counts), true);
+    if (!events) return events.error();
+    table.events_ = std::move(*events);
+  }
   for (std::uint32_t i = 0; fill && i < count; ++i)
     if (Result<void> added = table.add_free(i); !added) return added.error();
   return table;
@@ -78,6 +85,11 @@ vcpu_slot* SlotTable::slot(std::uint32_t index) const {
 
 std::span<const vcpu_slot> SlotTable::slots() const { return {slot(0), count_}; }
 
+std::span<const event_counts> SlotTable::events() const {
+  if (!events_.data()) return {};
+  return {static_cast<const event_counts*>(events_.data()), count_};
+}
+
 Result<void> SlotTable::release(std::uint32_t index) {
   vcpu_slot* const freed = slot(index);
   const std::uint64_t thread = std::uint64_t{freed->tgid} << 32 | freed->tid;
@@ -85,11 +97,16 @@ Result<void> SlotTable::release(std::uint32_t index) {
   const VcpuKey by_thread{thread, std::uint64_t{freed->vcpu_id + 1}};
   forget(fds_.slot_of_vcpu, freed->vcpu ? &by_pointer : &by_thread, index);
   forget(fds_.slot_of_thread, &thread, index);
+  forget(fds_.vm_processes, &freed->tgid, freed->vm_start);
   // The owner goes first: from here on no event of any vCPU can take this slot for its own.
   freed->fast_start = 0;
   freed->thread_start = 0;
   std::atomic_thread_fence(std::memory_order_seq_cst);
   std::memset(freed, 0, sizeof(*freed));
+  if (events_.data()) {
+    event_counts& counts = static_cast<event_counts*>(events_.data())[index];
+    std::memset(&counts, 0, sizeof(counts));
+  }
   return add_free(index);
 }
 

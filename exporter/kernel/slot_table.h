@@ -34,6 +34,8 @@ struct SlotMapFds {
   int free_slots = -1;
   int slot_of_vcpu = -1;
   int slot_of_thread = -1;
+  int vm_processes = -1;
+  int events = -1;  ///< -1: no further events are counted
   int lost = -1;
 };
 
@@ -45,6 +47,9 @@ class SlotTable {
 
   /// All slots, free ones too (tgid 0). The kernel writes them while they are read.
   [[nodiscard]] std::span<const vcpu_slot> slots() const;
+
+  /// Counts of further events by slot; empty if none are counted.
+  [[nodiscard]] std::span<const event_counts> events() const;
 
   /// Clears a slot whose VM is gone and makes it available again.
   Result<void> release(std::uint32_t index);
@@ -58,6 +63,7 @@ class SlotTable {
 
   SlotMapFds fds_;
   Mapping slots_;
+  Mapping events_;
   Mapping lost_;
   std::uint32_t count_ = 0;
 };

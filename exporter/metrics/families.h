@@ -20,6 +20,9 @@ void write_latencies(const Snapshot& snapshot, TextWriter& writer);
 /// kvm_halts_total, kvm_halt_seconds_total.
 void write_halts(const Snapshot& snapshot, TextWriter& writer);
 
+/// kvm_events_total.
+void write_events(const Snapshot& snapshot, TextWriter& writer);
+
 /// kvm_userspace_exits_total, kvm_userspace_seconds_total.
 void write_userspace(const Snapshot& snapshot, TextWriter& writer);
 

@@ -16,6 +16,7 @@ MetricsPage render_metrics(const Snapshot& snapshot, const SelfStats& self) {
   write_halts(snapshot, writer);
   write_latencies(snapshot, writer);
   write_userspace(snapshot, writer);
+  write_events(snapshot, writer);
   write_vms(snapshot, writer);
   write_host(snapshot, writer);
   page.series = writer.series();

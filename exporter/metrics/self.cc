@@ -46,7 +46,7 @@ MetricFamily attached(const Snapshot& snapshot) {
              "Whether the kernel event is being counted: 0 while KVM is not loaded, too.",
              MetricType::Gauge);
   for (const ProbeState& probe : snapshot.probes)
-    add(probes, probe.attached ? 1 : 0, {{"probe", std::string(probe.name)}});
+    add(probes, probe.attached ? 1 : 0, {{"probe", probe.name}});
   return probes;
 }
 
@@ -55,8 +55,7 @@ MetricFamily missed(const Snapshot& snapshot) {
       family("kvm_exporter_probe_missed_total", "Events that the kernel did not run the probe for.",
              MetricType::Counter);
   for (const ProbeState& probe : snapshot.probes)
-    if (probe.missed)
-      add(probes, static_cast<double>(*probe.missed), {{"probe", std::string(probe.name)}});
+    if (probe.missed) add(probes, static_cast<double>(*probe.missed), {{"probe", probe.name}});
   return probes;
 }
 

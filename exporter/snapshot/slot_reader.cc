@@ -49,10 +49,11 @@ void read_msrs(const vcpu_slot& slot, VcpuCounts& counts) {
   std::ranges::sort(counts.msrs, {}, &MsrCount::index);
 }
 
-/// Time since `stamp`, if what it began is still going on; called after the sum that the time will
-/// be added to was read.
-std::uint64_t running_ns(const __u64& stamp, std::uint64_t began, std::uint64_t now) {
-  return began != 0 && load(stamp) == began && now > began ? now - began : 0;
+void read_events(const event_counts& slot, VcpuCounts& counts) {
+  for (std::uint32_t event = 0; event < KVMX_EVENTS; ++event) {
+    const std::uint64_t count = load(slot.count[event]);
+    if (count != 0) counts.events.push_back({event, count});
+  }
 }
 
 /// What to show of a time: never less than before.
@@ -71,25 +72,29 @@ void add(Array& sum, const Array& more) {
   for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
 }
 
+/// Adds sorted counts to sorted counts; those that are in both by `add`.
+template <typename Count, typename Key, typename Add>
+void merge_sorted(std::vector<Count>& into, const std::vector<Count>& more, Key Count::*key,
+                  Add add) {
+  for (const Count& count : more) {
+    const auto at = std::ranges::lower_bound(into, count.*key, {}, key);
+    if (at == into.end() || (*at).*key != count.*key) {
+      into.insert(at, count);
+    } else {
+      add(*at, count);
+    }
+  }
+}
+
 /// Adds the counts of another slot of the same vCPU: its thread, or its pointer, has changed.
 void merge(VcpuCounts& into, const VcpuCounts& more) {
-  for (const ReasonCount& reason : more.reasons) {
-    const auto at = std::ranges::lower_bound(into.reasons, reason.code, {}, &ReasonCount::code);
-    if (at == into.reasons.end() || at->code != reason.code) {
-      into.reasons.insert(at, reason);
-    } else {
-      at->exits += reason.exits;
-      at->handling_ns += reason.handling_ns;
-    }
-  }
-  for (const MsrCount& msr : more.msrs) {
-    const auto at = std::ranges::lower_bound(into.msrs, msr.index, {}, &MsrCount::index);
-    if (at == into.msrs.end() || at->index != msr.index) {
-      into.msrs.insert(at, msr);
-    } else {
-      add(at->accesses, msr.accesses);
-    }
-  }
+  merge_sorted(into.reasons, more.reasons, &ReasonCount::code,
+               [](ReasonCount& sum, const ReasonCount& reason) {
+                 sum.exits += reason.exits;
+                 sum.handling_ns += reason.handling_ns;
+               });
+  merge_sorted(into.msrs, more.msrs, &MsrCount::index,
+               [](MsrCount& sum, const MsrCount& msr) { add(sum.accesses, msr.accesses); });
   add(into.msr_faults, more.msr_faults);
   add(into.timer_arms, more.timer_arms);
   if (more.hv_timer_in_use) into.hv_timer_in_use = more.hv_timer_in_use;
@@ -97,14 +102,10 @@ void merge(VcpuCounts& into, const VcpuCounts& more) {
     into.halts[i].halts += more.halts[i].halts;
     into.halts[i].ns += more.halts[i].ns;
   }
-  for (const UserExitCount& exits : more.user_exits) {
-    const auto at = std::ranges::lower_bound(into.user_exits, exits.id, {}, &UserExitCount::id);
-    if (at == into.user_exits.end() || at->id != exits.id) {
-      into.user_exits.insert(at, exits);
-    } else {
-      at->exits += exits.exits;
-    }
-  }
+  merge_sorted(into.user_exits, more.user_exits, &UserExitCount::id,
+               [](UserExitCount& sum, const UserExitCount& exits) { sum.exits += exits.exits; });
+  merge_sorted(into.events, more.events, &EventCount::event,
+               [](EventCount& sum, const EventCount& event) { sum.count += event.count; });
   into.user_ns += more.user_ns;
 }
 
@@ -138,8 +139,16 @@ void adopt_threads(std::map<VmKey, VmCounts>& vms) {
 
 }  // namespace
 
-void SlotReader::read_reasons(const vcpu_slot& slot, Isa isa, Shown& shown, VcpuCounts& counts,
+/// Time since `stamp`, if what it began is still going on; called after the sum that the time will
+/// be added to was read.
+std::uint64_t SlotReader::running_ns(const __u64& stamp, std::uint64_t began, bool ended) const {
+  const std::uint64_t now = clock_();
+  return began != 0 && !ended && load(stamp) == began && now > began ? now - began : 0;
+}
+
+void SlotReader::read_reasons(const vcpu_slot& slot, bool ended, Shown& shown, VcpuCounts& counts,
                               VmCounts& vm) const {
+  const auto isa = static_cast<Isa>(load(slot.isa));
   const std::uint64_t stamp = load(slot.exit_ns);
   const std::uint32_t current = load(slot.exit_id);
   std::array<std::uint64_t, KVMX_REASONS> ns;
@@ -148,7 +157,7 @@ void SlotReader::read_reasons(const vcpu_slot& slot, Isa isa, Shown& shown, Vcpu
   for (std::uint32_t id = 0; id < KVMX_REASONS; ++id)
     if (waits[id] == KVMX_NO_WAIT) vm.latency.sum_ns += ns[id];
 
-  if (current < KVMX_REASONS) ns[current] += running_ns(slot.exit_ns, stamp, clock_());
+  if (current < KVMX_REASONS) ns[current] += running_ns(slot.exit_ns, stamp, ended);
   ns[shown.exit_id] = std::max(ns[shown.exit_id], shown.exit_ns);
   if (current < KVMX_REASONS) {
     shown.exit_id = current;
@@ -162,38 +171,41 @@ void SlotReader::read_reasons(const vcpu_slot& slot, Isa isa, Shown& shown, Vcpu
   std::ranges::sort(counts.reasons, {}, &ReasonCount::code);
 }
 
-void SlotReader::read_halts(const vcpu_slot& slot, Shown& shown, VcpuCounts& counts) const {
+void SlotReader::read_halts(const vcpu_slot& slot, bool ended, Shown& shown,
+                            VcpuCounts& counts) const {
   // KVM may only be polling for a wake-up before this, which is not for us to call a sleep.
   constexpr std::uint64_t kSurelyAsleepNs = 10'000'000;
   const std::uint64_t stamp = load(slot.exit_ns);
   const bool halted = load(slot.waiting) == KVMX_WAIT_HALT;
   for (std::size_t i = 0; i < counts.halts.size(); ++i)
     counts.halts[i] = {load(slot.halts[i].count), load(slot.halts[i].ns)};
-  const std::uint64_t now = clock_();
   // Not woken after its sum was read, and still in the same exit: the sum has nothing of this halt.
+  const std::uint64_t running = running_ns(slot.exit_ns, stamp, ended);
   const bool still = halted && load(slot.waiting) == KVMX_WAIT_HALT;
-  const std::uint64_t asleep = still ? running_ns(slot.exit_ns, stamp, now) : 0;
+  const std::uint64_t asleep = still ? running : 0;
   HaltCount& sleeps = counts.halts[KVMX_WAKEUP_WAIT];
   sleeps.ns = held(shown.halt_ns, sleeps.ns + (asleep > kSurelyAsleepNs ? asleep : 0));
 }
 
-void SlotReader::read_user_exits(const vcpu_slot& slot, Shown& shown, VcpuCounts& counts) const {
+void SlotReader::read_user_exits(const vcpu_slot& slot, bool ended, Shown& shown,
+                                 VcpuCounts& counts) const {
   for (std::uint32_t id = 0; id < KVMX_USER_EXITS; ++id) {
     const std::uint64_t exits = load(slot.user_exits[id]);
     if (exits != 0) counts.user_exits.push_back({id, exits});
   }
   const std::uint64_t stamp = load(slot.user_ns);
   const std::uint64_t total = load(slot.user_total_ns);
-  counts.user_ns = held(shown.user_ns, total + running_ns(slot.user_ns, stamp, clock_()));
+  counts.user_ns = held(shown.user_ns, total + running_ns(slot.user_ns, stamp, ended));
 }
 
-VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, Shown& shown, VmCounts& vm) const {
+VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, bool ended, Shown& shown,
+                                 VmCounts& vm) const {
   VcpuCounts counts;
   const std::uint32_t id = slot.vcpu_id;
   if (id != KVMX_VCPU_UNKNOWN) counts.id = id;
-  read_reasons(slot, static_cast<Isa>(load(slot.isa)), shown, counts, vm);
-  read_halts(slot, shown, counts);
-  read_user_exits(slot, shown, counts);
+  read_reasons(slot, ended, shown, counts, vm);
+  read_halts(slot, ended, shown, counts);
+  read_user_exits(slot, ended, shown, counts);
   add_buckets(slot.latency, vm.latency);
   add_buckets(slot.intervals, vm.intervals);
   vm.intervals.sum_ns += load(slot.interval_total_ns);
@@ -207,7 +219,9 @@ VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, Shown& shown, VmCounts& 
   return counts;
 }
 
-std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots) {
+std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
+                                       const std::function<bool(const VmKey&)>& ended,
+                                       std::span<const event_counts> events) {
   shown_.resize(slots.size());
   std::map<VmKey, VmCounts> vms;
   for (std::size_t i = 0; i < slots.size(); ++i) {
@@ -220,7 +234,8 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots) {
     vm.isa = std::max(vm.isa, static_cast<Isa>(load(slot.isa)));
     if (vm.comm.empty()) vm.comm.assign(slot.comm, ::strnlen(slot.comm, sizeof(slot.comm)));
     vm.slots.push_back(static_cast<std::uint32_t>(i));
-    const VcpuCounts counts = read_slot(slot, shown_[i], vm);
+    VcpuCounts counts = read_slot(slot, ended(key), shown_[i], vm);
+    if (i < events.size()) read_events(events[i], counts);
     merge(vcpu_of(vm, counts.id), counts);
   }
   adopt_threads(vms);

@@ -25,7 +25,11 @@ class SlotReader {
   explicit SlotReader(Clock clock) : clock_(std::move(clock)) {}
 
   /// The VMs of all slots in use, in order of their keys; a VM's vCPUs in order of their ids.
-  std::vector<VmCounts> read(std::span<const vcpu_slot> slots);
+  /// `ended` tells whether a VM is no more, so that none of its times is still running. `events`:
+  /// counts of further events by slot, or empty.
+  std::vector<VmCounts> read(std::span<const vcpu_slot> slots,
+                             const std::function<bool(const VmKey&)>& ended,
+                             std::span<const event_counts> events = {});
 
   /// To be called when a slot is released: its next owner starts from nothing.
   void forget(std::uint32_t slot);
@@ -39,11 +43,12 @@ class SlotReader {
     std::uint64_t user_ns = 0;
   };
 
-  VcpuCounts read_slot(const vcpu_slot& slot, Shown& shown, VmCounts& vm) const;
-  void read_reasons(const vcpu_slot& slot, Isa isa, Shown& shown, VcpuCounts& counts,
+  VcpuCounts read_slot(const vcpu_slot& slot, bool ended, Shown& shown, VmCounts& vm) const;
+  void read_reasons(const vcpu_slot& slot, bool ended, Shown& shown, VcpuCounts& counts,
                     VmCounts& vm) const;
-  void read_halts(const vcpu_slot& slot, Shown& shown, VcpuCounts& counts) const;
-  void read_user_exits(const vcpu_slot& slot, Shown& shown, VcpuCounts& counts) const;
+  void read_halts(const vcpu_slot& slot, bool ended, Shown& shown, VcpuCounts& counts) const;
+  void read_user_exits(const vcpu_slot& slot, bool ended, Shown& shown, VcpuCounts& counts) const;
+  [[nodiscard]] std::uint64_t running_ns(const __u64& stamp, std::uint64_t began, bool ended) const;
 
   Clock clock_;
   std::vector<Shown> shown_;  ///< by slot

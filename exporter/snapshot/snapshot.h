@@ -42,6 +42,12 @@ struct UserExitCount {
   std::uint64_t exits = 0;
 };
 
+/// One of the events of --collector.events.
+struct EventCount {
+  std::uint32_t event = 0;  ///< position in Snapshot::event_names
+  std::uint64_t count = 0;
+};
+
 /// A histogram's own buckets, not yet added up, the last without a bound; and the sum of what was
 /// observed.
 template <std::size_t kBuckets>
@@ -60,6 +66,7 @@ struct VcpuCounts {
   std::optional<bool> hv_timer_in_use;                  ///< nothing before the first arming
   std::array<HaltCount, KVMX_WAKEUPS> halts{};          ///< by enum kvmx_wakeup
   std::vector<UserExitCount> user_exits;                ///< by id
+  std::vector<EventCount> events;
   std::uint64_t user_ns = 0;  ///< in the VMM between such a return and the next entry
 };
 
@@ -92,7 +99,8 @@ struct SlotCounts {
 
 /// Everything known at one moment; never changed afterwards.
 struct Snapshot {
-  std::vector<VmCounts> vms;  ///< in order of their keys
+  std::vector<VmCounts> vms;             ///< in order of their keys
+  std::vector<std::string> event_names;  ///< what EventCount::event refers to
   HostInfo host;
   std::vector<ProbeState> probes;
   std::array<std::uint64_t, KVMX_LOSSES> losses{};  ///< by enum kvmx_loss

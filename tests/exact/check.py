@@ -37,6 +37,8 @@ class Checker:
 
 
 EVENTS = ["kvm_exit", "kvm_msr", "kvm_hv_timer_state", "kvm_vcpu_wakeup", "kvm_userspace_exit"]
+OTHERS = ["kvm_entry", "kvm_cpuid", "kvm_pio", "kvm_mmio", "kvm_apic_accept_irq", "kvm_eoi",
+          "kvm_hypercall"]
 EINTR = 4
 
 
@@ -81,12 +83,12 @@ def read_trace(path):
         elif event == "kvm_userspace_exit":
             fields["reason_name"] = re.match(r"reason (\w+)", rest)[1]
         events[event].append((fields, 1))
-    return {event: events[event] for event in EVENTS}
+    return {event: events[event] for event in EVENTS + OTHERS}
 
 
 def witness(directory):
     if (directory / "hist" / "kvm_exit").exists():
-        return {event: read_hist(directory / "hist" / event) for event in EVENTS}
+        return {event: read_hist(directory / "hist" / event) for event in EVENTS + OTHERS}
     return read_trace(directory / "trace.txt")
 
 
@@ -215,6 +217,14 @@ def check_userspace(check, vm, names):
                     check.equal("VMM's own count", f"{vm.label} {name}", shown[name,], count)
 
 
+def check_events(check, vm):
+    want = Counter()
+    for event in OTHERS:
+        for fields, count in vm.seen[event]:
+            want[vm.vcpu_label(fields["common_pid"]), event] += count
+    check.same("other events", vm.label, vm.total("kvm_events_total", "vcpu", "event"), want)
+
+
 def check_histograms(check, vm, isa):
     """Their counts follow from the guest's own: an interval lies between two programmings of a
     timer, a latency between an exit and the entry after it, which the last exit of a vCPU lacks."""
@@ -303,12 +313,15 @@ def check_health(check, metrics, isa):
     for m in metrics:
         if m.name == "kvm_exporter_probe_attached":
             check.equal("health", f"attached {m.labels}", m.value, 1)
+        if m.labels.get("cause") == "unattributed":
+            continue  # of processes that have not run a vCPU yet
         if m.name in ("kvm_exporter_events_lost_total", "kvm_exporter_probe_missed_total"):
             check.equal("health", f"{m.name} {m.labels}", m.value, 0)
         if m.name == "kvm_host_info":
             check.equal("health", "isa", m.labels["isa"], isa or "other")
     check.equal("health", "attached probes",
-                sum(m.name == "kvm_exporter_probe_attached" for m in metrics), len(EVENTS) + 1)
+                sum(m.name == "kvm_exporter_probe_attached" for m in metrics),
+                len(EVENTS) + len(OTHERS) + 1)
 
 
 def main():
@@ -332,6 +345,7 @@ def main():
         check_timers(check, vm)
         check_halts(check, vm)
         check_userspace(check, vm, user_names)
+        check_events(check, vm)
         if path.stem != "late":
             check_own_account(check, vm, isa)
     labels = {m.labels["vm"] for m in metrics if "vm" in m.labels}

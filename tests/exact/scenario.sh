@@ -14,7 +14,8 @@ set -eu
 exporter=$1 guest=$2 out=$3
 port=10197
 instance=/sys/kernel/tracing/instances/kvmx-exact
-events="kvm_exit kvm_msr kvm_hv_timer_state kvm_vcpu_wakeup kvm_userspace_exit"
+others="kvm_entry kvm_cpuid kvm_pio kvm_mmio kvm_apic_accept_irq kvm_eoi kvm_hypercall"
+events="kvm_exit kvm_msr kvm_hv_timer_state kvm_vcpu_wakeup kvm_userspace_exit $others"
 exporter_pid='' late_pid=''
 
 say() { echo "scenario: $*"; }
@@ -41,6 +42,9 @@ arm_witness() {
     >$instance/events/kvm/kvm_vcpu_wakeup/trigger
   echo "hist:keys=common_pid,reason,errno:size=4096" \
     >$instance/events/kvm/kvm_userspace_exit/trigger
+  for event in $others; do
+    echo "hist:keys=common_pid:size=4096" >$instance/events/kvm/"$event"/trigger
+  done
 }
 
 read_witness() {
@@ -68,6 +72,7 @@ fetch() { busybox wget -q -O - "http://127.0.0.1:$port$1"; }
 
 start_exporter() {
   "$exporter" --web.listen-address=127.0.0.1:$port --scrape.min-interval=1ms \
+    --collector.events="$(echo "$others" | tr ' ' ',')" \
     2>"$out/exporter.log" &
   exporter_pid=$!
   tries=0

@@ -13,7 +13,7 @@ namespace {
 
 // The words may be anything, a "--" among them too, so argv cannot say by
 // itself where they end.
-constexpr const char* variable = "KVMX_GUEST_DISGUISE_WORDS";
+constexpr const char* kWordsVariable = "KVMX_GUEST_DISGUISE_WORDS";
 
 std::string with_doubled_commas(const std::string& name) {
   std::string result;
@@ -37,16 +37,17 @@ std::vector<std::string> disguise_words(const Options& options) {
 }
 
 int worn_words() {
-  const char* words = std::getenv(variable);
+  const char* words = std::getenv(kWordsVariable);
   return words == nullptr ? 0 : std::atoi(words);
 }
 
 void put_on(const std::vector<std::string>& words, int argc, char** argv) {
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + static_cast<std::size_t>(argc) + 2);
   for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   std::string separator = "--";
   arguments.push_back(separator.data());
-  ::setenv(variable, std::to_string(arguments.size()).c_str(), 1);
+  ::setenv(kWordsVariable, std::to_string(arguments.size()).c_str(), 1);
   for (int i = 1; i < argc; ++i) arguments.push_back(argv[i]);
   arguments.push_back(nullptr);
   ::execv("/proc/self/exe", arguments.data());
@@ -55,7 +56,7 @@ void put_on(const std::vector<std::string>& words, int argc, char** argv) {
 }
 
 void set_comm(const std::string& program) {
-  ::unsetenv(variable);
+  ::unsetenv(kWordsVariable);
   ::prctl(PR_SET_NAME, program.substr(program.rfind('/') + 1).c_str());
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 // <linux/kvm.h>, Linux 6.12; empty where the number is another architecture's
 // or unused.
-constexpr std::array<const char*, 40> names{
+constexpr std::array<const char*, 40> kNames{
     "UNKNOWN",
     "EXCEPTION",
     "IO",
@@ -57,8 +57,8 @@ constexpr std::array<const char*, 40> names{
 }  // namespace
 
 std::string exit_name(std::uint32_t reason) {
-  const bool known = reason < names.size() && names[reason] != nullptr && *names[reason] != '\0';
-  return "KVM_EXIT_" + (known ? std::string{names[reason]} : std::to_string(reason));
+  const bool known = reason < kNames.size() && kNames[reason] != nullptr && *kNames[reason] != '\0';
+  return "KVM_EXIT_" + (known ? std::string{kNames[reason]} : std::to_string(reason));
 }
 
 std::string errno_name(int number) {

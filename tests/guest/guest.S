@@ -124,7 +124,10 @@ PROGRAM hypercall
 3:  call next
     jmp 1b
 
+// Interrupts on, though none will come: Bochs, emulating the host, delivers the
+// host's own interrupts to a guest that has them off only at its next exit.
 PROGRAM pause
+    sti
 1:  pause
     incq KVMX_PAUSES(%r15)
     call next
@@ -167,6 +170,7 @@ PROGRAM idle
     jmp 1b
 
 PROGRAM burn
+    sti                     // as in pause
 1:  movl $100000, %eax
 2:  imulq %rax, %rbx
     incq %rbx

@@ -178,6 +178,7 @@ static_assert(offsetof(GuestPage, msrs) == KVMX_MSRS);
 }  // namespace kvmx::guest
 
 // Symbols of guest.S: the code that is copied, and places in it.
+// NOLINTBEGIN(readability-identifier-naming)
 extern "C" {
 extern const unsigned char kvmx_guest_begin[];
 extern const unsigned char kvmx_guest_end[];
@@ -201,6 +202,7 @@ extern const unsigned char kvmx_guest_random_msr[];
 extern const unsigned char kvmx_guest_idle[];
 extern const unsigned char kvmx_guest_burn[];
 }
+// NOLINTEND(readability-identifier-naming)
 
 #endif  // __ASSEMBLER__
 #endif  // KVMX_GUEST_ABI_H

@@ -34,7 +34,7 @@ void read_at(int fd, void* data, std::size_t size, std::uint64_t offset) {
   if (static_cast<std::size_t>(got) != size) throw Error("KVM's statistics of a vCPU end early");
 }
 
-// nullopt if the file is not one number (histograms, lists of ranges).
+// nullopt if the file is not one number, or may not be read.
 std::optional<std::int64_t> read_number(const std::filesystem::path& path) {
   std::ifstream file{path};
   std::string text{std::istreambuf_iterator<char>{file}, {}};
@@ -51,8 +51,10 @@ std::optional<Stats> read_directory(const std::filesystem::path& path) {
   if (error) return std::nullopt;
   Stats stats;
   for (const auto& file : files) {
-    if (!file.is_regular_file(error)) continue;
-    if (const auto value = read_number(file.path())) stats[file.path().filename()] = *value;
+    const std::string name = file.path().filename();
+    // Of a histogram the file gives but one bucket.
+    if (!file.is_regular_file(error) || name.ends_with("_hist")) continue;
+    if (const auto value = read_number(file.path())) stats[name] = *value;
   }
   return stats;
 }

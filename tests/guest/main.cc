@@ -20,7 +20,7 @@
 namespace kvmx::guest {
 namespace {
 
-constexpr int failure = 1;
+constexpr int kFailure = 1;
 
 // SIGINT and SIGTERM as a readable fd; blocked before there are threads, so
 // that none of them is hit.
@@ -94,6 +94,6 @@ int main(int argc, char** argv) {
     return kvmx::guest::run(argc, argv);
   } catch (const std::exception& error) {
     std::cerr << "kvmx-guest: " << error.what() << '\n';
-    return kvmx::guest::failure;
+    return kvmx::guest::kFailure;
   }
 }

@@ -17,14 +17,14 @@ namespace kvmx::guest {
 
 class GuestMemory {
  public:
-  static constexpr std::uint64_t pml4_gpa = 0x1000;
-  static constexpr std::uint64_t gdt_gpa = 0x4000;
-  static constexpr std::uint64_t gdt_limit = 5 * 8 - 1;
-  static constexpr std::uint64_t idt_gpa = 0x5000;
-  static constexpr std::uint64_t idt_limit = 256 * 16 - 1;
-  static constexpr std::uint16_t code_selector = 0x08;
-  static constexpr std::uint16_t data_selector = 0x10;
-  static constexpr std::uint16_t tss_selector = 0x18;
+  static constexpr std::uint64_t kPml4Gpa = 0x1000;
+  static constexpr std::uint64_t kGdtGpa = 0x4000;
+  static constexpr std::uint64_t kGdtLimit = 5 * 8 - 1;
+  static constexpr std::uint64_t kIdtGpa = 0x5000;
+  static constexpr std::uint64_t kIdtLimit = 256 * 16 - 1;
+  static constexpr std::uint16_t kCodeSelector = 0x08;
+  static constexpr std::uint16_t kDataSelector = 0x10;
+  static constexpr std::uint16_t kTssSelector = 0x18;
 
   // Throws Error if it does not fit below the MMIO page.
   GuestMemory(unsigned vcpus, std::size_t pool_size);

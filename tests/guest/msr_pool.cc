@@ -14,7 +14,7 @@ struct Range {
 };
 
 // Where there are MSRs.
-constexpr std::array populated{
+constexpr std::array kPopulated{
     Range{0x00000170, 0x000002ff},  // machine check, MTRRs, PAT
     Range{0x00000400, 0x0000047f},  // machine check banks
     Range{0x00000000, 0x00000fff},  // Intel's, many of them AMD's too
@@ -23,7 +23,7 @@ constexpr std::array populated{
     Range{0xc0010000, 0xc0011fff},                                 // AMD's second range
 };
 
-constexpr std::array excluded{
+constexpr std::array kExcluded{
     Range{0x00000010, 0x00000012},  // TSC, KVM's old clock (writes guest memory)
     Range{0x0000001b, 0x0000001b},  // APIC_BASE
     Range{0x0000003b, 0x0000003b},  // TSC_ADJUST moves the TSC
@@ -61,7 +61,7 @@ constexpr std::array excluded{
 };
 
 bool is_excluded(std::uint32_t index) {
-  return std::ranges::any_of(excluded, [index](const Range& range) {
+  return std::ranges::any_of(kExcluded, [index](const Range& range) {
     return index >= range.first && index <= range.last;
   });
 }
@@ -84,7 +84,7 @@ std::uint32_t random_index(Xorshift64& random, bool anywhere) {
   const std::uint64_t number = random.next();
   const auto high = static_cast<std::uint32_t>(number >> 32);
   if (anywhere) return high;
-  const Range& range = populated[(number >> 8) % populated.size()];
+  const Range& range = kPopulated[(number >> 8) % kPopulated.size()];
   return range.first + high % (range.last - range.first + 1);
 }
 

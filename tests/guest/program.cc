@@ -10,7 +10,7 @@
 namespace kvmx::guest {
 namespace {
 
-constexpr std::array table{
+constexpr std::array kPrograms{
     Program{"deadline-halt", "write IA32_TSC_DEADLINE, HLT until its interrupt, EOI",
             kvmx_guest_deadline_halt, Clock::tsc, true, true},
     Program{"deadline-spin", "write IA32_TSC_DEADLINE, spin until its interrupt, EOI",
@@ -37,7 +37,7 @@ constexpr std::array table{
 };
 
 // KVM's APIC bus: 1 ns a tick.
-constexpr double apic_hz = 1e9;
+constexpr double kApicHz = 1e9;
 
 bool host_uses_vmmcall() {
   unsigned eax = 0;
@@ -62,18 +62,18 @@ std::uint64_t period_ticks(Clock clock, double rate_hz, std::uint64_t tsc_hz) {
     case Clock::tsc:
       return static_cast<std::uint64_t>(std::llround(static_cast<double>(tsc_hz) / rate_hz));
     case Clock::apic:
-      return static_cast<std::uint64_t>(std::llround(apic_hz / rate_hz));
+      return static_cast<std::uint64_t>(std::llround(kApicHz / rate_hz));
   }
   return 0;
 }
 
 }  // namespace
 
-std::span<const Program> programs() { return table; }
+std::span<const Program> programs() { return kPrograms; }
 
 const Program* find_program(std::string_view name) {
-  const auto found = std::ranges::find(table, name, &Program::name);
-  return found == table.end() ? nullptr : &*found;
+  const auto found = std::ranges::find(kPrograms, name, &Program::name);
+  return found == kPrograms.end() ? nullptr : &*found;
 }
 
 std::uint64_t pool_size(const Program& program, const ProgramParameters& parameters) {
@@ -82,10 +82,10 @@ std::uint64_t pool_size(const Program& program, const ProgramParameters& paramet
 
 std::optional<std::string_view> objection(const Program& program,
                                           const ProgramParameters& parameters) {
-  if (program.clock == Clock::apic && apic_hz / parameters.rate_hz > 0xffffffff) {
+  if (program.clock == Clock::apic && kApicHz / parameters.rate_hz > 0xffffffff) {
     return "--rate is too low for the APIC timer: its 32-bit counter of ns allows 0.233 Hz";
   }
-  if (program.clock == Clock::apic && apic_hz / parameters.rate_hz < 1) {
+  if (program.clock == Clock::apic && kApicHz / parameters.rate_hz < 1) {
     return "--rate is too high for the APIC timer";
   }
   if (program.entry == kvmx_guest_random_msr) {

@@ -14,13 +14,13 @@
 namespace kvmx::guest {
 namespace {
 
-constexpr int kick_signal = SIGUSR1;
+constexpr int kKickSignal = SIGUSR1;
 
 // Its arrival is what makes KVM_RUN return; there is nothing else to do.
 void install_kick_handler() {
   struct sigaction action {};
   action.sa_handler = [](int) {};
-  if (::sigaction(kick_signal, &action, nullptr) < 0) {
+  if (::sigaction(kKickSignal, &action, nullptr) < 0) {
     throw errno_error("cannot install the signal handler that stops vCPUs");
   }
 }
@@ -75,7 +75,7 @@ void Schedule::request_stop() {
 void Schedule::kick() {
   const std::lock_guard lock{mutex_};
   for (Vcpu* vcpu : vcpus_) vcpu->request_kick();
-  for (const auto& worker : workers_) ::syscall(SYS_tgkill, ::getpid(), worker->tid, kick_signal);
+  for (const auto& worker : workers_) ::syscall(SYS_tgkill, ::getpid(), worker->tid, kKickSignal);
 }
 
 bool Schedule::idle() const {
@@ -124,7 +124,7 @@ void Schedule::give_back(std::size_t index, Vcpu* vcpu, bool ended) {
   next.wake.notify_all();
 }
 
-void Schedule::fail(std::exception_ptr failure) {
+void Schedule::fail(const std::exception_ptr& failure) {
   const std::lock_guard lock{mutex_};
   if (failure_ == nullptr) failure_ = failure;
   ::eventfd_write(event_.get(), 1);

@@ -63,7 +63,7 @@ class Schedule {
   void work(std::size_t index, const std::string& name);
   Vcpu* take(Worker& worker);
   void give_back(std::size_t index, Vcpu* vcpu, bool ended);
-  void fail(std::exception_ptr failure);
+  void fail(const std::exception_ptr& failure);
 
   std::uint64_t slice_;
   bool rotate_;

@@ -13,7 +13,7 @@ namespace kvmx::guest {
 namespace {
 
 // How long a program may take to see that it is to stop.
-constexpr std::chrono::seconds grace{2};
+constexpr std::chrono::seconds kGrace{2};
 
 int milliseconds_until(std::optional<std::chrono::steady_clock::time_point> when) {
   if (!when) return -1;
@@ -29,10 +29,9 @@ Session::Session(const Kvm& kvm, const Options& options) : kvm_(kvm), options_(o
     throw Error("this KVM allows " + std::to_string(kvm.max_vcpus()) +
                 " vCPUs a VM; ask for fewer");
   }
+  const std::size_t pool = pool_size(*options.program, options.parameters);
   for (unsigned i = 0; i < options.vms; ++i) {
-    vms_.push_back(
-        {std::make_unique<Vm>(kvm, options.vcpus, pool_size(*options.program, options.parameters)),
-         {}});
+    vms_.emplace_back().vm = std::make_unique<Vm>(kvm, options.vcpus, pool);
   }
   schedule_ = std::make_unique<Schedule>(plan());
   const std::size_t at_once = options.stagger.count() == 0 ? total_vcpus() : 1;
@@ -85,7 +84,7 @@ void Session::begin_stop() {
   stop_at_.reset();
   schedule_->request_stop();
   kick_at_ = Clock::now();
-  if (options_.program->stops) *kick_at_ += grace;
+  if (options_.program->stops) *kick_at_ += kGrace;
 }
 
 std::optional<Session::Clock::time_point> Session::next_event() const {

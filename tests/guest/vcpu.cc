@@ -19,13 +19,13 @@ namespace kvmx::guest {
 namespace {
 
 // See CpuidRequest in vm.cc.
-constexpr unsigned long set_cpuid2 = _IOC(_IOC_WRITE, KVMIO, 0x90, 8);
+constexpr unsigned long kSetCpuid2 = _IOC(_IOC_WRITE, KVMIO, 0x90, 8);
 
-constexpr std::uint64_t cr0_protected_paged = 0x80000033;  // PG, NE, ET, MP, PE
-constexpr std::uint64_t cr4_pae = 1U << 5;
-constexpr std::uint64_t efer_long_mode = 0x500;  // LMA, LME
-constexpr std::uint64_t apic_base_x2apic = 0xfee00000 | 1U << 11 | 1U << 10;
-constexpr std::uint64_t apic_base_bsp = 1U << 8;
+constexpr std::uint64_t kCr0ProtectedPaged = 0x80000033;  // PG, NE, ET, MP, PE
+constexpr std::uint64_t kCr4Pae = 1U << 5;
+constexpr std::uint64_t kEferLongMode = 0x500;  // LMA, LME
+constexpr std::uint64_t kApicBaseX2apic = 0xfee00000 | 1U << 11 | 1U << 10;
+constexpr std::uint64_t kApicBaseBsp = 1U << 8;
 
 UniqueFd create_vcpu(int vm, unsigned id) {
   UniqueFd fd{::ioctl(vm, KVM_CREATE_VCPU, id)};
@@ -92,7 +92,7 @@ void Vcpu::set_cpuid(const Kvm& kvm) {
     if (entry.function == 1) entry.ebx = (entry.ebx & 0x00ffffff) | (id_ & 0xff) << 24;
     if (entry.function == 0xb || entry.function == 0x1f) entry.edx = id_;
   }
-  if (::ioctl(fd(), set_cpuid2, &request) < 0) {
+  if (::ioctl(fd(), kSetCpuid2, &request) < 0) {
     throw errno_error("cannot set the vCPU's CPUID (KVM_SET_CPUID2)");
   }
 }
@@ -107,25 +107,25 @@ void Vcpu::set_segments() {
   constexpr std::uint8_t code_type = 11;
   constexpr std::uint8_t data_type = 3;
   constexpr std::uint8_t busy_tss_type = 11;
-  sregs.cs = segment(GuestMemory::code_selector, code_type, true);
+  sregs.cs = segment(GuestMemory::kCodeSelector, code_type, true);
   sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss =
-      segment(GuestMemory::data_selector, data_type, false);
+      segment(GuestMemory::kDataSelector, data_type, false);
   sregs.tr = {};
-  sregs.tr.selector = GuestMemory::tss_selector;
+  sregs.tr.selector = GuestMemory::kTssSelector;
   sregs.tr.limit = 0x67;
   sregs.tr.type = busy_tss_type;
   sregs.tr.present = 1;
   sregs.ldt = {};
   sregs.ldt.unusable = 1;
-  sregs.gdt.base = GuestMemory::gdt_gpa;
-  sregs.gdt.limit = GuestMemory::gdt_limit;
-  sregs.idt.base = GuestMemory::idt_gpa;
-  sregs.idt.limit = GuestMemory::idt_limit;
-  sregs.cr0 = cr0_protected_paged;
-  sregs.cr3 = GuestMemory::pml4_gpa;
-  sregs.cr4 = cr4_pae;
-  sregs.efer = efer_long_mode;
-  sregs.apic_base = apic_base_x2apic | (id_ == 0 ? apic_base_bsp : 0);
+  sregs.gdt.base = GuestMemory::kGdtGpa;
+  sregs.gdt.limit = GuestMemory::kGdtLimit;
+  sregs.idt.base = GuestMemory::kIdtGpa;
+  sregs.idt.limit = GuestMemory::kIdtLimit;
+  sregs.cr0 = kCr0ProtectedPaged;
+  sregs.cr3 = GuestMemory::kPml4Gpa;
+  sregs.cr4 = kCr4Pae;
+  sregs.efer = kEferLongMode;
+  sregs.apic_base = kApicBaseX2apic | (id_ == 0 ? kApicBaseBsp : 0);
   if (::ioctl(fd(), KVM_SET_SREGS, &sregs) < 0) {
     throw errno_error("cannot put the vCPU into 64-bit mode with x2APIC (KVM_SET_SREGS)");
   }
@@ -169,6 +169,7 @@ std::vector<MsrRecord> Vcpu::msr_records() const {
   std::ranges::for_each(page_.msrs, add);
   std::ranges::for_each(vm_.memory().pool(id_), add);
   std::vector<MsrRecord> result;
+  result.reserve(by_index.size());
   for (const auto& [index, record] : by_index) result.push_back(record);
   return result;
 }

@@ -20,7 +20,7 @@ struct CpuidRequest {
   std::uint32_t padding;
   std::array<kvm_cpuid_entry2, 256> entries;
 };
-constexpr unsigned long get_supported_cpuid = _IOC(_IOC_READ | _IOC_WRITE, KVMIO, 0x05, 8);
+constexpr unsigned long kGetSupportedCpuid = _IOC(_IOC_READ | _IOC_WRITE, KVMIO, 0x05, 8);
 
 UniqueFd open_kvm() {
   UniqueFd fd{::open("/dev/kvm", O_RDWR | O_CLOEXEC)};
@@ -46,7 +46,7 @@ void require(int kvm, int capability, const char* name) {
 std::vector<kvm_cpuid_entry2> supported_cpuid(int kvm) {
   CpuidRequest request{};
   request.nent = static_cast<std::uint32_t>(request.entries.size());
-  if (::ioctl(kvm, get_supported_cpuid, &request) < 0) {
+  if (::ioctl(kvm, kGetSupportedCpuid, &request) < 0) {
     throw errno_error("cannot ask KVM for its CPUID (KVM_GET_SUPPORTED_CPUID)");
   }
   constexpr std::uint32_t x2apic = 1U << 21;

@@ -32,7 +32,9 @@ class SlotReaderTest : public testing::Test {
     return made;
   }
 
-  std::vector<VmCounts> read() { return reader_.read(slots_); }
+  std::vector<VmCounts> read() {
+    return reader_.read(slots_, [this](const VmKey&) { return ended_; });
+  }
 
   std::uint64_t handling(std::uint32_t code) {
     const std::vector<VmCounts> vms = read();
@@ -42,6 +44,7 @@ class SlotReaderTest : public testing::Test {
   }
 
   std::uint64_t now_ = 1000;
+  bool ended_ = false;
   std::unique_ptr<vcpu_slot[]> memory_ = std::make_unique<vcpu_slot[]>(4);
   std::span<vcpu_slot> slots_{memory_.get(), 4};
   SlotReader reader_{[this] { return now_; }};
@@ -198,6 +201,23 @@ TEST_F(SlotReaderTest, HistogramsOfAVmAddUpAndWaitsAreNoLatency) {
   EXPECT_EQ(vms[0].latency.sum_ns, 4'000U);
   EXPECT_EQ(vms[0].intervals.buckets[4], 12U);
   EXPECT_EQ(vms[0].intervals.sum_ns, 200U);
+}
+
+TEST_F(SlotReaderTest, TimesOfAVmThatEndedStandStill) {
+  vcpu_slot& vcpu = slot(0, 10, 0);
+  vcpu.reason[kHlt] = {1, 0};
+  vcpu.exit_id = kHlt;
+  vcpu.exit_ns = 400;
+  vcpu.waiting = KVMX_WAIT_HALT;
+  vcpu.user_ns = 400;
+  now_ = 20'000'400;
+  EXPECT_EQ(handling(kHlt), 20'000'000U);
+  ended_ = true;
+  now_ = 300'000'000'000;
+  const VcpuCounts counts = read().at(0).vcpus.at(0);
+  EXPECT_EQ(counts.reasons.at(0).handling_ns, 20'000'000U);
+  EXPECT_EQ(counts.halts[KVMX_WAKEUP_WAIT].ns, 20'000'000U);
+  EXPECT_EQ(counts.user_ns, 20'000'000U);
 }
 
 TEST_F(SlotReaderTest, AForgottenSlotStartsFromNothing) {
