@@ -18,17 +18,47 @@ OPS = {0: "read", 1: "write"}
 ISAS = {"vmx": 1, "svm": 2}
 
 
-class Checker:
-    """Counts comparisons and remembers those that failed."""
+# Which probe a kind of comparison depends on, and whether it holds every count of that probe once.
+PROBES = {
+    "exits": ("kvm_exit", True), "KVM's exits": ("kvm_exit", False),
+    "guest's exits": ("kvm_exit", False), "latencies": ("kvm_entry", False),
+    "msrs": ("kvm_msr", True), "guest's MSRs": ("kvm_msr", False),
+    "faults": ("kvm_msr", False), "intervals": ("kvm_msr", False),
+    "timers": ("kvm_hv_timer_state", True), "halts": ("kvm_vcpu_wakeup", True),
+    "returns to the VMM": ("kvm_userspace_exit", True),
+    "VMM's own count": ("kvm_userspace_exit", False),
+}
 
-    def __init__(self):
+
+class Checker:
+    """Counts comparisons and remembers those that failed.
+
+    Since tracepoints can be preempted (seen on 7.2), the kernel skips a program that was preempted
+    on the same CPU. It says how often (kvm_exporter_probe_missed_total), so the rule is still
+    exact: what the exporter has, and what the kernel says it skipped, is what happened.
+    """
+
+    def __init__(self, missed):
         self.compared = Counter()
         self.failures = []
+        self.missed = missed
+        self.deficits = Counter()
 
-    def equal(self, kind, what, got, want):
+    def equal(self, kind, what, got, want, probe=None):
         self.compared[kind] += 1
-        if got != want:
-            self.failures.append(f"{kind}: {what}: {got}, expected {want}")
+        if got == want:
+            return
+        probe, whole = (probe, False) if probe else PROBES.get(kind, (None, False))
+        if probe and 0 < want - got <= self.missed[probe]:
+            print(f"skipped by the kernel: {kind}: {what}: {got} of {want}")
+            self.deficits[probe] += want - got if whole else 0
+            return
+        self.failures.append(f"{kind}: {what}: {got}, expected {want}")
+
+    def settle(self):
+        """Every event that the kernel skipped must be one that we lack."""
+        for probe in sorted({probe for probe, whole in PROBES.values() if whole}):
+            self.equal("skipped events", probe, self.deficits[probe], self.missed[probe])
 
     def same(self, kind, what, got, want):
         """Two Counters, key by key, in both directions."""
@@ -142,8 +172,12 @@ def check_exits(check, vm, names, isa):
             name = names.get(code, hex(code))
         want[str(fields["vcpu_id"]), name] += count
     check.same("exits", vm.label, vm.total("kvm_exits_total", "vcpu", "reason"), want)
+    exits = vm.total("kvm_exits_total", "reason")
     for (reason,), seconds in vm.total("kvm_exit_handling_seconds_total", "reason").items():
-        check.equal("handling", f"{vm.label} {reason} has a sane time", 0 < seconds < 600, True)
+        # The last exit of a vCPU may never have been followed by an entry.
+        entered = exits[reason,] > len(vm.vcpus)
+        check.equal("handling", f"{vm.label} {reason}: {seconds} s is a sane time",
+                    (0 < seconds if entered else 0 <= seconds) and seconds < 600, True)
 
 
 def check_msrs(check, vm):
@@ -193,6 +227,8 @@ def check_halts(check, vm):
     check.same("halts", vm.label, vm.total("kvm_halts_total", "vcpu", "wakeup"), halts)
     shown = vm.total("kvm_halt_seconds_total", "vcpu", "wakeup")
     for key in set(shown) | set(ns):
+        if vm.total("kvm_halts_total", "vcpu", "wakeup")[key] != halts[key]:
+            continue  # the kernel skipped some, as was found above
         above = round(shown[key] * 1e9) - ns[key]
         limit = 20_000_000 if key[1] == "wait" else 0
         check.equal("halt time", f"{vm.label} {key} is {ns[key]} ns, or held a little above it: "
@@ -217,12 +253,18 @@ def check_userspace(check, vm, names):
                     check.equal("VMM's own count", f"{vm.label} {name}", shown[name,], count)
 
 
-def check_events(check, vm):
+def check_events(check, vm, isa):
+    """Where kvm_exit does not fire, events of a thread not yet known to run a vCPU have no VM."""
     want = Counter()
     for event in OTHERS:
         for fields, count in vm.seen[event]:
             want[vm.vcpu_label(fields["common_pid"]), event] += count
-    check.same("other events", vm.label, vm.total("kvm_events_total", "vcpu", "event"), want)
+    shown = vm.total("kvm_events_total", "vcpu", "event")
+    if not isa:
+        want, shown = (Counter({k: n for k, n in c.items() if k[0]}) for c in (want, shown))
+    for vcpu, event in sorted(set(shown) | set(want)):
+        check.equal("other events", f"{vm.label} vCPU {vcpu} {event}", shown[vcpu, event],
+                    want[vcpu, event], probe=event)
 
 
 def check_histograms(check, vm, isa):
@@ -243,7 +285,7 @@ def check_histograms(check, vm, isa):
                    if reason not in waits)
     total = vm.total("kvm_exit_latency_seconds_sum")[()]
     check.equal("latencies", f"{vm.label} sum {total} within handling {handling}",
-                0 < total <= handling, True)
+                0 < round(total * 1e9) <= round(handling * 1e9), True)
 
 
 def check_own_account(check, vm, isa):
@@ -315,13 +357,13 @@ def check_health(check, metrics, isa):
             check.equal("health", f"attached {m.labels}", m.value, 1)
         if m.labels.get("cause") == "unattributed":
             continue  # of processes that have not run a vCPU yet
-        if m.name in ("kvm_exporter_events_lost_total", "kvm_exporter_probe_missed_total"):
+        if m.name == "kvm_exporter_events_lost_total":
             check.equal("health", f"{m.name} {m.labels}", m.value, 0)
         if m.name == "kvm_host_info":
             check.equal("health", "isa", m.labels["isa"], isa or "other")
     check.equal("health", "attached probes",
                 sum(m.name == "kvm_exporter_probe_attached" for m in metrics),
-                len(EVENTS) + len(OTHERS) + 1)
+                len(EVENTS) + len(OTHERS))
 
 
 def main():
@@ -332,7 +374,8 @@ def main():
     names = kernel_names(directory, "kvm_exit", 0 if isa == "vmx" else 1) if isa else {}
     user_names = kernel_names(directory, "kvm_userspace_exit", 0)
     seen = witness(directory)
-    check = Checker()
+    check = Checker(Counter({m.labels["probe"]: m.value for m in metrics
+                             if m.name == "kvm_exporter_probe_missed_total"}))
     check_health(check, metrics, isa)
     reports, expected = sorted(directory.glob("*.json")), set()
     for path in reports:
@@ -345,12 +388,13 @@ def main():
         check_timers(check, vm)
         check_halts(check, vm)
         check_userspace(check, vm, user_names)
-        check_events(check, vm)
+        check_events(check, vm, isa)
         if path.stem != "late":
             check_own_account(check, vm, isa)
     labels = {m.labels["vm"] for m in metrics if "vm" in m.labels}
     check.equal("VMs", "all are there", expected - labels, set())
 
+    check.settle()
     for failure in check.failures:
         print("DIFFERS", failure)
     print(", ".join(f"{kind} {n}" for kind, n in check.compared.items()))

@@ -87,12 +87,24 @@ start_exporter() {
   done
 }
 
-# run NAME OPTION...: a guest that looks like libvirt's guest NAME.
+# Until the exporter knows a guest by its name, or for 15 s.
+until_known() {
+  tries=0
+  until fetch /metrics | grep -q "^kvm_vm_info{vm=\"$1\""; do
+    tries=$((tries + 1))
+    [ $tries -lt 150 ] || return 0
+    sleep 0.1
+  done
+}
+
+# run NAME OPTION...: a guest that looks like libvirt's guest NAME. It stays, its work done, until
+# the exporter has read its name: on a busy machine that may take longer than the work.
 run() {
   name=$1
   shift
   say "guest $name: $*"
-  busybox timeout 120 "$guest" --qemu-name "$name" "$@" >"$out/$name.json"
+  until_known "$name" | busybox timeout 120 "$guest" --qemu-name "$name" --hold-after "$@" \
+    >"$out/$name.json"
 }
 
 clean_up() {
