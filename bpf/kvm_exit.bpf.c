@@ -276,17 +276,13 @@ static __noinline int count_event(const void *context, __u32 number) {
   return 0;
 }
 
-/* clang-format off: a table */
+/* clang-format off */
 #define EVENT(n) \
   SEC("raw_tp") int kvmx_event_##n(void *context) { return count_event(context, n); }
-#define EVENTS(tens)                                                                        \
-  EVENT(tens##0)                                                                            \
-  EVENT(tens##1)                                                                            \
-  EVENT(tens##2) EVENT(tens##3) EVENT(tens##4) EVENT(tens##5) EVENT(tens##6) EVENT(tens##7) \
-      EVENT(tens##8) EVENT(tens##9)
-EVENTS()
-EVENTS(1)
-EVENTS(2) EVENTS(3) EVENTS(4) EVENTS(5) EVENTS(6) EVENTS(7) EVENTS(8) EVENTS(9) EVENTS(10)
-    EVENTS(11) EVENT(120) EVENT(121) EVENT(122) EVENT(123) EVENT(124) EVENT(125) EVENT(126)
-        EVENT(127)
+#define EVENTS(tens)                                                            \
+  EVENT(tens##0) EVENT(tens##1) EVENT(tens##2) EVENT(tens##3) EVENT(tens##4)    \
+  EVENT(tens##5) EVENT(tens##6) EVENT(tens##7) EVENT(tens##8) EVENT(tens##9)
+EVENTS() EVENTS(1) EVENTS(2) EVENTS(3) EVENTS(4) EVENTS(5) EVENTS(6) EVENTS(7) EVENTS(8)
+EVENTS(9) EVENTS(10) EVENTS(11)
+EVENT(120) EVENT(121) EVENT(122) EVENT(123) EVENT(124) EVENT(125) EVENT(126) EVENT(127)
     /* clang-format on */

@@ -47,40 +47,46 @@ enum kvmx_isa { KVMX_ISA_OTHER = 0, KVMX_ISA_VMX = 1, KVMX_ISA_SVM = 2 };
  * the interrupt controller, and what guests and hypervisors are known to storm with. The order is
  * the order of counters. Any other index takes one of KVMX_SPILL_MSRS, then KVMX_MSR_OTHER.
  */
-#define KVMX_WELL_KNOWN_MSRS(X)                                                           \
-  X(0x6e0)      /* IA32_TSC_DEADLINE */                                                   \
-  X(0x838)      /* x2APIC timer initial count */                                          \
-  X(0x400000b0) /* Hyper-V synthetic timers 0 to 3: configuration, then count */          \
-  X(0x400000b1)                                                                           \
-  X(0x400000b2)                                                                           \
-  X(0x400000b3)                                                                           \
-  X(0x400000b4) X(0x400000b5) X(0x400000b6) X(0x400000b7) X(0x80b) /* x2APIC EOI */       \
-      X(0x830)                                                     /* x2APIC ICR */       \
-      X(0x83f)                                                     /* x2APIC self IPI */  \
-      X(0x832)                                                     /* x2APIC LVT timer */ \
-      X(0x839)      /* x2APIC timer current count */                                      \
-      X(0x808)      /* x2APIC TPR */                                                      \
-      X(0x010)      /* IA32_TIME_STAMP_COUNTER */                                         \
-      X(0x01b)      /* IA32_APIC_BASE */                                                  \
-      X(0x03b)      /* IA32_TSC_ADJUST */                                                 \
-      X(0x048)      /* IA32_SPEC_CTRL */                                                  \
-      X(0x049)      /* IA32_PRED_CMD */                                                   \
-      X(0x0e1)      /* IA32_UMWAIT_CONTROL */                                             \
-      X(0x38f)      /* IA32_PERF_GLOBAL_CTRL */                                           \
-      X(0xc0000080) /* IA32_EFER */                                                       \
-      X(0xc0000100) /* IA32_FS_BASE */                                                    \
-      X(0xc0000101) /* IA32_GS_BASE */                                                    \
-      X(0xc0000102) /* IA32_KERNEL_GS_BASE */                                             \
-      X(0x4b564d00) /* KVM wall clock, */                                                 \
-      X(0x4b564d01) /* system time, */                                                    \
-      X(0x4b564d02) /* asynchronous page faults, */                                       \
-      X(0x4b564d03) /* steal time, */                                                     \
-      X(0x4b564d04) /* paravirtual EOI, */                                                \
-      X(0x4b564d05) /* halt-poll control */                                               \
-      X(0x40000020) /* Hyper-V reference time, */                                         \
-      X(0x40000070) /* EOI, */                                                            \
-      X(0x40000071) /* ICR, */                                                            \
-      X(0x40000072) /* TPR */
+/* clang-format off */
+#define KVMX_WELL_KNOWN_MSRS(X)                            \
+  X(0x6e0)      /* IA32_TSC_DEADLINE */                    \
+  X(0x838)      /* x2APIC timer initial count */           \
+  X(0x400000b0) /* Hyper-V synthetic timers 0 to 3: */     \
+  X(0x400000b1) /* configuration, then count of each */    \
+  X(0x400000b2)                                            \
+  X(0x400000b3)                                            \
+  X(0x400000b4)                                            \
+  X(0x400000b5)                                            \
+  X(0x400000b6)                                            \
+  X(0x400000b7) /* the last of KVMX_TIMER_MSRS */          \
+  X(0x80b)      /* x2APIC EOI */                           \
+  X(0x830)      /* x2APIC ICR */                           \
+  X(0x83f)      /* x2APIC self IPI */                      \
+  X(0x832)      /* x2APIC LVT timer */                     \
+  X(0x839)      /* x2APIC timer current count */           \
+  X(0x808)      /* x2APIC TPR */                           \
+  X(0x010)      /* IA32_TIME_STAMP_COUNTER */              \
+  X(0x01b)      /* IA32_APIC_BASE */                       \
+  X(0x03b)      /* IA32_TSC_ADJUST */                      \
+  X(0x048)      /* IA32_SPEC_CTRL */                       \
+  X(0x049)      /* IA32_PRED_CMD */                        \
+  X(0x0e1)      /* IA32_UMWAIT_CONTROL */                  \
+  X(0x38f)      /* IA32_PERF_GLOBAL_CTRL */                \
+  X(0xc0000080) /* IA32_EFER */                            \
+  X(0xc0000100) /* IA32_FS_BASE */                         \
+  X(0xc0000101) /* IA32_GS_BASE */                         \
+  X(0xc0000102) /* IA32_KERNEL_GS_BASE */                  \
+  X(0x4b564d00) /* KVM wall clock, */                      \
+  X(0x4b564d01) /* system time, */                         \
+  X(0x4b564d02) /* asynchronous page faults, */            \
+  X(0x4b564d03) /* steal time, */                          \
+  X(0x4b564d04) /* paravirtual EOI, */                     \
+  X(0x4b564d05) /* halt-poll control */                    \
+  X(0x40000020) /* Hyper-V reference time, */              \
+  X(0x40000070) /* EOI, */                                 \
+  X(0x40000071) /* ICR, */                                 \
+  X(0x40000072) /* TPR */
+/* clang-format on */
 
 #define KVMX_COUNT_ONE(index) +1
 #define KVMX_FIXED_MSRS (0 KVMX_WELL_KNOWN_MSRS(KVMX_COUNT_ONE))
@@ -117,12 +123,11 @@ enum kvmx_wait { KVMX_NO_WAIT = 0, KVMX_WAIT_HALT = 1, KVMX_WAIT_PAUSE = 2 };
  * at most the i-th bound, the last one the rest. Ticks of 1000, 300, 250 and 100 Hz (1000, 3333,
  * 4000, 10000 us) each have a bucket that no other tick falls into.
  */
-#define KVMX_INTERVAL_BOUNDS_US(X)                                                           \
-  X(100)                                                                                     \
-  X(250)                                                                                     \
-  X(500)                                                                                     \
-  X(900) X(1100) X(2000) X(3000) X(3600) X(4400) X(6000) X(9000) X(11000) X(20000) X(100000) \
-      X(1000000)
+/* clang-format off */
+#define KVMX_INTERVAL_BOUNDS_US(X)                                                  \
+  X(100) X(250) X(500) X(900) X(1100) X(2000) X(3000) X(3600) X(4400) X(6000) X(9000) \
+  X(11000) X(20000) X(100000) X(1000000)
+/* clang-format on */
 #define KVMX_INTERVAL_BOUNDS (0 KVMX_INTERVAL_BOUNDS_US(KVMX_COUNT_ONE))
 #define KVMX_INTERVAL_BUCKETS (KVMX_INTERVAL_BOUNDS + 1)
 

@@ -36,6 +36,10 @@ status=0
 step "unit tests under the sanitizers"
 ctest --test-dir build/asan --output-on-failure -j 2 --progress --label-regex unit "$@" ||
   status=$?
+step "fuzzers"
+build build/fuzz fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
+  -DKVMX_FUZZ_SECONDS="${KVMX_FUZZ_SECONDS:-60}" | tail -n 1
+ctest --test-dir build/fuzz --output-on-failure -j 2 || status=$?
 step "all tests"
 ctest --test-dir build/release --output-on-failure -j 2 "$@" 2>&1 | tee build/ctest.log ||
   status=$?

@@ -43,7 +43,7 @@ for tree in proc sys dev run; do
 done
 # modprobe and libbpf look there for this kernel's own.
 release=$(uname -r)
-mkdir -p "/newroot/lib/modules/$release"
+mkdir -p "/newroot/lib/modules/$release" /newroot/boot
 mount -o bind "/newroot${lab_kernel_dir:?}/lib/modules/$release" "/newroot/lib/modules/$release"
 ln -sf "${lab_kernel_dir:?}/config" "/newroot/boot/config-$release"
 chmod 1777 /newroot/tmp

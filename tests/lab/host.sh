@@ -26,6 +26,7 @@ mount_kernel_trees() {
   mount -t tracefs tracefs "$1/sys/kernel/tracing"
   mount -t debugfs debugfs "$1/sys/kernel/debug"
   mount -t bpf bpf "$1/sys/fs/bpf"
+  mount -t securityfs securityfs "$1/sys/kernel/security"
   mount -t cgroup2 cgroup2 "$1/sys/fs/cgroup"
   ln -sf /proc/self/fd "$1/dev/fd"
   ln -sf /proc/self/fd/0 "$1/dev/stdin"

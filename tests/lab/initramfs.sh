@@ -58,7 +58,7 @@ add_modules() {
   local tree=$1 kernel=$2 list=$3 module path name
   shift 3
   for module in "$@"; do
-    modprobe -d "$kernel" -S "$(<"$kernel/release")" --show-depends "$module" || 
+    modprobe -d "$kernel" -S "$(<"$kernel/release")" --show-depends "$module" ||
       die "module $module is not in the kernel of $kernel; see pack_boot in initramfs.sh"
   done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r path; do
     name=$(basename "$path")

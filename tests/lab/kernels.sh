@@ -32,8 +32,8 @@ suite_apt() {
   local home=$LAB_CACHE/apt/$1 tool=$2
   shift 2
   "$tool" -o Dir::Etc::sourcelist="$home/sources.list" -o Dir::Etc::sourceparts=- \
-    -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts="$home/none" -o Dir::State::lists="$home/lists" \
-    -o Dir::State::status=/dev/null -o Dir::Cache="$home/cache" \
+    -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts="$home/none" \
+    -o Dir::State::lists="$home/lists" -o Dir::State::status=/dev/null -o Dir::Cache="$home/cache" \
     -o APT::Sandbox::User=root -o Acquire::Languages=none -o Acquire::Retries=3 "$@"
 }
 
@@ -82,7 +82,7 @@ unpack() {
 }
 
 # kernel_dir SERIES: print the directory with packages, release, vmlinuz,
-# vmlinux (uncompressed), config and modules/ of that kernel. Once fetched it
+# vmlinux (uncompressed), config and lib/modules of that kernel. Once fetched it
 # stays the same until `fetch.sh --refresh`, so that results compare.
 kernel_dir() {
   local dir=$LAB_CACHE/kernels-$KERNEL_LAYOUT/$1

@@ -27,6 +27,8 @@ die() {
   exit "$LAB_FAILED"
 }
 
+[[ $(uname -m) == x86_64 ]] || die "the lab runs Debian's amd64 packages: use an x86_64 machine"
+
 # usage SCRIPT: the header comment of a script is its documentation.
 usage() { sed -n '2,/^[^#]/{/^#/{s/^# \{0,1\}//;p}}' "$1"; }
 

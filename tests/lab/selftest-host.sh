@@ -43,6 +43,7 @@ check "/dev/kvm" opens /dev/kvm
 check "tracefs" reads /sys/kernel/tracing/events/kvm/kvm_exit/id
 check "debugfs" test -d /sys/kernel/debug/kvm
 check "bpffs" mkdir /sys/fs/bpf/selftest
+check "securityfs" test -e /sys/kernel/security/lsm
 check "cgroup2" reads /sys/fs/cgroup/cgroup.controllers
 check "loopback" holds /sys/class/net/lo/flags 0x9
 check "kernel configuration" reads "/boot/config-$(uname -r)"
