@@ -1,28 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/exporter.h"
 
-#include <ctime>
 #include <utility>
 
+#include "exporter/base/clock.h"
 #include "exporter/base/log.h"
 #include "exporter/kernel/features.h"
 #include "exporter/kernel/host.h"
 #include "exporter/kernel/other_events.h"
 
 namespace kvmx {
-namespace {
-
-/// When the host booted, ns since the epoch: what makes a process's start a date.
-std::uint64_t boot_time_ns() {
-  timespec wall{};
-  timespec since_boot{};
-  ::clock_gettime(CLOCK_REALTIME, &wall);
-  ::clock_gettime(CLOCK_BOOTTIME, &since_boot);
-  return static_cast<std::uint64_t>(wall.tv_sec - since_boot.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(wall.tv_nsec) - static_cast<std::uint64_t>(since_boot.tv_nsec);
-}
-
-}  // namespace
 
 Exporter::Exporter(const ExporterConfig& config)
     : config_(config), boot_time_ns_(boot_time_ns()), reader_(monotonic_ns) {}

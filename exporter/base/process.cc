@@ -6,27 +6,15 @@
 
 #include <array>
 #include <charconv>
-#include <ctime>
 #include <filesystem>
 #include <iterator>
 #include <string>
 
+#include "exporter/base/clock.h"
 #include "exporter/base/file.h"
 
 namespace kvmx {
 namespace {
-
-double seconds(const timespec& time) {
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-}
-
-double boot_time_seconds() {
-  timespec wall{};
-  timespec since_boot{};
-  ::clock_gettime(CLOCK_REALTIME, &wall);
-  ::clock_gettime(CLOCK_BOOTTIME, &since_boot);
-  return seconds(wall) - seconds(since_boot);
-}
 
 double count_fds() {
   std::error_code error;
@@ -55,7 +43,7 @@ std::optional<StatFields> parse_stat(std::string_view stat) {
 }
 
 std::optional<ProcessStats> read_process() {
-  static const double boot_time = boot_time_seconds();  // once, so that the start does not waver
+  static const double boot_time = static_cast<double>(boot_time_ns()) / 1e9;
   const Result<std::string> stat = read_file("/proc/self/stat");
   const auto fields = stat ? parse_stat(*stat) : std::nullopt;
   if (!fields) return std::nullopt;

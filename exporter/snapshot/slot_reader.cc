@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <ctime>
 #include <map>
 #include <utility>
 
@@ -247,13 +246,6 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
 
 void SlotReader::forget(std::uint32_t slot) {
   if (slot < shown_.size()) shown_[slot] = {};
-}
-
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 }  // namespace kvmx

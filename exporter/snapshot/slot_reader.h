@@ -54,7 +54,4 @@ class SlotReader {
   std::vector<Shown> shown_;  ///< by slot
 };
 
-/// CLOCK_MONOTONIC, in ns.
-std::uint64_t monotonic_ns();
-
 }  // namespace kvmx
