@@ -33,6 +33,9 @@ const volatile struct {
   __u32 user_errno;
 } kvmx_format;
 
+/* Whether entries are counted too: without them no stamp would ever be taken back. */
+const volatile bool kvmx_timed;
+
 static __always_inline int count_exit(const struct vcpu_ref *ref, __u32 isa, bool known,
                                       __u32 code) {
   struct vcpu_slot *slot = kvmx_slot_of_vcpu(ref);
@@ -49,7 +52,7 @@ static __always_inline int count_exit(const struct vcpu_ref *ref, __u32 isa, boo
   slot->exit_id = id;
   slot->reason[id].count++;
   /* Last: a reader that sees this stamp sees this exit's id and count too. */
-  *(volatile __u64 *)&slot->exit_ns = bpf_ktime_get_ns();
+  if (kvmx_timed) *(volatile __u64 *)&slot->exit_ns = bpf_ktime_get_ns();
   return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <cstdio>
 #include <map>
 
 #include "exporter/base/version.h"
@@ -77,6 +78,11 @@ std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv)
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return ExitCode{app.exit(error) == 0 ? 0 : kUsageError};
+  }
+  if (!options.other_events.empty() && !options.collectors[index_of(Event::exit)]) {
+    std::fputs("--collector.events needs --collector.exits: exits tell which vCPU a thread runs.\n",
+               stderr);
+    return ExitCode{kUsageError};
   }
   options.scrape_min_interval = std::chrono::milliseconds(min_interval);
   options.vm_linger = std::chrono::milliseconds(linger);

@@ -26,5 +26,20 @@ foreach(kernel IN LISTS KVMX_INTEL_KERNELS)
   kvmx_host_test(exact-intel-${kernel} 1200 "${here}/exact/run.sh" intel "${PROJECT_BINARY_DIR}"
                  ${kernel})
 endforeach()
+# kvmx_lab_test(NAME TIMEOUT LAB_OPTIONS SCRIPT): a script of e2e/ in an emulated AMD host.
+function(kvmx_lab_test name timeout lab_options script)
+  kvmx_host_test(${name} ${timeout} "${here}/lab/amd.sh" --kernel 6.1 --timeout ${timeout}
+                 ${lab_options} -- env PYTHONDONTWRITEBYTECODE=1 python3 "${here}/e2e/${script}"
+                 "${exporter}" "${guest}")
+endfunction()
+
+kvmx_lab_test(collectors-amd-6.1 400 "" collectors.py)
+kvmx_lab_test(kvm-stat-amd-6.1 400 "" kvm_stat.py)
+kvmx_lab_test(idle-fraction-amd-6.1 650 --icount idle_fraction.py)
+kvmx_lab_test(monotonic-amd-6.1 650 "--smp;2" monotonic.py)
+kvmx_host_test(monotonic-native 120 python3 "${here}/e2e/monotonic.py" "${exporter}" "${guest}")
+# Real Linux guests in an emulated host: their ticks come late where the emulator has to share.
+kvmx_host_test(linux-guest-amd-6.1 480 "${here}/e2e/linux_guest.sh" "${exporter}")
+set_tests_properties(linux-guest-amd-6.1 PROPERTIES RUN_SERIAL ON)
 kvmx_host_test(late-kvm-amd-6.1 600 "${here}/lab/amd.sh" --kernel 6.1 --no-kvm --
                "${here}/e2e/late_kvm.sh" "${exporter}" "${guest}")

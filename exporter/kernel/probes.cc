@@ -110,6 +110,7 @@ Result<Probes> Probes::attach(const Features& features, const WantedEvents& want
   kvm_exit_bpf& skeleton = *probes.skeleton_;
 
   std::ranges::copy(svm_dense_ids(), skeleton.rodata->kvmx_svm_dense);
+  skeleton.rodata->kvmx_timed = wanted.collectors[index_of(Event::entry)];
   std::ranges::copy(wait_exits(read_host().isa), skeleton.rodata->kvmx_wait_exits);
   if (Result<void> sized = size_maps(skeleton, wanted, max_vcpus); !sized) return sized.error();
   bpf_program* program = nullptr;

@@ -26,6 +26,7 @@ void write_handling(const VmCounts& vm, Labels& labels, TextWriter& writer) {
     for (const ReasonCount& reason : vcpu.reasons)
       by_reason[reason_name(vm.isa, reason)].count += reason.handling_ns;
   for (const auto& [name, ns] : by_reason) {
+    if (ns.count == 0) continue;
     const Labels::Mark mark(labels);
     labels.add("reason", name);
     writer.sample(labels, ns);

@@ -43,12 +43,19 @@ TEST(CommandLine, HelpAndVersionEndWell) {
 
 TEST(CommandLine, MistakesEndWithTwo) {
   const std::vector<std::vector<const char*>> mistakes = {
-      {"--no-such-flag"},         {"stray"},
-      {"--bpf.max-vcpus=0"},      {"--bpf.max-vcpus=many"},
-      {"--bpf.max-vcpus=-1"},     {"--web.telemetry-path=metrics"},
-      {"--web.telemetry-path=/"}, {"--log.level=loud"},
-      {"--vm.linger=5"},          {"--vm.linger=5 parsecs"},
-      {"--scrape.min-interval="}, {"--web.listen-address"},
+      {"--no-such-flag"},
+      {"stray"},
+      {"--bpf.max-vcpus=0"},
+      {"--bpf.max-vcpus=many"},
+      {"--bpf.max-vcpus=-1"},
+      {"--web.telemetry-path=metrics"},
+      {"--web.telemetry-path=/"},
+      {"--log.level=loud"},
+      {"--collector.events", "--no-collector.exits"},
+      {"--vm.linger=5"},
+      {"--vm.linger=5 parsecs"},
+      {"--scrape.min-interval="},
+      {"--web.listen-address"},
   };
   for (const auto& words : mistakes) {
     const auto parsed = parse(words);

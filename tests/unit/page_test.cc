@@ -85,7 +85,7 @@ TEST(Page, MatchesGolden) {
   std::ostringstream golden;
   golden << std::ifstream(path).rdbuf();
   EXPECT_EQ(page.text, golden.str());
-  EXPECT_EQ(page.series, 87U);
+  EXPECT_EQ(page.series, 84U);
 }
 
 TEST(Page, WithoutVmsStillTellsOfHostAndExporter) {
