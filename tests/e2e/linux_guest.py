@@ -23,15 +23,18 @@ SETTLE_SECONDS = 8
 SCRAPES, EVERY = 11, 2.0
 # A machine that does something else meanwhile delays ticks; another window is taken then.
 WINDOWS = 3
-# To QEMU's TCG each exit of a nested guest is some 100 us of work, a tick's together 0.6 to 0.8 ms:
-# so by the clock of the emulated host the ticking guest is halted for 0.8 of the time, where a real
-# one is for above 0.95. What the exporter shows must be what KVM has in its own statistics, to
-# within AGREES; these limits only say that the guest was idle, and its tick not lost in noise.
-# Measured with another emulator busy beside it: 224 writes and 248 halts a second, 0.63 of the
-# intervals in the tick's bucket, halted 0.79 to 0.84 of the time.
+# The emulator runs a nested guest slowly, so by the clock of the emulated host the ticking guest is
+# awake for longer than a real one would be, and its ticks come late. What the exporter shows must
+# be what KVM has in its own statistics, to within AGREES; these limits only say that the guest was
+# idle, and its tick not lost in noise. Measured on a quiet machine of 2 CPUs: 241 writes and 266
+# halts a second (a guest halts for other reasons, too: the tickless one 44 times a second), 0.63 of
+# the intervals in the tick's bucket, halted 0.82 to 0.84 of the time; on a busy one down to 212
+# writes, and 0.50 of the intervals.
 TICKING_HALTED, TICKLESS_HALTED = 0.6, 0.9
 TICKS = (HZ * 0.8, HZ * 1.05)
-TICK_SHARE = 0.5
+HALTS = (HZ * 0.8, HZ * 1.25)
+QUIET = (0, 80)
+TICK_SHARE = 0.4
 AGREES = 0.02
 INIT = """#!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc
@@ -139,14 +142,16 @@ class Window:
         return fullest, buckets.get(fullest, 0) / max(sum(buckets.values()), 1)
 
     def undisturbed(self):
-        return (all(TICKS[0] <= r <= TICKS[1] for r in self.rates("ticking")) and
+        writes, halts = self.rates("ticking")
+        return (TICKS[0] <= writes <= TICKS[1] and HALTS[0] <= halts <= HALTS[1] and
                 self.tick("ticking")[1] > TICK_SHARE)
 
 
 def check_window(verdict, window):
-    for guest, (low, high), least in (("ticking", TICKS, TICKING_HALTED),
-                                      ("tickless", (0, 50), TICKLESS_HALTED)):
-        for what, got in zip(("TSC_DEADLINE writes", "halts"), window.rates(guest)):
+    for guest, limits, least in (("ticking", (TICKS, HALTS), TICKING_HALTED),
+                                 ("tickless", (QUIET, QUIET), TICKLESS_HALTED)):
+        for what, (low, high), got in zip(("TSC_DEADLINE writes", "halts"), limits,
+                                          window.rates(guest)):
             verdict.check(low <= got <= high, f"{guest}: {got:.1f} {what} a second,"
                           f" {low:.0f} to {high:.0f}")
         # A sleep in progress that were not shown would leave a short window with nothing.
