@@ -12,6 +12,7 @@ function(kvmx_host_test name timeout)
 endfunction()
 
 add_test(NAME lint COMMAND "${here}/lint/run.sh")
+add_test(NAME rules COMMAND "${here}/rules/run.sh")
 kvmx_host_test(startup 300 "${here}/e2e/startup_test.sh" "${exporter}")
 kvmx_host_test(prometheus 300 python3 "${here}/e2e/prometheus_test.py" "${exporter}" "${guest}")
 kvmx_host_test(exact-native 300 "${here}/exact/run.sh" native "${PROJECT_BINARY_DIR}")

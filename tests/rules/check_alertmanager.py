@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Does the sample configuration send each alert to whom it should, and hold back what it should?
+
+    check_alertmanager.py ALERTMANAGER.yml RULES_DIR
+
+Routes are asked of amtool. Inhibition is not something amtool can test, so an Alertmanager is run
+for a few seconds on the loopback interface and given alerts; without one installed that part fails.
+"""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import yaml
+
+RECEIVER = {"critical": "pager", "warning": "tickets", "info": "nobody"}
+AT = {"job": "kvm-exit-exporter", "instance": "kvm-01:10177", "vm": "storm"}
+
+# (what, alert, severity, labels that differ from AT (None: not there), is it inhibited?), all of
+# them firing at once.
+HOST = {"vm": None}
+ELSEWHERE = {"instance": "kvm-02:10177"}
+CASES = [
+    ("the storm itself", "KvmTimerStorm", "critical", {}, False),
+    ("its idle tick", "KvmGuestIdleTick", "info", {}, True),
+    ("its wake-ups", "KvmGuestIdleWakeups", "warning", {}, True),
+    ("its exits", "KvmExitRateHigh", "warning", {}, True),
+    ("its anomaly", "KvmExitRateAnomaly", "info", {}, True),
+    ("its polling", "KvmHaltPollWaste", "warning", {}, True),
+    ("its slow exits", "KvmExitHandlingSlow", "warning", {}, False),
+    ("exits of another guest", "KvmExitRateHigh", "warning", {"vm": "db"}, False),
+    ("exits of its namesake elsewhere", "KvmExitRateHigh", "warning", ELSEWHERE, False),
+    ("the host, critical", "KvmHostExitOverheadHigh", "critical", HOST, False),
+    ("the host, warning", "KvmHostExitOverheadHigh", "warning", HOST, True),
+    ("another host", "KvmHostExitOverheadHigh", "warning", HOST | ELSEWHERE, False),
+    ("a guest, warning", "KvmGuestIdleWakeups", "warning", {"vm": "periodic"}, False),
+    ("a guest, info", "KvmGuestIdleWakeups", "info", {"vm": "periodic"}, True),
+    (
+        "no exporter in cluster b",
+        "KvmExporterAbsent",
+        "critical",
+        HOST | {"job": None, "instance": None, "cluster": "b"},
+        False,
+    ),
+    ("one of cluster b", "KvmExporterDown", "warning", HOST | {"cluster": "b"}, True),
+    ("one of cluster a", "KvmExporterDown", "warning", HOST | {"cluster": "a"}, False),
+    ("somebody else's warning", "NodeDown", "warning", {}, False),
+]
+
+
+def check_routes(config, rules_dir):
+    failed = 0
+    alerts = {("NotOurs", None)}
+    for path in Path(rules_dir).glob("*.yml"):
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
+            for rule in group["rules"]:
+                if "alert" in rule:
+                    alerts.add((rule["alert"], rule["labels"]["severity"]))
+    for name, severity in sorted(alerts, key=str):
+        receiver = RECEIVER.get(severity, "tickets")
+        labels = [f"alertname={name}"] + ([f"severity={severity}"] if severity else [])
+        command = ["amtool", "config", "routes", "test", f"--config.file={config}"]
+        run = subprocess.run(
+            command + [f"--verify.receivers={receiver}"] + labels, capture_output=True, text=True
+        )
+        if run.returncode != 0:
+            failed += 1
+            print(f"{name} {severity}: expected {receiver}: {run.stdout}{run.stderr}".strip())
+    print(f"{len(alerts) - failed} of {len(alerts)} routes")
+    return failed
+
+
+def request(url, body=None):
+    data = json.dumps(body).encode() if body is not None else None
+    made = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(made, timeout=5) as answer:
+        return json.loads(answer.read() or b"null")
+
+
+def alert_labels(case):
+    _, alert, severity, over, _ = case
+    labels = AT | {"alertname": alert, "severity": severity} | over
+    return {k: v for k, v in labels.items() if v is not None}
+
+
+def ask(base):
+    """Posts all alerts at once and returns what Alertmanager says of each, by its labels."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            request(f"{base}/api/v2/status")
+            break
+        except (urllib.error.URLError, ConnectionError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+    request(f"{base}/api/v2/alerts", [{"labels": alert_labels(case)} for case in CASES])
+    # The dispatcher marks an alert a moment after it has come.
+    while True:
+        found = request(f"{base}/api/v2/alerts?inhibited=true&active=true")
+        waiting = [a for a in found if a["status"]["state"] == "unprocessed"]
+        if (len(found) == len(CASES) and not waiting) or time.monotonic() > deadline:
+            return {frozenset(a["labels"].items()): a["status"]["inhibitedBy"] for a in found}
+        time.sleep(0.1)
+
+
+def check_inhibition(config):
+    binary = shutil.which("alertmanager") or shutil.which("prometheus-alertmanager")
+    if not binary:
+        print("no alertmanager on PATH: install prometheus-alertmanager")
+        return 1
+    with socket.socket() as free, tempfile.TemporaryDirectory() as storage:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        free.close()
+        with open(f"{storage}/log", "w+", encoding="utf-8") as log:
+            process = subprocess.Popen(
+                [binary, f"--config.file={config}", f"--storage.path={storage}"]
+                + [f"--web.listen-address={address}", "--cluster.listen-address="],
+                stdout=log,
+                stderr=log,
+            )
+            try:
+                inhibited = ask(f"http://{address}")
+            except OSError as error:
+                log.seek(0)
+                print(f"alertmanager does not answer: {error}\n{log.read()}")
+                return 1
+            finally:
+                process.terminate()
+                process.wait()
+    failed = 0
+    for case in CASES:
+        by, expected = inhibited.get(frozenset(alert_labels(case).items())), case[-1]
+        if by is None or bool(by) != expected:
+            failed += 1
+            print(f"{case[0]}: inhibited by {by}, expected {expected}")
+    print(f"{len(CASES) - failed} of {len(CASES)} cases of inhibition")
+    return failed
+
+
+def main():
+    config, rules_dir = sys.argv[1:3]
+    return 1 if check_routes(config, rules_dir) + check_inhibition(config) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

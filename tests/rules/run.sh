@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Everything that is checked about rules, alerts, runbooks and sample configurations:
+#
+#   tests/rules/run.sh [OUT_DIR]
+#
+# OUT_DIR keeps what is generated (default: a temporary directory). Never skips: what it needs is
+# said and makes it fail.
+set -u
+export PYTHONDONTWRITEBYTECODE=1
+
+here=$(cd "$(dirname "$0")" && pwd)
+deploy=$(cd "$here/../../deploy" && pwd)
+rules=$deploy/prometheus/rules
+failed=0 passed=0
+
+missing=0
+need() { # command, package
+  command -v "$1" >/dev/null && return
+  echo "run.sh: no $1: install the package $2" >&2
+  missing=1
+}
+need promtool prometheus
+need amtool prometheus-alertmanager
+need python3 python3
+python3 -c 'import yaml' 2>/dev/null || {
+  echo "run.sh: no module yaml: install the package python3-yaml" >&2
+  missing=1
+}
+[ $missing = 0 ] || exit 1
+
+if [ $# -gt 0 ]; then
+  out=$1
+  mkdir -p "$out"
+else
+  out=$(mktemp -d)
+  trap 'rm -rf "$out"' EXIT
+fi
+
+check() { # name, command...
+  local name=$1 log
+  shift
+  if log=$("$@" 2>&1); then
+    passed=$((passed + 1))
+    printf 'ok      %s%s\n' "$name" "$(sed -n '$s/^[0-9].*/: &/p' <<<"$log")"
+  else
+    failed=$((failed + 1))
+    printf 'FAILED  %s\n%s\n' "$name" "$log"
+  fi
+}
+
+scenario() { # file: expands it and runs it
+  local test
+  test=$out/$(basename "$1" .yml).test.yml
+  python3 "$here/expand.py" "$rules" "$1" >"$test" && promtool test rules "$test" &&
+    echo "$(grep -c '^- name:' "$1") scenarios, $(grep -c '^  - expr:' "$test") checks"
+}
+
+shortened() {
+  rm -rf "$out/short"
+  python3 "$here/shorten.py" 20 "$rules" "$out/short" && promtool check rules "$out"/short/*.yml
+}
+
+check "promtool check rules" promtool check rules --lint=all --lint-fatal "$rules"/*.yml
+check "contract, conventions, coverage" \
+  python3 "$here/check_rules.py" "$rules" "$here"/scenarios/*.yml
+for file in "$here"/scenarios/*.yml; do
+  check "scenarios/$(basename "$file")" scenario "$file"
+done
+check "annotations" promtool test rules "$here/annotations.test.yml"
+check "rules with their times divided" shortened
+check "samples of Prometheus" python3 "$here/check_samples.py" "$deploy/prometheus"
+check "amtool check-config" amtool check-config "$deploy/alertmanager/alertmanager.yml"
+check "routes and inhibition" \
+  python3 "$here/check_alertmanager.py" "$deploy/alertmanager/alertmanager.yml" "$rules"
+check "runbooks" \
+  python3 "$here/check_runbooks.py" "$deploy/runbooks" "$rules" "$deploy/prometheus/README.md"
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
