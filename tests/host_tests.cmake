@@ -39,8 +39,12 @@ kvmx_lab_test(kvm-stat-amd-6.1 400 "" kvm_stat.py)
 kvmx_lab_test(idle-fraction-amd-6.1 650 --icount idle_fraction.py)
 kvmx_lab_test(monotonic-amd-6.1 650 "--smp;2" monotonic.py)
 kvmx_host_test(monotonic-native 120 python3 "${here}/e2e/monotonic.py" "${exporter}" "${guest}")
-# Real Linux guests in an emulated host: their ticks come late where the emulator has to share.
-kvmx_host_test(linux-guest-amd-6.1 480 "${here}/e2e/linux_guest.sh" "${exporter}")
-set_tests_properties(linux-guest-amd-6.1 PROPERTIES RUN_SERIAL ON)
+# Real Linux guests in an emulated host. On demand only: the emulator now and then breaks a nested
+# kernel (seen: a double fault while it boots), which says nothing of the exporter.
+option(KVMX_LINUX_GUESTS "Test with real Linux guests, too" OFF)
+if(KVMX_LINUX_GUESTS)
+  kvmx_host_test(linux-guest-amd-6.1 480 "${here}/e2e/linux_guest.sh" "${exporter}")
+  set_tests_properties(linux-guest-amd-6.1 PROPERTIES RUN_SERIAL ON)
+endif()
 kvmx_host_test(late-kvm-amd-6.1 600 "${here}/lab/amd.sh" --kernel 6.1 --no-kvm --
                "${here}/e2e/late_kvm.sh" "${exporter}" "${guest}")
