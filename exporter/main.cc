@@ -41,7 +41,7 @@ class Scraper {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
     const std::lock_guard lock(mutex_);
     last_ = {took.count(), page.series, std::nullopt};
-    return {200, std::string(kvmx::TextWriter::kContentType), std::move(page.text)};
+    return {200, std::string(kvmx::content_type(kvmx::Format::text)), std::move(page.text)};
   }
 
  private:

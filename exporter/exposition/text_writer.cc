@@ -3,131 +3,163 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
+#include <cstring>
 
 namespace kvmx {
 namespace {
 
 constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 
-void append_number(std::string& out, std::uint64_t value) {
-  std::array<char, 20> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-  out.append(digits.data(), end);
+/// No value is longer than this.
+constexpr std::size_t kValueSize = 32;
+
+char* put(char* at, std::string_view text) {
+  std::memcpy(at, text.data(), text.size());
+  return at + text.size();
 }
 
-/// The decimals of a number of seconds, trailing zeros left off; nothing for a whole number.
-void append_fraction(std::string& out, std::uint64_t ns) {
-  if (ns == 0) return;
-  std::array<char, 10> text{'.', '0', '0', '0', '0', '0', '0', '0', '0', '0'};
-  for (std::size_t place = 9; ns != 0; --place, ns /= 10)
-    text[place] = static_cast<char>('0' + ns % 10);
-  std::size_t length = text.size();
-  while (text[length - 1] == '0') --length;
-  out.append(text.data(), length);
+char* put(char* at, std::uint64_t value) { return std::to_chars(at, at + kValueSize, value).ptr; }
+
+/// Trailing zeros are left off, and all decimals of a whole number of seconds.
+char* put(char* at, Nanoseconds value) {
+  at = put(at, value.count / kNsPerSecond);
+  std::uint64_t ns = value.count % kNsPerSecond;
+  if (ns == 0) return at;
+  std::size_t places = 9;
+  for (; ns % 10 == 0; ns /= 10) --places;
+  *at = '.';
+  for (std::size_t place = places; place > 0; --place, ns /= 10)
+    at[place] = static_cast<char>('0' + ns % 10);
+  return at + places + 1;
 }
 
-/// A bound as Prometheus's own libraries write it: exact, with an exponent below 0.0001.
-std::string text_of(double bound) {
-  std::array<char, 32> text;
+/// As Go and so Prometheus's own libraries write it, but whole numbers without an exponent.
+char* put(char* at, double value) {
+  constexpr double kExact = 1ULL << 53U;
+  if (std::isnan(value)) return put(at, "NaN");
+  if (std::isinf(value)) return put(at, value > 0 ? "+Inf" : "-Inf");
+  if (value == std::trunc(value) && std::abs(value) < kExact)
+    return std::to_chars(at, at + kValueSize, static_cast<std::int64_t>(value)).ptr;
+  return std::to_chars(at, at + kValueSize, value).ptr;
+}
+
+/// The label `le` as OpenMetrics asks for it: exact, with an exponent below 0.0001, and with a
+/// point. Text 0.0.4 leaves the form free.
+std::string bound_text(double bound) {
+  std::array<char, kValueSize> text;
   const auto format = bound < 1e-4 ? std::chars_format::scientific : std::chars_format::fixed;
   const auto end = std::to_chars(text.data(), text.data() + text.size(), bound, format).ptr;
-  return {text.data(), end};
+  std::string written(text.data(), end);
+  if (written.find_first_of(".e") == std::string::npos) written += ".0";
+  return written;
 }
 
-std::string_view type_suffix(MetricType type) {
-  return type == MetricType::counter ? "_total" : "";
-}
-
-std::string_view type_name(MetricType type) {
+/// What a type adds to the name of a family's samples.
+std::string_view suffix(MetricType type) {
   switch (type) {
     case MetricType::counter:
-      return "counter";
+      return "_total";
+    case MetricType::info:
+      return "_info";
     case MetricType::gauge:
-      return "gauge";
     case MetricType::histogram:
       break;
   }
-  return "histogram";
+  return "";
+}
+
+std::string_view type_name(MetricType type, Format format) {
+  switch (type) {
+    case MetricType::counter:
+      return "counter";
+    case MetricType::histogram:
+      return "histogram";
+    case MetricType::info:
+      if (format == Format::openmetrics) return "info";
+      break;
+    case MetricType::gauge:
+      break;
+  }
+  return "gauge";
+}
+
+/// A unit must be told where a name ends in one.
+std::string_view unit(std::string_view name) {
+  for (const std::string_view unit : {"seconds", "bytes"})
+    if (name.ends_with(unit)) return unit;
+  return "";
 }
 
 }  // namespace
 
 void TextWriter::begin(const Family& family) {
   family_ = family;
+  name_ = family.name;
+  name_ += suffix(family.type);
   header_due_ = true;
 }
 
-void TextWriter::write_name(std::string_view suffix) {
-  out_ += family_.name;
-  out_ += suffix;
-}
-
+/// OpenMetrics describes the family, text 0.0.4 the name of its samples.
 void TextWriter::write_header() {
   header_due_ = false;
-  const std::string_view suffix = type_suffix(family_.type);
-  out_ += "# HELP ";
-  write_name(suffix);
-  out_ += ' ';
-  out_ += family_.help;
-  out_ += "\n# TYPE ";
-  write_name(suffix);
-  out_ += ' ';
-  out_ += type_name(family_.type);
-  out_ += '\n';
+  const bool openmetrics = format_ == Format::openmetrics;
+  const std::string_view name = openmetrics ? family_.name : std::string_view(name_);
+  const auto line = [&](std::string_view keyword, std::string_view text) {
+    for (const std::string_view part : {keyword, name, std::string_view(" "), text})
+      out_.write(part);
+    out_.write("\n");
+  };
+  line("# HELP ", family_.help);
+  line("# TYPE ", type_name(family_.type, format_));
+  if (openmetrics && !unit(name).empty()) line("# UNIT ", unit(name));
 }
 
-void TextWriter::write_series(const Labels& labels, std::string_view suffix, std::string_view le) {
+template <typename Value>
+void TextWriter::write(std::string_view name, const Labels& labels, std::string_view le,
+                       Value value) {
   if (header_due_) write_header();
   ++series_;
-  write_name(suffix);
-  if (!labels.text().empty() || !le.empty()) {
-    out_ += '{';
-    out_ += labels.text();
+  const std::string_view text = labels.text();
+  constexpr std::size_t kPunctuation = sizeof("{,le=\"\"} \n");
+  char* at = out_.room(name.size() + text.size() + le.size() + kPunctuation + kValueSize);
+  at = put(at, name);
+  if (!text.empty() || !le.empty()) {
+    *at++ = '{';
+    at = put(at, text);
     if (!le.empty()) {
-      if (!labels.text().empty()) out_ += ',';
-      out_ += "le=\"";
-      out_ += le;
-      out_ += '"';
+      at = put(put(put(at, text.empty() ? "le=\"" : ",le=\""), le), "\"");
     }
-    out_ += '}';
+    *at++ = '}';
   }
-  out_ += ' ';
-}
-
-void TextWriter::write_value(std::uint64_t value) {
-  append_number(out_, value);
-  out_ += '\n';
-}
-
-void TextWriter::write_value(Nanoseconds value) {
-  append_number(out_, value.count / kNsPerSecond);
-  append_fraction(out_, value.count % kNsPerSecond);
-  out_ += '\n';
+  *at++ = ' ';
+  at = put(at, value);
+  *at++ = '\n';
+  out_.wrote(at);
 }
 
 void TextWriter::sample(const Labels& labels, std::uint64_t value) {
-  write_series(labels, type_suffix(family_.type));
-  write_value(value);
+  write(name_, labels, "", value);
 }
-
 void TextWriter::sample(const Labels& labels, Nanoseconds value) {
-  write_series(labels, type_suffix(family_.type));
-  write_value(value);
+  write(name_, labels, "", value);
 }
+void TextWriter::sample(const Labels& labels, double value) { write(name_, labels, "", value); }
 
-void TextWriter::histogram(const Labels& labels, std::span<const double> bounds_seconds,
+void TextWriter::histogram(const Labels& labels, std::span<const double> bounds,
                            std::span<const std::uint64_t> buckets, Nanoseconds sum) {
+  const std::string name(family_.name);
   std::uint64_t count = 0;
   for (std::size_t i = 0; i < buckets.size(); ++i) {
     count += buckets[i];
-    write_series(labels, "_bucket",
-                 i < bounds_seconds.size() ? text_of(bounds_seconds[i]) : "+Inf");
-    write_value(count);
+    write(name + "_bucket", labels, i < bounds.size() ? bound_text(bounds[i]) : "+Inf", count);
   }
-  write_series(labels, "_sum");
-  write_value(sum);
-  write_series(labels, "_count");
-  write_value(count);
+  write(name + "_sum", labels, "", sum);
+  write(name + "_count", labels, "", count);
+}
+
+void TextWriter::end() {
+  if (format_ == Format::openmetrics) out_.write("# EOF\n");
 }
 
 }  // namespace kvmx

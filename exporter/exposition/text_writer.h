@@ -7,17 +7,20 @@
 #include <string>
 #include <string_view>
 
+#include "exporter/exposition/format.h"
 #include "exporter/exposition/labels.h"
+#include "exporter/exposition/text_stream.h"
 
 namespace kvmx {
 
-enum class MetricType : std::uint8_t { counter, gauge, histogram };
+enum class MetricType : std::uint8_t { counter, gauge, histogram, info };
 
-/// A metric family. `name` has no _total: that is the format's to add.
+/// A metric family. `name` has no _total and no _info: those belong to the type, and are the
+/// format's to add.
 struct Family {
   std::string_view name;
   MetricType type;
-  std::string_view help;  ///< one line, no backslash
+  std::string_view help;  ///< one line, no backslash, no quotes
 };
 
 /// A span of time; written as seconds, to the nanosecond and without rounding.
@@ -25,37 +28,38 @@ struct Nanoseconds {
   std::uint64_t count = 0;
 };
 
-/// Writes families in the text exposition format 0.0.4
-/// (https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format).
-/// A family's samples follow it; one without samples leaves no trace.
+/// Writes families in an exposition format. A family's samples follow it; one without samples
+/// leaves no trace. Series are the same in all formats, to the letter.
 class TextWriter {
  public:
-  static constexpr std::string_view kContentType = "text/plain; version=0.0.4; charset=utf-8";
-
-  /// Appends to `out`, which must outlive the writer.
-  explicit TextWriter(std::string& out) : out_(out) {}
+  /// Writes to `out`, which must outlive the writer.
+  TextWriter(TextStream& out, Format format) : out_(out), format_(format) {}
 
   void begin(const Family& family);
   void sample(const Labels& labels, std::uint64_t value);
   void sample(const Labels& labels, Nanoseconds value);
+  void sample(const Labels& labels, double value);
 
-  /// A histogram of times: `buckets` as counted, one more than bounds. All samples come from the
-  /// same buckets, so they agree whatever was being counted meanwhile.
-  void histogram(const Labels& labels, std::span<const double> bounds_seconds,
+  /// A histogram: `buckets` as counted, one more than bounds. All samples come from the same
+  /// buckets, so they agree whatever was being counted meanwhile.
+  void histogram(const Labels& labels, std::span<const double> bounds,
                  std::span<const std::uint64_t> buckets, Nanoseconds sum);
+
+  /// To be called after the last family.
+  void end();
 
   /// Samples written so far.
   [[nodiscard]] std::size_t series() const { return series_; }
 
  private:
   void write_header();
-  void write_name(std::string_view suffix);
-  void write_series(const Labels& labels, std::string_view suffix, std::string_view le = "");
-  void write_value(std::uint64_t value);
-  void write_value(Nanoseconds value);
+  template <typename Value>
+  void write(std::string_view name, const Labels& labels, std::string_view le, Value value);
 
-  std::string& out_;
+  TextStream& out_;
+  const Format format_;
   Family family_{};
+  std::string name_;  ///< of the family's samples
   bool header_due_ = false;
   std::size_t series_ = 0;
 };

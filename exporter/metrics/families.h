@@ -8,14 +8,14 @@
 /// whole families, so their order is free.
 namespace kvmx {
 
-/// kvm_exits_total, kvm_exit_handling_seconds_total.
+/// kvm_exits_total.
 void write_exits(const Snapshot& snapshot, TextWriter& writer);
 
-/// kvm_msr_accesses_total, kvm_msr_faults_total.
-void write_msrs(const Snapshot& snapshot, TextWriter& writer);
+/// kvm_exit_handling_seconds_total, kvm_exit_latency_seconds.
+void write_handling(const Snapshot& snapshot, TextWriter& writer);
 
-/// kvm_exit_latency_seconds.
-void write_latencies(const Snapshot& snapshot, TextWriter& writer);
+/// kvm_msr_accesses_total, kvm_msr_faults_total, kvm_timer_interval_seconds.
+void write_msrs(const Snapshot& snapshot, TextWriter& writer);
 
 /// kvm_halts_total, kvm_halt_seconds_total.
 void write_halts(const Snapshot& snapshot, TextWriter& writer);
@@ -26,7 +26,7 @@ void write_events(const Snapshot& snapshot, TextWriter& writer);
 /// kvm_userspace_exits_total, kvm_userspace_seconds_total.
 void write_userspace(const Snapshot& snapshot, TextWriter& writer);
 
-/// kvm_timer_arms_total, kvm_hv_timer_in_use, kvm_timer_interval_seconds.
+/// kvm_timer_arms_total, kvm_hv_timer_in_use.
 void write_timers(const Snapshot& snapshot, TextWriter& writer);
 
 /// kvm_vm_info, kvm_vm_vcpus, kvm_vm_start_time_seconds.

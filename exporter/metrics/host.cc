@@ -6,7 +6,7 @@
 namespace kvmx {
 namespace {
 
-constexpr Family kHost = {"kvm_host_info", MetricType::gauge,
+constexpr Family kHost = {"kvm_host", MetricType::info,
                           "How KVM is set up on this host; always 1."};
 
 std::string_view isa_name(Isa isa) {

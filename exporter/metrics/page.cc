@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/metrics/page.h"
 
-#include <prometheus/text_serializer.h>
-
-#include "exporter/metrics/families.h"
+#include "exporter/exposition/registry_families.h"
 
 namespace kvmx {
 
-MetricsPage render_metrics(const Snapshot& snapshot, const SelfStats& self) {
+std::size_t write_metrics(const Snapshot& snapshot, const SelfStats& self,
+                          const RenderOptions& options, const Sink& sink) {
+  TextStream out(sink);
+  TextWriter writer(out, options.format);
+  for (std::size_t i = 0; i < kCollectors.size(); ++i)
+    if (options.collectors[i]) kCollectors[i].write(snapshot, writer);
+  const std::size_t series = writer.series();
+  write_families(self_families(snapshot, self), writer);
+  writer.end();
+  out.flush();
+  return series;
+}
+
+MetricsPage render_metrics(const Snapshot& snapshot, const SelfStats& self,
+                           const RenderOptions& options) {
   MetricsPage page;
-  TextWriter writer(page.text);
-  write_exits(snapshot, writer);
-  write_msrs(snapshot, writer);
-  write_timers(snapshot, writer);
-  write_halts(snapshot, writer);
-  write_latencies(snapshot, writer);
-  write_userspace(snapshot, writer);
-  write_events(snapshot, writer);
-  write_vms(snapshot, writer);
-  write_host(snapshot, writer);
-  page.series = writer.series();
-  page.text += prometheus::TextSerializer().Serialize(self_families(snapshot, self));
+  page.series = write_metrics(snapshot, self, options,
+                              [&page](std::string_view piece) { page.text += piece; });
   return page;
 }
 

@@ -1,19 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <string>
 
+#include "exporter/exposition/format.h"
+#include "exporter/exposition/text_stream.h"
+#include "exporter/metrics/collectors.h"
 #include "exporter/metrics/self.h"
 #include "exporter/snapshot/snapshot.h"
 
 namespace kvmx {
 
-/// A whole /metrics page in the text exposition format.
-struct MetricsPage {
-  std::string text;
-  std::size_t series = 0;  ///< kvm_exporter_* and process_* left out
+struct RenderOptions {
+  Format format = Format::text;
+  CollectorSet collectors = CollectorSet().set();  ///< kvm_exporter_* and process_* always come
 };
 
-MetricsPage render_metrics(const Snapshot& snapshot, const SelfStats& self);
+/// Writes a /metrics page to `sink`, in pieces of TextStream::kPiece. Returns how many series it
+/// has, kvm_exporter_* and process_* left out.
+std::size_t write_metrics(const Snapshot& snapshot, const SelfStats& self,
+                          const RenderOptions& options, const Sink& sink);
+
+/// The same as a whole.
+struct MetricsPage {
+  std::string text;
+  std::size_t series = 0;
+};
+
+MetricsPage render_metrics(const Snapshot& snapshot, const SelfStats& self,
+                           const RenderOptions& options = {});
 
 }  // namespace kvmx

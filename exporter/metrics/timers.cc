@@ -4,7 +4,6 @@
 
 #include "exporter/metrics/families.h"
 #include "exporter/metrics/vcpu_samples.h"
-#include "exporter/metrics/vm_histogram.h"
 
 namespace kvmx {
 namespace {
@@ -16,17 +15,6 @@ constexpr Family kArms = {
 constexpr Family kHvInUse = {
     "kvm_hv_timer_in_use", MetricType::gauge,
     "Whether the guest's APIC timer was last armed on the VMX preemption timer."};
-
-constexpr Family kIntervals = {
-    "kvm_timer_interval_seconds", MetricType::histogram,
-    "Time between one vCPU's successive programmings of its timer. A tick shows as a spike at its "
-    "period: 1, 3.3, 4 or 10 ms."};
-
-constexpr std::array<double, KVMX_INTERVAL_BOUNDS> kBounds = {
-#define KVMX_LIST(us) (us) / 1e6,
-    KVMX_INTERVAL_BOUNDS_US(KVMX_LIST)
-#undef KVMX_LIST
-};
 
 /// By enum kvmx_timer.
 constexpr std::array<std::string_view, KVMX_TIMERS> kTimers = {"sw", "hv"};
@@ -48,9 +36,6 @@ void write_timers(const Snapshot& snapshot, TextWriter& writer) {
   for_each_vcpu(snapshot, [&](const VmCounts&, const VcpuCounts& vcpu, Labels& labels) {
     if (vcpu.hv_timer_in_use) writer.sample(labels, std::uint64_t{*vcpu.hv_timer_in_use});
   });
-
-  writer.begin(kIntervals);
-  write_vm_histogram(snapshot, writer, kBounds, &VmCounts::intervals);
 }
 
 }  // namespace kvmx

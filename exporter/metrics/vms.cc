@@ -6,7 +6,7 @@
 namespace kvmx {
 namespace {
 
-constexpr Family kInfo = {"kvm_vm_info", MetricType::gauge, "Who the VM is; always 1."};
+constexpr Family kInfo = {"kvm_vm", MetricType::info, "Who the VM is; always 1."};
 constexpr Family kVcpus = {"kvm_vm_vcpus", MetricType::gauge, "vCPUs of the VM seen to run."};
 constexpr Family kStart = {"kvm_vm_start_time_seconds", MetricType::gauge,
                            "Start of the VM's process, in seconds since the epoch."};

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole page against tests/golden/metrics.txt. To accept a change that is meant, run with
-// KVMX_UPDATE_GOLDEN=1 in the environment, and read the difference.
+// Whole pages against tests/golden/metrics.txt and openmetrics.txt. To accept a change that is
+// meant, run with KVMX_UPDATE_GOLDEN=1 in the environment, and read the difference.
 #include "exporter/metrics/page.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "exporter/base/version.h"
+#include "exporter/kernel/events.h"
 
 namespace kvmx {
 namespace {
@@ -71,10 +73,18 @@ Snapshot sample() {
   return snapshot;
 }
 
-TEST(Page, MatchesGolden) {
-  const std::string path = std::string(KVMX_SOURCE_DIR) + "/tests/golden/metrics.txt";
+struct GoldenCase {
+  Format format;
+  const char* file;
+};
+
+class Page : public testing::TestWithParam<GoldenCase> {};
+
+TEST_P(Page, MatchesGolden) {
+  const std::string path = std::string(KVMX_SOURCE_DIR) + "/tests/golden/" + GetParam().file;
   MetricsPage page = render_metrics(
-      sample(), SelfStats{0.25, 17, ProcessStats{1.5, 1'700'000'000.25, 4096, 8192, 9, 1024}});
+      sample(), SelfStats{0.25, 17, ProcessStats{1.5, 1'700'000'000.25, 4096, 8192, 9, 1024}},
+      {.format = GetParam().format});
   // What differs from build to build.
   for (const std::string built : {kVersion, kRevision, kCompiler}) {
     const std::size_t at = page.text.find('"' + built + '"');
@@ -88,7 +98,54 @@ TEST(Page, MatchesGolden) {
   EXPECT_EQ(page.series, 84U);
 }
 
-TEST(Page, WithoutVmsStillTellsOfHostAndExporter) {
+INSTANTIATE_TEST_SUITE_P(Format, Page,
+                         testing::Values(GoldenCase{Format::text, "metrics.txt"},
+                                         GoldenCase{Format::openmetrics, "openmetrics.txt"}),
+                         [](const auto& info) {
+                           return info.param.format == Format::text ? "text" : "openmetrics";
+                         });
+
+/// The names of families on a page, without those of the exporter itself.
+std::set<std::string> families(const std::string& page) {
+  std::set<std::string> names;
+  std::istringstream lines(page);
+  for (std::string line; std::getline(lines, line);) {
+    const std::string name = line.substr(7, line.find(' ', 7) - 7);
+    const bool own = name.starts_with("kvm_exporter_") || name.starts_with("process_");
+    if (line.starts_with("# TYPE ") && !own) names.insert(name);
+  }
+  return names;
+}
+
+TEST(Collectors, ArePickedByName) {
+  const auto msrs = collector_named("msrs");
+  ASSERT_TRUE(msrs);
+  const MetricsPage page = render_metrics(sample(), SelfStats{}, {.collectors = *msrs});
+  EXPECT_EQ(families(page.text),
+            (std::set<std::string>{"kvm_msr_accesses_total", "kvm_msr_faults_total",
+                                   "kvm_timer_interval_seconds"}));
+  EXPECT_NE(page.text.find("kvm_exporter_build_info"), std::string::npos);
+  EXPECT_FALSE(collector_named("msr"));
+  EXPECT_FALSE(collector_named(""));
+}
+
+TEST(Collectors, TogetherWriteEveryFamilyOnce) {
+  std::multiset<std::string> each;
+  for (const Collector& collector : kCollectors) {
+    const MetricsPage page =
+        render_metrics(sample(), SelfStats{}, {.collectors = *collector_named(collector.name)});
+    each.merge(families(page.text));
+  }
+  const std::set<std::string> all = families(render_metrics(sample(), SelfStats{}).text);
+  EXPECT_EQ(each, (std::multiset<std::string>(all.begin(), all.end())));
+}
+
+TEST(Collectors, HaveTheNamesOfTheirFlags) {
+  for (const EventInfo& event : kEvents)
+    EXPECT_TRUE(collector_named(event.collector)) << event.collector;
+}
+
+TEST(PageWithoutVms, StillTellsOfHostAndExporter) {
   Snapshot snapshot;
   snapshot.probes = {{"kvm_exit", false, std::nullopt}};
   const MetricsPage page = render_metrics(snapshot, SelfStats{});

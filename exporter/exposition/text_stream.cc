@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/exposition/text_stream.h"
+
+#include <algorithm>
+
+namespace kvmx {
+
+void TextStream::make_room(std::size_t size) {
+  flush();
+  if (buffer_.size() < size) buffer_.resize(size);
+}
+
+void TextStream::write(std::string_view text) {
+  wrote(std::ranges::copy(text, room(text.size())).out);
+}
+
+void TextStream::flush() {
+  if (used_ != 0) sink_({buffer_.data(), used_});
+  used_ = 0;
+}
+
+}  // namespace kvmx

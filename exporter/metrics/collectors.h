@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <bitset>
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+#include "exporter/metrics/families.h"
+
+namespace kvmx {
+
+/// A group of families, by the name it has in --collector.NAME and ?collect[]=NAME.
+struct Collector {
+  std::string_view name;
+  void (*write)(const Snapshot& snapshot, TextWriter& writer);
+};
+
+/// In the order of the page.
+inline constexpr std::array<Collector, 9> kCollectors = {{
+    {"exits", write_exits},
+    {"handling", write_handling},
+    {"msrs", write_msrs},
+    {"timers", write_timers},
+    {"halts", write_halts},
+    {"userspace", write_userspace},
+    {"events", write_events},
+    {"vms", write_vms},
+    {"host", write_host},
+}};
+
+/// A choice of collectors, by their place in kCollectors.
+using CollectorSet = std::bitset<kCollectors.size()>;
+
+/// The set of the one collector of this name, if there is one.
+constexpr std::optional<CollectorSet> collector_named(std::string_view name) {
+  for (std::size_t i = 0; i < kCollectors.size(); ++i)
+    if (kCollectors[i].name == name) return CollectorSet(1ULL << i);
+  return std::nullopt;
+}
+
+}  // namespace kvmx
