@@ -38,19 +38,24 @@ std::array<std::uint8_t, KVMX_SVM_CODES> svm_dense_ids() {
   return ids;
 }
 
-std::array<std::uint8_t, KVMX_REASONS> wait_exits(Isa isa) {
-  std::array<std::uint8_t, KVMX_REASONS> waits{};
-  const auto ids = svm_dense_ids();
-  if (isa == Isa::vmx) {
+const WaitExits& wait_exits(Isa isa) {
+  static const WaitExits none{};
+  static const WaitExits vmx = [] {
+    WaitExits waits{};
     waits[12] = KVMX_WAIT_HALT;   // HLT
     waits[40] = KVMX_WAIT_PAUSE;  // PAUSE_INSTRUCTION
-  }
-  if (isa == Isa::svm) {
+    return waits;
+  }();
+  static const WaitExits svm = [] {
+    WaitExits waits{};
+    const auto ids = svm_dense_ids();
     waits[ids[0x078]] = KVMX_WAIT_HALT;   // hlt
     waits[ids[0x0a6]] = KVMX_WAIT_HALT;   // idle-halt
     waits[ids[0x077]] = KVMX_WAIT_PAUSE;  // pause
-  }
-  return waits;
+    return waits;
+  }();
+  if (isa == Isa::other) return none;
+  return isa == Isa::vmx ? vmx : svm;
 }
 
 std::optional<std::uint32_t> dense_exit_code(Isa isa, std::uint32_t id) {

@@ -34,7 +34,7 @@ void write_timers(const Snapshot& snapshot, TextWriter& writer) {
 
   writer.begin(kHvInUse);
   for_each_vcpu(snapshot, [&](const VmCounts&, const VcpuCounts& vcpu, Labels& labels) {
-    if (vcpu.hv_timer_in_use) writer.sample(labels, std::uint64_t{*vcpu.hv_timer_in_use});
+    if (vcpu.hv_timers_in_use) writer.sample(labels, std::uint64_t{*vcpu.hv_timers_in_use});
   });
 }
 

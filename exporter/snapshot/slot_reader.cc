@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "exporter/kernel/reason_ids.h"
+#include "exporter/snapshot/merge.h"
 
 namespace kvmx {
 namespace {
@@ -37,14 +38,17 @@ std::optional<std::uint32_t> msr_index(const vcpu_slot& slot, std::uint32_t id) 
 }
 
 void read_msrs(const vcpu_slot& slot, VcpuCounts& counts) {
+  std::array<MsrCount, KVMX_MSRS> msrs;
+  std::size_t seen = 0;
   for (std::uint32_t id = 0; id < KVMX_MSRS; ++id) {
-    MsrCount msr;
+    MsrCount& msr = msrs[seen];
     for (std::size_t op = 0; op < msr.accesses.size(); ++op)
       msr.accesses[op] = load(slot.msr[id].count[op]);
     if (msr.accesses == std::array<std::uint64_t, KVMX_MSR_OPS>{}) continue;
     msr.index = msr_index(slot, id);
-    counts.msrs.push_back(msr);
+    ++seen;
   }
+  counts.msrs.assign(msrs.begin(), msrs.begin() + seen);
   std::ranges::sort(counts.msrs, {}, &MsrCount::index);
 }
 
@@ -66,54 +70,13 @@ void add_buckets(const __u64 (&buckets)[kBuckets], Histogram<kBuckets>& into) {
   for (std::size_t i = 0; i < kBuckets; ++i) into.buckets[i] += load(buckets[i]);
 }
 
-template <typename Array>
-void add(Array& sum, const Array& more) {
-  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
-}
-
-/// Adds sorted counts to sorted counts; those that are in both by `add`.
-template <typename Count, typename Key, typename Add>
-void merge_sorted(std::vector<Count>& into, const std::vector<Count>& more, Key Count::*key,
-                  Add add) {
-  for (const Count& count : more) {
-    const auto at = std::ranges::lower_bound(into, count.*key, {}, key);
-    if (at == into.end() || (*at).*key != count.*key) {
-      into.insert(at, count);
-    } else {
-      add(*at, count);
-    }
+void add_vcpu(VmCounts& vm, VcpuCounts counts) {
+  const auto at = std::ranges::lower_bound(vm.vcpus, counts.id, {}, &VcpuCounts::id);
+  if (at == vm.vcpus.end() || at->id != counts.id) {
+    vm.vcpus.insert(at, std::move(counts));
+  } else {
+    merge(*at, counts);
   }
-}
-
-/// Adds the counts of another slot of the same vCPU: its thread, or its pointer, has changed.
-void merge(VcpuCounts& into, const VcpuCounts& more) {
-  merge_sorted(into.reasons, more.reasons, &ReasonCount::code,
-               [](ReasonCount& sum, const ReasonCount& reason) {
-                 sum.exits += reason.exits;
-                 sum.handling_ns += reason.handling_ns;
-               });
-  merge_sorted(into.msrs, more.msrs, &MsrCount::index,
-               [](MsrCount& sum, const MsrCount& msr) { add(sum.accesses, msr.accesses); });
-  add(into.msr_faults, more.msr_faults);
-  add(into.timer_arms, more.timer_arms);
-  if (more.hv_timer_in_use) into.hv_timer_in_use = more.hv_timer_in_use;
-  for (std::size_t i = 0; i < into.halts.size(); ++i) {
-    into.halts[i].halts += more.halts[i].halts;
-    into.halts[i].ns += more.halts[i].ns;
-  }
-  merge_sorted(into.user_exits, more.user_exits, &UserExitCount::id,
-               [](UserExitCount& sum, const UserExitCount& exits) { sum.exits += exits.exits; });
-  merge_sorted(into.events, more.events, &EventCount::event,
-               [](EventCount& sum, const EventCount& event) { sum.count += event.count; });
-  into.user_ns += more.user_ns;
-}
-
-VcpuCounts& vcpu_of(VmCounts& vm, std::optional<std::uint32_t> id) {
-  const auto at = std::ranges::lower_bound(vm.vcpus, id, {}, &VcpuCounts::id);
-  if (at != vm.vcpus.end() && at->id == id) return *at;
-  VcpuCounts fresh;
-  fresh.id = id;
-  return *vm.vcpus.insert(at, std::move(fresh));
 }
 
 /// Slots made for threads, before an event gave the VM's pointer, belong to the process's first VM.
@@ -124,12 +87,10 @@ void adopt_threads(std::map<VmKey, VmCounts>& vms) {
                               next->first.tgid == at->first.tgid &&
                               next->first.start_ns == at->first.start_ns;
     if (same_process) {
-      for (const VcpuCounts& vcpu : at->second.vcpus) merge(vcpu_of(next->second, vcpu.id), vcpu);
+      for (VcpuCounts& vcpu : at->second.vcpus) add_vcpu(next->second, std::move(vcpu));
       for (const std::uint32_t slot : at->second.slots) next->second.slots.push_back(slot);
-      add(next->second.latency.buckets, at->second.latency.buckets);
-      next->second.latency.sum_ns += at->second.latency.sum_ns;
-      add(next->second.intervals.buckets, at->second.intervals.buckets);
-      next->second.intervals.sum_ns += at->second.intervals.sum_ns;
+      merge(next->second.latency, at->second.latency);
+      merge(next->second.intervals, at->second.intervals);
       vms.erase(at);
     }
     at = next;
@@ -152,7 +113,7 @@ void SlotReader::read_reasons(const vcpu_slot& slot, bool ended, Shown& shown, V
   const std::uint32_t current = load(slot.exit_id);
   std::array<std::uint64_t, KVMX_REASONS> ns;
   for (std::uint32_t id = 0; id < KVMX_REASONS; ++id) ns[id] = load(slot.reason[id].ns);
-  const auto waits = wait_exits(isa);
+  const auto& waits = wait_exits(isa);
   for (std::uint32_t id = 0; id < KVMX_REASONS; ++id)
     if (waits[id] == KVMX_NO_WAIT) vm.latency.sum_ns += ns[id];
 
@@ -163,10 +124,13 @@ void SlotReader::read_reasons(const vcpu_slot& slot, bool ended, Shown& shown, V
     shown.exit_ns = ns[current];
   }
 
+  std::array<ReasonCount, KVMX_REASONS> reasons;
+  std::size_t seen = 0;
   for (std::uint32_t id = 0; id < KVMX_REASONS; ++id) {
     const std::uint64_t exits = load(slot.reason[id].count);
-    if (exits != 0) counts.reasons.push_back({exit_code(slot, isa, id), exits, ns[id]});
+    if (exits != 0) reasons[seen++] = {exit_code(slot, isa, id), exits, ns[id]};
   }
+  counts.reasons.assign(reasons.begin(), reasons.begin() + seen);
   std::ranges::sort(counts.reasons, {}, &ReasonCount::code);
 }
 
@@ -214,7 +178,7 @@ VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, bool ended, Shown& shown
   for (std::size_t timer = 0; timer < counts.timer_arms.size(); ++timer)
     counts.timer_arms[timer] = load(slot.timer_arms[timer]);
   const std::uint32_t seen = load(slot.timer_seen);
-  if (seen != 0) counts.hv_timer_in_use = seen == 1 + KVMX_TIMER_HV;
+  if (seen != 0) counts.hv_timers_in_use = seen == 1 + KVMX_TIMER_HV ? 1 : 0;
   return counts;
 }
 
@@ -235,12 +199,15 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
     vm.slots.push_back(static_cast<std::uint32_t>(i));
     VcpuCounts counts = read_slot(slot, ended(key), shown_[i], vm);
     if (i < events.size()) read_events(events[i], counts);
-    merge(vcpu_of(vm, counts.id), counts);
+    add_vcpu(vm, std::move(counts));
   }
   adopt_threads(vms);
   std::vector<VmCounts> found;
   found.reserve(vms.size());
-  for (auto& [key, vm] : vms) found.push_back(std::move(vm));
+  for (auto& [key, vm] : vms) {
+    vm.total = total(vm.vcpus);
+    found.push_back(std::move(vm));
+  }
   return found;
 }
 

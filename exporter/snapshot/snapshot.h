@@ -56,14 +56,15 @@ struct Histogram {
   std::uint64_t sum_ns = 0;
 };
 
-/// Everything counted for one vCPU since its slot was made. Only what is not zero is listed.
+/// Everything counted for one vCPU since its slot was made, or for all vCPUs of a VM. Only what is
+/// not zero is listed.
 struct VcpuCounts {
-  std::optional<std::uint32_t> id;   ///< nothing: events whose vCPU is not known
+  std::optional<std::uint32_t> id;   ///< nothing: events whose vCPU is not known, or a VM's total
   std::vector<ReasonCount> reasons;  ///< by code
   std::vector<MsrCount> msrs;        ///< by index
   std::array<std::uint64_t, KVMX_MSR_OPS> msr_faults{};
   std::array<std::uint64_t, KVMX_TIMERS> timer_arms{};  ///< by enum kvmx_timer
-  std::optional<bool> hv_timer_in_use;                  ///< nothing before the first arming
+  std::optional<std::uint32_t> hv_timers_in_use;        ///< nothing before the first arming
   std::array<HaltCount, KVMX_WAKEUPS> halts{};          ///< by enum kvmx_wakeup
   std::vector<UserExitCount> user_exits;                ///< by id
   std::vector<EventCount> events;
@@ -83,6 +84,7 @@ struct VmCounts {
   Isa isa = Isa::other;
   std::string comm;                            ///< name of the process
   std::vector<VcpuCounts> vcpus;               ///< by id, the unknown one first
+  VcpuCounts total;                            ///< of all vCPUs
   Histogram<KVMX_LATENCY_BUCKETS> latency;     ///< exit to entry, without waits (enum kvmx_wait)
   Histogram<KVMX_INTERVAL_BUCKETS> intervals;  ///< between a vCPU's timer programmings
   std::vector<std::uint32_t> slots;            ///< indices of the slots that these counts come from

@@ -35,7 +35,7 @@ VmCounts storm() {
   vcpu.msrs = {{std::nullopt, {1, 0}}, {0x123456, {0, 2}}, {0x6e0, {0, 33'160}}};
   vcpu.msr_faults = {1, 2};
   vcpu.timer_arms = {33'060, 33'061};
-  vcpu.hv_timer_in_use = true;
+  vcpu.hv_timers_in_use = true;
   vcpu.halts = {{{5, 1000}, {33'025, 900'000'000}}};
   vcpu.user_exits = {{2, 7}, {47, 1}, {KVMX_USER_RESTART, 3}, {KVMX_USER_OTHER, 1}};
   vcpu.user_ns = 12'345;

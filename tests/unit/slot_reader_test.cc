@@ -87,6 +87,45 @@ TEST_F(SlotReaderTest, SlotsOfOneVcpuAddUp) {
   EXPECT_EQ(vcpu.timer_arms[KVMX_TIMER_HV], 4U);
 }
 
+TEST_F(SlotReaderTest, AVmsTotalIsTheSumOfItsVcpus) {
+  vcpu_slot& first = slot(0, 10, 0);
+  vcpu_slot& second = slot(1, 10, 1);
+  vcpu_slot& third = slot(2, 10, 2);
+  first.reason[kMsrWrite] = {5, 50};
+  second.reason[kHlt] = {1, 10};
+  second.reason[kMsrWrite] = {6, 60};
+  third.reason[kMsrWrite + 1] = {7, 70};
+  third.reason[kHlt] = {2, 20};
+  for (vcpu_slot& one : slots_.first(3)) {
+    one.msr[0].count[KVMX_MSR_WRITE] = 2;
+    one.msr_faults[KVMX_MSR_READ] = 3;
+    one.timer_arms[KVMX_TIMER_SW] = 4;
+    one.halts[KVMX_WAKEUP_POLL] = {5, 6};
+    one.user_exits[2] = 7;
+    one.user_total_ns = 8;
+  }
+  first.timer_seen = second.timer_seen = 1 + KVMX_TIMER_HV;
+  third.timer_seen = 1 + KVMX_TIMER_SW;
+  const VcpuCounts total = read().at(0).total;
+  ASSERT_EQ(total.reasons.size(), 3U);
+  EXPECT_EQ(total.reasons[0].code, kHlt);
+  EXPECT_EQ(total.reasons[0].exits, 3U);
+  EXPECT_EQ(total.reasons[0].handling_ns, 30U);
+  EXPECT_EQ(total.reasons[1].code, kMsrWrite);
+  EXPECT_EQ(total.reasons[1].exits, 11U);
+  EXPECT_EQ(total.reasons[2].exits, 7U);
+  ASSERT_EQ(total.msrs.size(), 1U);
+  EXPECT_EQ(total.msrs[0].accesses[KVMX_MSR_WRITE], 6U);
+  EXPECT_EQ(total.msr_faults[KVMX_MSR_READ], 9U);
+  EXPECT_EQ(total.timer_arms[KVMX_TIMER_SW], 12U);
+  EXPECT_EQ(total.hv_timers_in_use, 2U);
+  EXPECT_EQ(total.halts[KVMX_WAKEUP_POLL].halts, 15U);
+  EXPECT_EQ(total.halts[KVMX_WAKEUP_POLL].ns, 18U);
+  ASSERT_EQ(total.user_exits.size(), 1U);
+  EXPECT_EQ(total.user_exits[0].exits, 21U);
+  EXPECT_EQ(total.user_ns, 24U);
+}
+
 TEST_F(SlotReaderTest, EventsBeforeTheVmIsKnownBelongToTheProcesssVm) {
   slot(0, 10, KVMX_VCPU_UNKNOWN, 0).msr[0].count[KVMX_MSR_READ] = 3;
   slot(1, 10, 0).reason[kHlt].count = 1;
@@ -124,11 +163,11 @@ TEST_F(SlotReaderTest, SpilledCodesAndMsrsBearTheirOwnNumbers) {
 
 TEST_F(SlotReaderTest, TimerStateIsNotThereBeforeTheFirstArming) {
   vcpu_slot& vcpu = slot(0, 10, 0);
-  EXPECT_FALSE(read().at(0).vcpus.at(0).hv_timer_in_use.has_value());
+  EXPECT_FALSE(read().at(0).vcpus.at(0).hv_timers_in_use.has_value());
   vcpu.timer_seen = 1 + KVMX_TIMER_SW;
-  EXPECT_EQ(read().at(0).vcpus.at(0).hv_timer_in_use, false);
+  EXPECT_EQ(read().at(0).vcpus.at(0).hv_timers_in_use, 0U);
   vcpu.timer_seen = 1 + KVMX_TIMER_HV;
-  EXPECT_EQ(read().at(0).vcpus.at(0).hv_timer_in_use, true);
+  EXPECT_EQ(read().at(0).vcpus.at(0).hv_timers_in_use, 1U);
 }
 
 TEST_F(SlotReaderTest, TheExitInProgressCountsUpToNow) {

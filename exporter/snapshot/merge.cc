@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/snapshot/merge.h"
+
+namespace kvmx {
+namespace {
+
+template <typename Array>
+void add(Array& sum, const Array& more) {
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
+}
+
+/// Adds sorted counts to sorted counts; those that are in both by `add`.
+template <typename Count, typename Key, typename Add>
+void merge_sorted(std::vector<Count>& into, const std::vector<Count>& more, Key Count::*key,
+                  Add add) {
+  auto at = into.begin();
+  for (const Count& count : more) {
+    while (at != into.end() && (*at).*key < count.*key) ++at;
+    if (at == into.end() || (*at).*key != count.*key) {
+      at = into.insert(at, count);
+    } else {
+      add(*at, count);
+    }
+  }
+}
+
+}  // namespace
+
+void merge(VcpuCounts& into, const VcpuCounts& more) {
+  merge_sorted(into.reasons, more.reasons, &ReasonCount::code,
+               [](ReasonCount& sum, const ReasonCount& reason) {
+                 sum.exits += reason.exits;
+                 sum.handling_ns += reason.handling_ns;
+               });
+  merge_sorted(into.msrs, more.msrs, &MsrCount::index,
+               [](MsrCount& sum, const MsrCount& msr) { add(sum.accesses, msr.accesses); });
+  add(into.msr_faults, more.msr_faults);
+  add(into.timer_arms, more.timer_arms);
+  if (more.hv_timers_in_use) into.hv_timers_in_use = more.hv_timers_in_use;
+  for (std::size_t i = 0; i < into.halts.size(); ++i) {
+    into.halts[i].halts += more.halts[i].halts;
+    into.halts[i].ns += more.halts[i].ns;
+  }
+  merge_sorted(into.user_exits, more.user_exits, &UserExitCount::id,
+               [](UserExitCount& sum, const UserExitCount& exits) { sum.exits += exits.exits; });
+  merge_sorted(into.events, more.events, &EventCount::event,
+               [](EventCount& sum, const EventCount& event) { sum.count += event.count; });
+  into.user_ns += more.user_ns;
+}
+
+VcpuCounts total(std::span<const VcpuCounts> vcpus) {
+  VcpuCounts sum;
+  std::optional<std::uint32_t> hv_timers;
+  for (const VcpuCounts& vcpu : vcpus) {
+    merge(sum, vcpu);
+    if (vcpu.hv_timers_in_use) hv_timers = hv_timers.value_or(0) + *vcpu.hv_timers_in_use;
+  }
+  sum.hv_timers_in_use = hv_timers;
+  return sum;
+}
+
+}  // namespace kvmx
