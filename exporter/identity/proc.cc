@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/identity/proc.h"
 
-#include <charconv>
 #include <cstddef>
 
 #include "exporter/base/file.h"
+#include "exporter/base/process.h"
 
 namespace kvmx {
 
@@ -27,26 +27,8 @@ std::optional<std::string> Proc::read_comm(std::uint32_t pid) const {
 
 std::optional<std::uint64_t> Proc::read_start_ticks(std::uint32_t pid) const {
   const std::optional<std::string> stat = read(pid, "stat", 4096);
-  return stat ? start_ticks(*stat) : std::nullopt;
-}
-
-std::optional<std::uint64_t> start_ticks(std::string_view stat) {
-  constexpr int fields_to_skip = 22 - 2;
-  const std::size_t name_end = stat.rfind(')');
-  if (name_end == std::string_view::npos) return std::nullopt;
-  stat.remove_prefix(name_end + 1);
-  for (int field = 0; field < fields_to_skip; ++field) {
-    const std::size_t space = stat.find(' ');
-    if (space == std::string_view::npos) return std::nullopt;
-    stat.remove_prefix(space + 1);
-  }
-  std::uint64_t ticks = 0;
-  const auto parsed = std::from_chars(stat.data(), stat.data() + stat.size(), ticks);
-  if (parsed.ec != std::errc{} || parsed.ptr == stat.data()) return std::nullopt;
-  const bool whole_number =
-      parsed.ptr == stat.data() + stat.size() || *parsed.ptr == ' ' || *parsed.ptr == '\n';
-  if (!whole_number) return std::nullopt;
-  return ticks;
+  const std::optional<StatFields> fields = stat ? parse_stat(*stat) : std::nullopt;
+  return fields ? std::optional(fields->start_ticks) : std::nullopt;
 }
 
 }  // namespace kvmx

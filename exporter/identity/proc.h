@@ -33,8 +33,4 @@ class Proc {
   std::filesystem::path root_;
 };
 
-/// Field 22, starttime, of the content of /proc/PID/stat (proc(5)); nothing if it is malformed.
-/// The second field is the name in parentheses, which may itself hold any of " ()\n".
-std::optional<std::uint64_t> start_ticks(std::string_view stat);
-
 }  // namespace kvmx

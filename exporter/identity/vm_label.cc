@@ -42,6 +42,11 @@ std::string suffix_of(const VmToLabel& vm, int form) {
   return suffix;
 }
 
+void take_form(Candidate& candidate, int form) {
+  candidate.form = form;
+  candidate.label = with_suffix(candidate.base, suffix_of(candidate.vm, form));
+}
+
 using Groups = std::unordered_map<std::string_view, std::vector<Candidate*>>;
 
 /// Those that share a label, by label.
@@ -63,10 +68,7 @@ bool part(std::vector<Candidate>& candidates) {
       if (!keeps && member->form < kLastForm) to_change.push_back(member);
     }
   }
-  for (Candidate* candidate : to_change) {
-    ++candidate->form;
-    candidate->label = with_suffix(candidate->base, suffix_of(candidate->vm, candidate->form));
-  }
+  for (Candidate* candidate : to_change) take_form(*candidate, candidate->form + 1);
   return !to_change.empty();
 }
 
@@ -96,20 +98,21 @@ void number(std::vector<Candidate>& candidates) {
 
 }  // namespace
 
-std::vector<std::string> vm_labels(std::span<const VmToLabel> vms) {
+std::vector<VmLabel> vm_labels(std::span<const VmToLabel> vms) {
   std::vector<Candidate> candidates;
   candidates.reserve(vms.size());
   for (const VmToLabel& vm : vms) {
-    std::string base = base_name(vm);
-    candidates.push_back({.vm = vm, .base = base, .form = 0, .label = with_suffix(base, "")});
+    candidates.push_back({vm, base_name(vm), vm.form, {}});
+    take_form(candidates.back(), vm.form);
   }
   for (int round = 0; round < kRounds && part(candidates); ++round) {
   }
   number(candidates);
 
-  std::vector<std::string> labels;
+  std::vector<VmLabel> labels;
   labels.reserve(candidates.size());
-  for (Candidate& candidate : candidates) labels.push_back(std::move(candidate.label));
+  for (Candidate& candidate : candidates)
+    labels.push_back({std::move(candidate.label), candidate.form});
   return labels;
 }
 

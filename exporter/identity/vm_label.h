@@ -18,6 +18,12 @@ struct VmToLabel {
   std::string_view name = {};  ///< VmIdentity::title(), or ""
   std::string_view comm = {};  ///< name of the process
   bool gone = false;           ///< its process has ended, its last counts are still shown
+  int form = 0;                ///< that of the label it had before
+};
+
+struct VmLabel {
+  std::string text;
+  int form = 0;  ///< which of the forms below it has, from 0
 };
 
 /// The `vm` label of each VM, in the order of `vms`. Labels are distinct whatever the names are,
@@ -30,9 +36,11 @@ struct VmToLabel {
 ///   NAME    NAME@PID    NAME@PID/ORDINAL    NAME@PID/ORDINAL/START
 ///
 /// Only if exactly one of those that agree still lives, it keeps its label: a VM that is restarted
-/// under its name is not renamed by what is left of its last run. NAME is cut where the whole would
-/// be longer than kMaxLabelBytes. Should names imitate these forms so well that labels still
-/// agree, "#1", "#2" and so on part them, in order of tgid, start and ordinal.
-std::vector<std::string> vm_labels(std::span<const VmToLabel> vms);
+/// under its name is not renamed by what is left of its last run. A VM never goes back to an
+/// earlier form: it would go on with the series of another VM, and rate() would take the difference
+/// of their counts for events. NAME is cut where the whole would be longer than kMaxLabelBytes.
+/// Should names imitate these forms so well that labels still agree, "#1", "#2" and so on part
+/// them, in order of tgid, start and ordinal.
+std::vector<VmLabel> vm_labels(std::span<const VmToLabel> vms);
 
 }  // namespace kvmx

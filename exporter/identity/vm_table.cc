@@ -4,10 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <set>
 #include <string>
+#include <utility>
 
-#include "exporter/identity/command_line.h"
 #include "exporter/identity/vm_label.h"
 
 namespace kvmx {
@@ -19,30 +20,31 @@ std::uint64_t ticks_of_ns(std::uint64_t ns) {
   return ns / (1'000'000'000 / ticks_per_second);
 }
 
-void set_labels(std::vector<VmCounts>& vms, const std::vector<std::uint32_t>& ordinals) {
-  std::vector<VmToLabel> wanted;
-  wanted.reserve(vms.size());
-  for (std::size_t i = 0; i < vms.size(); ++i)
-    wanted.push_back({vms[i].key.tgid, vms[i].key.start_ns, ordinals[i], vms[i].identity.title(),
-                      vms[i].comm, vms[i].gone});
-  std::vector<std::string> labels = vm_labels(wanted);
-  for (std::size_t i = 0; i < vms.size(); ++i) vms[i].label = std::move(labels[i]);
-}
+/// How many of so many VMs may be read again in one call: the work is spread, and yet all have had
+/// their turn after 32 calls, which are a second apart at most.
+std::size_t rereads_of(std::size_t vms) { return 1 + vms / 32; }
 
 }  // namespace
 
 void VmTable::identify(std::vector<VmCounts>& vms) {
   forget_others(vms);
-  std::vector<std::uint32_t> ordinals;
-  ordinals.reserve(vms.size());
+  const Clock::time_point old = Clock::now() - reread_;
+  std::size_t rereads = rereads_of(vms.size());
+  for (const VmCounts& vm : vms) {
+    const auto found = known_.find(vm.key);
+    if (found == known_.end()) {
+      learn(vm.key);
+    } else if (Known& known = found->second; !known.ended && known.read <= old && rereads > 0) {
+      read(vm.key, known);
+      --rereads;
+    }
+  }
   for (VmCounts& vm : vms) {
-    if (!known_.contains(vm.key)) learn(vm);
     const Known& known = known_.at(vm.key);
     vm.identity = known.identity;
     vm.gone = known.ended.has_value();
-    ordinals.push_back(known.ordinal);
   }
-  set_labels(vms, ordinals);
+  set_labels(vms);
 }
 
 void VmTable::forget_others(const std::vector<VmCounts>& vms) {
@@ -51,17 +53,41 @@ void VmTable::forget_others(const std::vector<VmCounts>& vms) {
   });
 }
 
-void VmTable::learn(const VmCounts& vm) {
+void VmTable::learn(const VmKey& key) {
   Known known;
-  known.ordinal = free_ordinal(vm.key);
-  const auto command_line = proc_.read_cmdline(vm.key.tgid);
-  // Looked at last: if the process still is this VM's now, the command line was its own.
-  if (lives(vm.key)) {
-    if (command_line) known.identity = kvmx::identify(*command_line).value_or(VmIdentity());
-  } else {
-    known.ended = std::chrono::steady_clock::now();
+  known.ordinal = free_ordinal(key);
+  read(key, known);
+  // Its name may be that of a VM whose end has not been noticed yet, as after a quick restart.
+  for (auto& [other_key, other] : known_)
+    if (other.name == known.name && !other.ended && !lives(other_key)) other.ended = Clock::now();
+  known_.emplace(key, std::move(known));
+}
+
+void VmTable::read(const VmKey& key, Known& known) {
+  VmIdentity identity = reader_.read(key.tgid);
+  known.read = Clock::now();
+  // Looked at last: if the process still is this VM's now, what was read is its own.
+  if (!lives(key)) {
+    known.ended = known.read;
+    return;
   }
-  known_.emplace(vm.key, std::move(known));
+  known.identity = std::move(identity);
+  if (known.name.empty()) known.name = known.identity.title();
+}
+
+void VmTable::set_labels(std::vector<VmCounts>& vms) {
+  std::vector<VmToLabel> wanted;
+  wanted.reserve(vms.size());
+  for (const VmCounts& vm : vms) {
+    const Known& known = known_.at(vm.key);
+    wanted.push_back(
+        {vm.key.tgid, vm.key.start_ns, known.ordinal, known.name, vm.comm, vm.gone, known.form});
+  }
+  std::vector<VmLabel> labels = vm_labels(wanted);
+  for (std::size_t i = 0; i < vms.size(); ++i) {
+    known_.at(vms[i].key).form = labels[i].form;
+    vms[i].label = std::move(labels[i].text);
+  }
 }
 
 bool VmTable::lives(const VmKey& key) const {
@@ -79,7 +105,7 @@ std::uint32_t VmTable::free_ordinal(const VmKey& key) const {
 
 void VmTable::notice_ended() {
   for (auto& [key, known] : known_)
-    if (!known.ended && !lives(key)) known.ended = std::chrono::steady_clock::now();
+    if (!known.ended && !lives(key)) known.ended = Clock::now();
 }
 
 bool VmTable::ended(const VmKey& key) const {
@@ -89,7 +115,7 @@ bool VmTable::ended(const VmKey& key) const {
          found->first.start_ns == key.start_ns && found->second.ended;
 }
 
-bool VmTable::ended_before(const VmKey& key, std::chrono::steady_clock::time_point time) const {
+bool VmTable::ended_before(const VmKey& key, Clock::time_point time) const {
   const auto found = known_.find(key);
   return found != known_.end() && found->second.ended && *found->second.ended < time;
 }

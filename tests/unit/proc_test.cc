@@ -8,6 +8,7 @@
 #include <fstream>
 #include <string>
 
+#include "exporter/base/process.h"
 #include "exporter/identity/command_line.h"
 
 #ifndef KVMX_FIXTURES
@@ -72,29 +73,32 @@ TEST(Proc, ReadsNoMoreThanAMebibyteOfACommandLine) {
   EXPECT_EQ(cmdline->size(), std::size_t{1} << 20);
 }
 
+// ---- /proc/PID/stat -----------------------------------------------------------------------------
+
 std::string stat_with(const std::string& comm, const std::string& start) {
   return "1 (" + comm + ") S 0 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 " + start +
          " 174460928 3391 18446744073709551615\n";
 }
 
-TEST(StartTicks, IsField22WhateverTheName) {
+TEST(ParseStat, HasItsFieldsWhateverTheName) {
   for (const char* comm : {"init", "", "a b", "a)b", ")", "(", ") S 1 2 3", "\n", "))) )"}) {
-    EXPECT_EQ(start_ticks(stat_with(comm, "8192")), 8192U) << comm;
-  }
-  EXPECT_EQ(start_ticks(stat_with("x", "0")), 0U);
-}
-
-TEST(StartTicks, RefusesWhatIsMalformed) {
-  for (const std::string& stat :
-       {std::string(), std::string("1"), std::string("1 (x"), std::string("1 (x)"),
-        std::string("1 (x) S 0 1 1 0"), stat_with("x", ""), stat_with("x", "-1"),
-        stat_with("x", "x"), stat_with("x", "12x"), stat_with("x", "18446744073709551616")}) {
-    EXPECT_FALSE(start_ticks(stat)) << stat;
+    const auto fields = parse_stat(stat_with(comm, "8192"));
+    ASSERT_TRUE(fields) << comm;
+    EXPECT_EQ(fields->start_ticks, 8192U) << comm;
+    EXPECT_EQ(fields->cpu_ticks, 5U + 6U) << comm;
+    EXPECT_EQ(fields->virtual_bytes, 174460928U) << comm;
+    EXPECT_EQ(fields->resident_pages, 3391U) << comm;
   }
 }
 
-TEST(StartTicks, MayBeTheLastField) {
-  EXPECT_EQ(start_ticks("1 (x) S 0 1 1 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 99"), 99U);
+TEST(ParseStat, RefusesWhatIsMalformed) {
+  for (const std::string& stat : {std::string(), std::string("1"), std::string("1 (x"),
+                                  std::string("1 (x)"), std::string("1 (x) S 0 1 1 0"),
+                                  std::string("1 (x) S 0 1 1 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 9"),
+                                  stat_with("x", ""), stat_with("x", "-1"), stat_with("x", "x"),
+                                  stat_with("x", "12x"), stat_with("x", "18446744073709551616")}) {
+    EXPECT_FALSE(parse_stat(stat)) << stat;
+  }
 }
 
 }  // namespace

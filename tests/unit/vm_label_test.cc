@@ -7,8 +7,10 @@
 #include <array>
 #include <random>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "exporter/identity/label_value.h"
@@ -27,6 +29,17 @@ VmToLabel named(std::string_view name, std::uint32_t tgid) {
 VmToLabel gone(VmToLabel vm) {
   vm.gone = true;
   return vm;
+}
+
+VmToLabel of_form(int form, VmToLabel vm) {
+  vm.form = form;
+  return vm;
+}
+
+Labels labels_of(std::span<const VmToLabel> vms) {
+  Labels texts;
+  for (VmLabel& label : vm_labels(vms)) texts.push_back(std::move(label.text));
+  return texts;
 }
 
 // ---- label values ------------------------------------------------------------------------------
@@ -77,58 +90,73 @@ TEST(LabelValue, IsCutBetweenCharacters) {
 
 // ---- labels ------------------------------------------------------------------------------------
 
-TEST(VmLabels, NothingIsNamedNothing) { EXPECT_TRUE(vm_labels({}).empty()); }
+TEST(VmLabels, NothingIsNamedNothing) { EXPECT_TRUE(labels_of({}).empty()); }
 
 TEST(VmLabels, NameElseCommAndPid) {
   const VmToLabel vms[] = {named("web", 1), named("", 2), {.tgid = 3}, named("\n", 4)};
-  EXPECT_EQ(vm_labels(vms), (Labels{"web", "qemu-kvm-2", "vm-3", std::string(kReplacement)}));
+  EXPECT_EQ(labels_of(vms), (Labels{"web", "qemu-kvm-2", "vm-3", std::string(kReplacement)}));
 }
 
 TEST(VmLabels, AClashRenamesBoth) {
   const VmToLabel vms[] = {named("a", 12), named("b", 13), named("a", 14)};
-  EXPECT_EQ(vm_labels(vms), (Labels{"a@12", "b", "a@14"}));
+  EXPECT_EQ(labels_of(vms), (Labels{"a@12", "b", "a@14"}));
 }
 
 TEST(VmLabels, SeveralVmsOfOneProcess) {
   const VmToLabel vms[] = {{.tgid = 5, .ordinal = 0, .name = "a"},
                            {.tgid = 5, .ordinal = 1, .name = "a"},
                            {.tgid = 6, .ordinal = 0, .name = "a"}};
-  EXPECT_EQ(vm_labels(vms), (Labels{"a@5/0", "a@5/1", "a@6"}));
+  EXPECT_EQ(labels_of(vms), (Labels{"a@5/0", "a@5/1", "a@6"}));
   const VmToLabel unnamed[] = {{.tgid = 5, .ordinal = 0, .comm = "t"},
                                {.tgid = 5, .ordinal = 1, .comm = "t"}};
-  EXPECT_EQ(vm_labels(unnamed), (Labels{"t-5@5/0", "t-5@5/1"}));
+  EXPECT_EQ(labels_of(unnamed), (Labels{"t-5@5/0", "t-5@5/1"}));
 }
 
 TEST(VmLabels, AReusedProcessId) {
   const VmToLabel vms[] = {{.tgid = 5, .start_ns = 100, .name = "a", .gone = true},
                            {.tgid = 5, .start_ns = 200, .name = "a", .gone = true}};
-  EXPECT_EQ(vm_labels(vms), (Labels{"a@5/0/100", "a@5/0/200"}));
+  EXPECT_EQ(labels_of(vms), (Labels{"a@5/0/100", "a@5/0/200"}));
 }
 
 TEST(VmLabels, ARestartedVmKeepsItsName) {
   const VmToLabel once[] = {gone(named("a", 12)), named("a", 14)};
-  EXPECT_EQ(vm_labels(once), (Labels{"a@12", "a"}));
+  EXPECT_EQ(labels_of(once), (Labels{"a@12", "a"}));
   const VmToLabel twice[] = {gone(named("a", 12)), gone(named("a", 13)), named("a", 14)};
-  EXPECT_EQ(vm_labels(twice), (Labels{"a@12", "a@13", "a"}));
+  EXPECT_EQ(labels_of(twice), (Labels{"a@12", "a@13", "a"}));
   const VmToLabel none[] = {gone(named("a", 12)), gone(named("a", 13))};
-  EXPECT_EQ(vm_labels(none), (Labels{"a@12", "a@13"}));
+  EXPECT_EQ(labels_of(none), (Labels{"a@12", "a@13"}));
   const VmToLabel two[] = {gone(named("a", 12)), named("a", 13), named("a", 14)};
-  EXPECT_EQ(vm_labels(two), (Labels{"a@12", "a@13", "a@14"}));
+  EXPECT_EQ(labels_of(two), (Labels{"a@12", "a@13", "a@14"}));
   const VmToLabel alone[] = {gone(named("a", 12))};
-  EXPECT_EQ(vm_labels(alone), Labels{"a"});
+  EXPECT_EQ(labels_of(alone), Labels{"a"});
+}
+
+TEST(VmLabels, AVmKeepsTheFormItHad) {
+  const VmToLabel clash[] = {named("a", 12), named("a", 14)};
+  for (const VmLabel& label : vm_labels(clash)) EXPECT_EQ(label.form, 1);
+  // The other one ended, or is forgotten.
+  const VmToLabel ended[] = {gone(of_form(1, named("a", 12))), of_form(1, named("a", 14))};
+  EXPECT_EQ(labels_of(ended), (Labels{"a@12", "a@14"}));
+  const VmToLabel alone[] = {of_form(1, named("a", 14))};
+  EXPECT_EQ(labels_of(alone), Labels{"a@14"});
+  // The name is free for a third one.
+  const VmToLabel third[] = {of_form(1, named("a", 14)), named("a", 15)};
+  EXPECT_EQ(labels_of(third), (Labels{"a@14", "a"}));
+  const VmToLabel imitated[] = {of_form(1, named("a", 14)), named("a@14", 15)};
+  EXPECT_EQ(labels_of(imitated), (Labels{"a@14/0", "a@14@15"}));
 }
 
 TEST(VmLabels, ANameThatLooksLikeALabel) {
   const VmToLabel vms[] = {named("a", 12), named("a", 13), named("a@12", 99)};
-  EXPECT_EQ(vm_labels(vms), (Labels{"a@12/0", "a@13", "a@12@99"}));
+  EXPECT_EQ(labels_of(vms), (Labels{"a@12/0", "a@13", "a@12@99"}));
   const VmToLabel comm[] = {named("", 7), named("qemu-kvm-7", 8)};
-  EXPECT_EQ(vm_labels(comm), (Labels{"qemu-kvm-7@7", "qemu-kvm-7@8"}));
+  EXPECT_EQ(labels_of(comm), (Labels{"qemu-kvm-7@7", "qemu-kvm-7@8"}));
 }
 
 TEST(VmLabels, NamesThatAgreeOnlyWhenMadeFit) {
   const VmToLabel vms[] = {named("a\n", 1), named("a\r", 2)};
   const std::string a = "a" + std::string(kReplacement);
-  EXPECT_EQ(vm_labels(vms), (Labels{a + "@1", a + "@2"}));
+  EXPECT_EQ(labels_of(vms), (Labels{a + "@1", a + "@2"}));
 }
 
 TEST(VmLabels, LongNamesStayDistinctWhenCut) {
@@ -136,12 +164,12 @@ TEST(VmLabels, LongNamesStayDistinctWhenCut) {
   const std::string longer = x + "1";
   const std::string other = x + "2";
   const VmToLabel vms[] = {named(longer, 1), named(other, 2)};
-  EXPECT_EQ(vm_labels(vms), (Labels{std::string(254, 'x') + "@1", std::string(254, 'x') + "@2"}));
+  EXPECT_EQ(labels_of(vms), (Labels{std::string(254, 'x') + "@1", std::string(254, 'x') + "@2"}));
 }
 
 TEST(VmLabels, TwoDescriptionsOfOneVmAreStillTold) {
   const VmToLabel vms[] = {named("a", 1), named("a", 1)};
-  const Labels labels = vm_labels(vms);
+  const Labels labels = labels_of(vms);
   EXPECT_EQ(std::set(labels.begin(), labels.end()),
             (std::set<std::string>{"a@1/0/1001#1", "a@1/0/1001#2"}));
 }
@@ -151,7 +179,7 @@ TEST(VmLabels, NamesThatImitateEveryForm) {
   const Labels names = {"a", "a", "a@1", "a@2", "a@1/0", "a@2/0", "a@1/0/1001", "a@2/0/1002"};
   std::vector<VmToLabel> vms;
   for (std::uint32_t i = 0; i < names.size(); ++i) vms.push_back(named(names[i], i + 1));
-  const Labels labels = vm_labels(vms);
+  const Labels labels = labels_of(vms);
   EXPECT_EQ(std::set(labels.begin(), labels.end()).size(), names.size());
 }
 
@@ -180,10 +208,11 @@ TEST(VmLabels, AreDistinctFitAndIndependentOfOrder) {
                          .ordinal = static_cast<std::uint32_t>(random() % 2),
                          .name = name,
                          .comm = "a",
-                         .gone = random() % 3 == 0};
+                         .gone = random() % 3 == 0,
+                         .form = static_cast<int>(random() % 4)};
       if (keys.insert({vm.tgid, vm.start_ns, vm.ordinal}).second) vms.push_back(vm);
     }
-    Labels labels = vm_labels(vms);
+    Labels labels = labels_of(vms);
     ASSERT_EQ(labels.size(), vms.size());
     EXPECT_EQ(std::set(labels.begin(), labels.end()).size(), vms.size());
     for (const std::string& label : labels) {
@@ -193,14 +222,14 @@ TEST(VmLabels, AreDistinctFitAndIndependentOfOrder) {
     }
     std::reverse(vms.begin(), vms.end());
     std::reverse(labels.begin(), labels.end());
-    EXPECT_EQ(vm_labels(vms), labels);
+    EXPECT_EQ(labels_of(vms), labels);
   }
 }
 
 TEST(VmLabels, ThousandsOfClashesAreQuick) {
   std::vector<VmToLabel> vms;
   for (std::uint32_t tgid = 1; tgid <= 4096; ++tgid) vms.push_back(named("same", tgid));
-  const Labels labels = vm_labels(vms);
+  const Labels labels = labels_of(vms);
   EXPECT_EQ(labels.front(), "same@1");
   EXPECT_EQ(labels.back(), "same@4096");
 }

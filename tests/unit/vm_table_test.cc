@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 namespace kvmx {
 namespace {
@@ -42,7 +45,7 @@ class VmTableTest : public testing::Test {
 
   const fs::path root_ =
       fs::temp_directory_path() / ("kvmx-vm-table-" + std::to_string(::getpid()));
-  VmTable table_{Proc(root_)};
+  VmTable table_{{.proc = root_}, std::chrono::seconds(0)};  // read again every time
 };
 
 TEST_F(VmTableTest, ALivingVmHasItsName) {
@@ -69,6 +72,85 @@ TEST_F(VmTableTest, NamesThatClashAreToldApart) {
   table_.identify(vms);
   EXPECT_EQ(vms[0].label, "web@10");
   EXPECT_EQ(vms[1].label, "web@11");
+}
+
+TEST_F(VmTableTest, WhoWasToldApartStaysSo) {
+  process(10, 500, "web");
+  process(11, 600, "web");
+  std::vector<VmCounts> vms = {vm(10, 500), vm(11, 600)};
+  table_.identify(vms);
+  end(10);
+  table_.notice_ended();
+  table_.identify(vms);
+  EXPECT_EQ(vms[1].label, "web@11");
+  vms.erase(vms.begin());
+  table_.identify(vms);
+  EXPECT_EQ(vms[0].label, "web@11");
+}
+
+TEST_F(VmTableTest, ARestartedVmKeepsItsNameHoweverQuickItIs) {
+  process(10, 500, "web");
+  std::vector<VmCounts> vms = {vm(10, 500)};
+  table_.identify(vms);
+  end(10);  // and nobody has noticed
+  process(11, 600, "web");
+  vms.push_back(vm(11, 600));
+  table_.identify(vms);
+  EXPECT_EQ(vms[0].label, "web@10");
+  EXPECT_TRUE(vms[0].gone);
+  EXPECT_EQ(vms[1].label, "web");
+}
+
+TEST_F(VmTableTest, ARewrittenCommandLineIsReadButLabelsStay) {
+  process(10, 500, "web");
+  std::vector<VmCounts> vms = {vm(10, 500)};
+  table_.identify(vms);
+  for (const std::string name : {"db", "other", ""}) {
+    process(10, 500, name);
+    table_.identify(vms);
+    EXPECT_EQ(vms[0].identity.name, name);
+    EXPECT_EQ(vms[0].label, "web");
+  }
+}
+
+TEST_F(VmTableTest, ANameThatComesLateIsTaken) {
+  process(10, 500, "");
+  std::vector<VmCounts> vms = {vm(10, 500)};
+  table_.identify(vms);
+  EXPECT_EQ(vms[0].label, "qemu-10");
+  process(10, 500, "web");
+  table_.identify(vms);
+  EXPECT_EQ(vms[0].label, "web");
+}
+
+TEST_F(VmTableTest, ANameOfAReusedProcessIdIsNotTakenLater) {
+  process(10, 500, "web");
+  std::vector<VmCounts> vms = {vm(10, 500)};
+  table_.identify(vms);
+  process(10, 900, "another");
+  table_.identify(vms);
+  EXPECT_EQ(vms[0].identity.name, "web");
+  EXPECT_TRUE(vms[0].gone);
+}
+
+TEST_F(VmTableTest, ReadsAgainOnlyAfterAWhileAndAFewAtATime) {
+  VmTable patient({.proc = root_}, std::chrono::hours(1));
+  std::vector<VmCounts> vms;
+  for (std::uint32_t pid = 10; pid < 50; ++pid) {
+    process(pid, 500, "old" + std::to_string(pid));
+    vms.push_back(vm(pid, 500));
+  }
+  patient.identify(vms);
+  table_.identify(vms);
+  for (std::uint32_t pid = 10; pid < 50; ++pid) process(pid, 500, "new" + std::to_string(pid));
+  const auto renewed = [&] {
+    return std::ranges::count_if(
+        vms, [](const VmCounts& vm) { return vm.identity.name.starts_with("new"); });
+  };
+  patient.identify(vms);
+  EXPECT_EQ(renewed(), 0);
+  table_.identify(vms);
+  EXPECT_EQ(renewed(), 2);
 }
 
 TEST_F(VmTableTest, VmsOfOneProcessAreToldApart) {
