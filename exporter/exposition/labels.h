@@ -8,11 +8,10 @@
 
 namespace kvmx {
 
-/// The label text of a series, `name="value",...` without braces, its values escaped as the text
-/// exposition format asks: \\, \" and \n. Built left to right, so that what many series share is
-/// written once:
+/// The label text of a series, `name="value",...` without braces, its values escaped as the formats
+/// ask: \\, \" and \n. Built left to right, so that what many series share is written once:
 ///     Labels labels; labels.add("vm", vm);
-///     for (...) { const Labels::Mark mark(labels); labels.add("reason", r); ...}
+///     for (...) { const Labels::Mark mark(labels); labels.add("vcpu", id); ...}
 class Labels {
  public:
   void add(std::string_view name, std::string_view value);
@@ -33,6 +32,8 @@ class Labels {
   };
 
  private:
+  void begin(std::string_view name);
+
   std::string text_;
 };
 

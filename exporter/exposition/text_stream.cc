@@ -7,7 +7,9 @@ namespace kvmx {
 
 void TextStream::make_room(std::size_t size) {
   flush();
-  if (buffer_.size() < size) buffer_.resize(size);
+  if (size_ >= size) return;
+  buffer_ = std::make_unique_for_overwrite<char[]>(size);
+  size_ = size;
 }
 
 void TextStream::write(std::string_view text) {
@@ -15,7 +17,7 @@ void TextStream::write(std::string_view text) {
 }
 
 void TextStream::flush() {
-  if (used_ != 0) sink_({buffer_.data(), used_});
+  if (used_ != 0) sink_({buffer_.get(), used_});
   used_ = 0;
 }
 

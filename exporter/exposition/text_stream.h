@@ -3,8 +3,9 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 namespace kvmx {
 
@@ -17,16 +18,16 @@ class TextStream {
  public:
   static constexpr std::size_t kPiece = 64 * 1024;
 
-  explicit TextStream(Sink sink) : sink_(std::move(sink)), buffer_(kPiece) {}
+  explicit TextStream(Sink sink) : sink_(std::move(sink)) { make_room(kPiece); }
 
   /// Where to write at most `size` characters; to be followed by wrote().
   char* room(std::size_t size) {
-    if (buffer_.size() - used_ < size) make_room(size);
-    return buffer_.data() + used_;
+    if (size_ - used_ < size) make_room(size);
+    return buffer_.get() + used_;
   }
 
   /// `end`: behind the last character written to what room() returned.
-  void wrote(const char* end) { used_ = static_cast<std::size_t>(end - buffer_.data()); }
+  void wrote(const char* end) { used_ = static_cast<std::size_t>(end - buffer_.get()); }
 
   void write(std::string_view text);
 
@@ -37,7 +38,8 @@ class TextStream {
   void make_room(std::size_t size);
 
   Sink sink_;
-  std::vector<char> buffer_;
+  std::unique_ptr<char[]> buffer_;
+  std::size_t size_ = 0;
   std::size_t used_ = 0;
 };
 

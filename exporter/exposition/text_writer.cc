@@ -44,8 +44,8 @@ char* put(char* at, double value) {
   return std::to_chars(at, at + kValueSize, value).ptr;
 }
 
-/// The label `le` as OpenMetrics asks for it: exact, with an exponent below 0.0001, and with a
-/// point. Text 0.0.4 leaves the form free.
+/// A bound as OpenMetrics asks for it: exact, with an exponent below 0.0001, and with a point. Text
+/// 0.0.4 leaves the form free.
 std::string bound_text(double bound) {
   std::array<char, kValueSize> text;
   const auto format = bound < 1e-4 ? std::chars_format::scientific : std::chars_format::fixed;
@@ -93,6 +93,11 @@ std::string_view unit(std::string_view name) {
 
 }  // namespace
 
+HistogramBounds::HistogramBounds(std::span<const double> bounds) {
+  for (const double bound : bounds) texts_.push_back("le=\"" + bound_text(bound) + "\"");
+  texts_.emplace_back("le=\"+Inf\"");
+}
+
 void TextWriter::begin(const Family& family) {
   family_ = family;
   name_ = family.name;
@@ -116,20 +121,21 @@ void TextWriter::write_header() {
 }
 
 template <typename Value>
-void TextWriter::write(std::string_view name, const Labels& labels, std::string_view le,
+void TextWriter::write(std::string_view suffix, const Labels& labels, std::string_view more,
                        Value value) {
   if (header_due_) write_header();
   ++series_;
   const std::string_view text = labels.text();
-  constexpr std::size_t kPunctuation = sizeof("{,le=\"\"} \n");
-  char* at = out_.room(name.size() + text.size() + le.size() + kPunctuation + kValueSize);
-  at = put(at, name);
-  if (!text.empty() || !le.empty()) {
+  constexpr std::size_t kPunctuation = sizeof("{,} \n");
+  char* at = out_.room(name_.size() + suffix.size() + text.size() + more.size() + kPunctuation +
+                       kValueSize);
+  at = put(at, name_);
+  at = put(at, suffix);
+  if (!text.empty() || !more.empty()) {
     *at++ = '{';
     at = put(at, text);
-    if (!le.empty()) {
-      at = put(put(put(at, text.empty() ? "le=\"" : ",le=\""), le), "\"");
-    }
+    if (!text.empty() && !more.empty()) *at++ = ',';
+    at = put(at, more);
     *at++ = '}';
   }
   *at++ = ' ';
@@ -138,24 +144,25 @@ void TextWriter::write(std::string_view name, const Labels& labels, std::string_
   out_.wrote(at);
 }
 
-void TextWriter::sample(const Labels& labels, std::uint64_t value) {
-  write(name_, labels, "", value);
+void TextWriter::sample(const Labels& labels, std::string_view more, std::uint64_t value) {
+  write("", labels, more, value);
 }
-void TextWriter::sample(const Labels& labels, Nanoseconds value) {
-  write(name_, labels, "", value);
-}
-void TextWriter::sample(const Labels& labels, double value) { write(name_, labels, "", value); }
 
-void TextWriter::histogram(const Labels& labels, std::span<const double> bounds,
+void TextWriter::sample(const Labels& labels, std::string_view more, Nanoseconds value) {
+  write("", labels, more, value);
+}
+
+void TextWriter::sample(const Labels& labels, double value) { write("", labels, "", value); }
+
+void TextWriter::histogram(const Labels& labels, const HistogramBounds& bounds,
                            std::span<const std::uint64_t> buckets, Nanoseconds sum) {
-  const std::string name(family_.name);
   std::uint64_t count = 0;
   for (std::size_t i = 0; i < buckets.size(); ++i) {
     count += buckets[i];
-    write(name + "_bucket", labels, i < bounds.size() ? bound_text(bounds[i]) : "+Inf", count);
+    write("_bucket", labels, bounds.texts()[i], count);
   }
-  write(name + "_sum", labels, "", sum);
-  write(name + "_count", labels, "", count);
+  write("_sum", labels, "", sum);
+  write("_count", labels, "", count);
 }
 
 void TextWriter::end() {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdint>
+#include <string_view>
+
+#include "exporter/exposition/label_texts.h"
 #include "exporter/metrics/families.h"
-#include "exporter/metrics/vcpu_samples.h"
 
 namespace kvmx {
 namespace {
@@ -12,16 +15,19 @@ constexpr Family kEventsFamily = {
 
 }  // namespace
 
-void write_events(const Snapshot& snapshot, TextWriter& writer) {
+void write_events(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
+  LabelTexts<std::uint32_t> texts;
   writer.begin(kEventsFamily);
-  for_each_vcpu(snapshot, [&](const VmCounts&, const VcpuCounts& vcpu, Labels& labels) {
-    for (const EventCount& event : vcpu.events) {
-      if (event.event >= snapshot.event_names.size()) continue;
-      const Labels::Mark mark(labels);
-      labels.add("event", snapshot.event_names[event.event]);
-      writer.sample(labels, event.count);
-    }
-  });
+  for_each_row(snapshot, per_vcpu >= PerVcpu::counts,
+               [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
+                 for (const EventCount& event : counts.events) {
+                   if (event.event >= snapshot.event_names.size()) continue;
+                   const std::string_view text = texts.of(event.event, [&](Labels& added) {
+                     added.add("event", snapshot.event_names[event.event]);
+                   });
+                   writer.sample(labels, text, event.count);
+                 }
+               });
 }
 
 }  // namespace kvmx

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/metrics/exit_reason_label.h"
+#include "exporter/metrics/exit_reason_texts.h"
 #include "exporter/metrics/families.h"
-#include "exporter/metrics/vcpu_samples.h"
 
 namespace kvmx {
 namespace {
@@ -11,15 +10,14 @@ constexpr Family kExits = {"kvm_exits", MetricType::counter,
 
 }  // namespace
 
-void write_exits(const Snapshot& snapshot, TextWriter& writer) {
+void write_exits(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
+  ExitReasonTexts reasons;
   writer.begin(kExits);
-  for_each_vcpu(snapshot, [&](const VmCounts& vm, const VcpuCounts& vcpu, Labels& labels) {
-    for (const ReasonCount& reason : vcpu.reasons) {
-      const Labels::Mark mark(labels);
-      labels.add("reason", reason_label(vm.isa, reason));
-      writer.sample(labels, reason.exits);
-    }
-  });
+  for_each_row(snapshot, per_vcpu >= PerVcpu::counts,
+               [&](const VmCounts& vm, const VcpuCounts& counts, const Labels& labels) {
+                 for (const ReasonCount& reason : counts.reasons)
+                   writer.sample(labels, reasons.of(vm.isa, reason), reason.exits);
+               });
 }
 
 }  // namespace kvmx

@@ -3,7 +3,6 @@
 #include <string_view>
 
 #include "exporter/metrics/families.h"
-#include "exporter/metrics/vcpu_samples.h"
 
 namespace kvmx {
 namespace {
@@ -15,27 +14,27 @@ constexpr Family kSeconds = {"kvm_halt_seconds", MetricType::counter,
                              "How long the guest was halted, the sleep in progress included."};
 
 /// By enum kvmx_wakeup.
-constexpr std::array<std::string_view, KVMX_WAKEUPS> kWakeups = {"poll", "wait"};
+constexpr std::array<std::string_view, KVMX_WAKEUPS> kWakeups = {R"(wakeup="poll")",
+                                                                 R"(wakeup="wait")"};
 
 template <typename Value>
-void write_each(const Snapshot& snapshot, TextWriter& writer, Value value) {
-  for_each_vcpu(snapshot, [&](const VmCounts&, const VcpuCounts& vcpu, Labels& labels) {
-    for (std::size_t i = 0; i < kWakeups.size(); ++i) {
-      if (vcpu.halts[i].halts == 0 && vcpu.halts[i].ns == 0) continue;
-      const Labels::Mark mark(labels);
-      labels.add("wakeup", kWakeups[i]);
-      writer.sample(labels, value(vcpu.halts[i]));
-    }
-  });
+void write_each(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer, Value value) {
+  for_each_row(snapshot, per_vcpu >= PerVcpu::counts,
+               [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
+                 for (std::size_t i = 0; i < kWakeups.size(); ++i)
+                   if (counts.halts[i].halts != 0 || counts.halts[i].ns != 0)
+                     writer.sample(labels, kWakeups[i], value(counts.halts[i]));
+               });
 }
 
 }  // namespace
 
-void write_halts(const Snapshot& snapshot, TextWriter& writer) {
+void write_halts(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
   writer.begin(kHalts);
-  write_each(snapshot, writer, [](const HaltCount& count) { return count.halts; });
+  write_each(snapshot, per_vcpu, writer, [](const HaltCount& count) { return count.halts; });
   writer.begin(kSeconds);
-  write_each(snapshot, writer, [](const HaltCount& count) { return Nanoseconds{count.ns}; });
+  write_each(snapshot, per_vcpu, writer,
+             [](const HaltCount& count) { return Nanoseconds{count.ns}; });
 }
 
 }  // namespace kvmx

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
-#include <map>
-#include <string>
 
-#include "exporter/metrics/exit_reason_label.h"
+#include "exporter/metrics/exit_reason_texts.h"
 #include "exporter/metrics/families.h"
 #include "exporter/metrics/vm_histogram.h"
 
@@ -27,32 +25,22 @@ constexpr std::array<double, KVMX_LATENCY_BOUNDS> kBounds = [] {
   return bounds;
 }();
 
-void write_times(const VmCounts& vm, Labels& labels, TextWriter& writer) {
-  std::map<std::string, Nanoseconds> by_reason;
-  for (const VcpuCounts& vcpu : vm.vcpus)
-    for (const ReasonCount& reason : vcpu.reasons)
-      by_reason[reason_label(vm.isa, reason)].count += reason.handling_ns;
-  for (const auto& [name, ns] : by_reason) {
-    if (ns.count == 0) continue;
-    const Labels::Mark mark(labels);
-    labels.add("reason", name);
-    writer.sample(labels, ns);
-  }
-}
-
 }  // namespace
 
-void write_handling(const Snapshot& snapshot, TextWriter& writer) {
+void write_handling(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
+  ExitReasonTexts reasons;
   writer.begin(kHandling);
-  Labels labels;
-  for (const VmCounts& vm : snapshot.vms) {
-    const Labels::Mark mark(labels);
-    labels.add("vm", vm.label);
-    write_times(vm, labels, writer);
-  }
+  for_each_row(snapshot, per_vcpu == PerVcpu::all,
+               [&](const VmCounts& vm, const VcpuCounts& counts, const Labels& labels) {
+                 for (const ReasonCount& reason : counts.reasons)
+                   if (reason.handling_ns != 0)
+                     writer.sample(labels, reasons.of(vm.isa, reason),
+                                   Nanoseconds{reason.handling_ns});
+               });
 
+  static const HistogramBounds bounds(kBounds);
   writer.begin(kLatency);
-  write_vm_histogram(snapshot, writer, kBounds, &VmCounts::latency);
+  write_vm_histogram(snapshot, writer, bounds, &VmCounts::latency);
 }
 
 }  // namespace kvmx

@@ -23,7 +23,7 @@ std::string_view isa_name(Isa isa) {
 
 }  // namespace
 
-void write_host(const Snapshot& snapshot, TextWriter& writer) {
+void write_host(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, TextWriter& writer) {
   Labels labels;
   labels.add("isa", isa_name(snapshot.host.isa));
   labels.add("kernel", snapshot.host.kernel);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
+#include "exporter/exposition/label_texts.h"
 #include "exporter/metrics/families.h"
-#include "exporter/metrics/vcpu_samples.h"
 #include "exporter/metrics/vm_histogram.h"
 #include "exporter/names/hex.h"
 #include "exporter/names/msr.h"
@@ -28,47 +30,50 @@ constexpr std::array<double, KVMX_INTERVAL_BOUNDS> kBounds = {
 };
 
 /// By enum kvmx_msr_op.
-constexpr std::array<std::string_view, KVMX_MSR_OPS> kOps = {"read", "write"};
+constexpr std::array<std::string_view, KVMX_MSR_OPS> kOps = {R"(op="read")", R"(op="write")"};
 
-void add_msr(Labels& labels, const MsrCount& msr) {
-  if (!msr.index) {
-    labels.add("msr", "other");
-    labels.add("index", std::string_view());
-    return;
+/// The labels of accesses.
+class MsrTexts {
+ public:
+  std::string_view of(std::size_t op, std::optional<std::uint32_t> index) {
+    const std::uint64_t key = index ? std::uint64_t{*index} << 1U | op : ~std::uint64_t{op};
+    return texts_.of(key, [&](Labels& labels) {
+      labels.add("op", op == KVMX_MSR_READ ? "read" : "write");
+      const std::string_view name = index ? msr_name(*index) : "other";
+      labels.add("msr", name.empty() ? "unknown" : name);
+      labels.add("index", index ? hex(*index) : "");
+    });
   }
-  const std::string_view name = msr_name(*msr.index);
-  labels.add("msr", name.empty() ? "unknown" : name);
-  labels.add("index", hex(*msr.index));
-}
+
+ private:
+  LabelTexts<std::uint64_t> texts_;
+};
 
 }  // namespace
 
-void write_msrs(const Snapshot& snapshot, TextWriter& writer) {
+void write_msrs(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
+  const bool by_vcpu = per_vcpu >= PerVcpu::counts;
+  MsrTexts texts;
   writer.begin(kAccesses);
-  for_each_vcpu(snapshot, [&](const VmCounts&, const VcpuCounts& vcpu, Labels& labels) {
-    for (const MsrCount& msr : vcpu.msrs) {
-      for (std::size_t op = 0; op < kOps.size(); ++op) {
-        if (msr.accesses[op] == 0) continue;
-        const Labels::Mark mark(labels);
-        labels.add("op", kOps[op]);
-        add_msr(labels, msr);
-        writer.sample(labels, msr.accesses[op]);
-      }
-    }
-  });
+  for_each_row(snapshot, by_vcpu,
+               [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
+                 for (const MsrCount& msr : counts.msrs)
+                   for (std::size_t op = 0; op < KVMX_MSR_OPS; ++op)
+                     if (msr.accesses[op] != 0)
+                       writer.sample(labels, texts.of(op, msr.index), msr.accesses[op]);
+               });
 
   writer.begin(kFaults);
-  for_each_vcpu(snapshot, [&](const VmCounts&, const VcpuCounts& vcpu, Labels& labels) {
-    for (std::size_t op = 0; op < kOps.size(); ++op) {
-      if (vcpu.msr_faults[op] == 0) continue;
-      const Labels::Mark mark(labels);
-      labels.add("op", kOps[op]);
-      writer.sample(labels, vcpu.msr_faults[op]);
-    }
-  });
+  for_each_row(snapshot, by_vcpu,
+               [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
+                 for (std::size_t op = 0; op < KVMX_MSR_OPS; ++op)
+                   if (counts.msr_faults[op] != 0)
+                     writer.sample(labels, kOps[op], counts.msr_faults[op]);
+               });
 
+  static const HistogramBounds bounds(kBounds);
   writer.begin(kIntervals);
-  write_vm_histogram(snapshot, writer, kBounds, &VmCounts::intervals);
+  write_vm_histogram(snapshot, writer, bounds, &VmCounts::intervals);
 }
 
 }  // namespace kvmx

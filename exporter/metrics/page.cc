@@ -10,7 +10,7 @@ std::size_t write_metrics(const Snapshot& snapshot, const SelfStats& self,
   TextStream out(sink);
   TextWriter writer(out, options.format);
   for (std::size_t i = 0; i < kCollectors.size(); ++i)
-    if (options.collectors[i]) kCollectors[i].write(snapshot, writer);
+    if (options.collectors[i]) kCollectors[i].write(snapshot, options.per_vcpu, writer);
   const std::size_t series = writer.series();
   write_families(self_families(snapshot, self), writer);
   writer.end();

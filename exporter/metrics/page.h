@@ -15,6 +15,7 @@ namespace kvmx {
 struct RenderOptions {
   Format format = Format::text;
   CollectorSet collectors = CollectorSet().set();  ///< kvm_exporter_* and process_* always come
+  PerVcpu per_vcpu = PerVcpu::counts;
 };
 
 /// Writes a /metrics page to `sink`, in pieces of TextStream::kPiece. Returns how many series it

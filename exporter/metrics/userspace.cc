@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cerrno>
-#include <map>
 #include <string>
+#include <string_view>
 
+#include "exporter/exposition/label_texts.h"
 #include "exporter/metrics/families.h"
 #include "exporter/names/userspace_exits.h"
 
@@ -31,30 +32,24 @@ std::string reason_name(std::uint32_t id) {
 
 }  // namespace
 
-void write_userspace(const Snapshot& snapshot, TextWriter& writer) {
+void write_userspace(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
+  const bool by_vcpu = per_vcpu == PerVcpu::all;
+  LabelTexts<std::uint32_t> texts;
   writer.begin(kExits);
-  Labels labels;
-  for (const VmCounts& vm : snapshot.vms) {
-    const Labels::Mark of_vm(labels);
-    labels.add("vm", vm.label);
-    std::map<std::uint32_t, std::uint64_t> sums;
-    for (const VcpuCounts& vcpu : vm.vcpus)
-      for (const UserExitCount& exits : vcpu.user_exits) sums[exits.id] += exits.exits;
-    for (const auto& [id, exits] : sums) {
-      const Labels::Mark mark(labels);
-      labels.add("reason", reason_name(id));
-      writer.sample(labels, exits);
-    }
-  }
+  for_each_row(
+      snapshot, by_vcpu, [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
+        for (const UserExitCount& exits : counts.user_exits) {
+          const std::string_view text = texts.of(
+              exits.id, [&](Labels& added) { added.add("reason", reason_name(exits.id)); });
+          writer.sample(labels, text, exits.exits);
+        }
+      });
 
   writer.begin(kSeconds);
-  for (const VmCounts& vm : snapshot.vms) {
-    const Labels::Mark of_vm(labels);
-    labels.add("vm", vm.label);
-    Nanoseconds sum;
-    for (const VcpuCounts& vcpu : vm.vcpus) sum.count += vcpu.user_ns;
-    if (sum.count != 0) writer.sample(labels, sum);
-  }
+  for_each_row(snapshot, by_vcpu,
+               [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
+                 if (counts.user_ns != 0) writer.sample(labels, Nanoseconds{counts.user_ns});
+               });
 }
 
 }  // namespace kvmx

@@ -2,26 +2,22 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 
 #include "exporter/exposition/text_writer.h"
-#include "exporter/snapshot/snapshot.h"
+#include "exporter/metrics/rows.h"
 
 namespace kvmx {
 
 /// Writes one histogram a VM, those with nothing in them left out.
-template <std::size_t kBounds>
-void write_vm_histogram(const Snapshot& snapshot, TextWriter& writer,
-                        const std::array<double, kBounds>& bounds,
-                        Histogram<kBounds + 1> VmCounts::*histogram) {
-  for (const VmCounts& vm : snapshot.vms) {
-    const auto& counted = vm.*histogram;
-    if (std::ranges::all_of(counted.buckets, [](std::uint64_t n) { return n == 0; })) continue;
-    Labels labels;
-    labels.add("vm", vm.label);
+template <std::size_t kBuckets>
+void write_vm_histogram(const Snapshot& snapshot, TextWriter& writer, const HistogramBounds& bounds,
+                        Histogram<kBuckets> VmCounts::*histogram) {
+  for_each_row(snapshot, false, [&](const VmCounts& vm, const VcpuCounts&, const Labels& labels) {
+    const Histogram<kBuckets>& counted = vm.*histogram;
+    if (std::ranges::all_of(counted.buckets, [](std::uint64_t n) { return n == 0; })) return;
     writer.histogram(labels, bounds, counted.buckets, Nanoseconds{counted.sum_ns});
-  }
+  });
 }
 
 }  // namespace kvmx

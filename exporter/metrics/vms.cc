@@ -26,8 +26,9 @@ void add_identity(Labels& labels, const VmCounts& vm) {
 
 template <typename Write>
 void for_each_vm(const Snapshot& snapshot, Write write) {
+  Labels labels;
   for (const VmCounts& vm : snapshot.vms) {
-    Labels labels;
+    const Labels::Mark mark(labels);
     labels.add("vm", vm.label);
     write(vm, labels);
   }
@@ -35,7 +36,7 @@ void for_each_vm(const Snapshot& snapshot, Write write) {
 
 }  // namespace
 
-void write_vms(const Snapshot& snapshot, TextWriter& writer) {
+void write_vms(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, TextWriter& writer) {
   writer.begin(kInfo);
   for_each_vm(snapshot, [&](const VmCounts& vm, Labels& labels) {
     add_identity(labels, vm);

@@ -49,13 +49,14 @@ void merge(VcpuCounts& into, const VcpuCounts& more) {
 }
 
 VcpuCounts total(std::span<const VcpuCounts> vcpus) {
-  VcpuCounts sum;
-  std::optional<std::uint32_t> hv_timers;
-  for (const VcpuCounts& vcpu : vcpus) {
+  if (vcpus.empty()) return {};
+  VcpuCounts sum = vcpus.front();
+  sum.id.reset();
+  for (const VcpuCounts& vcpu : vcpus.subspan(1)) {
+    const auto others = sum.hv_timers_in_use;
     merge(sum, vcpu);
-    if (vcpu.hv_timers_in_use) hv_timers = hv_timers.value_or(0) + *vcpu.hv_timers_in_use;
+    if (others && vcpu.hv_timers_in_use) *sum.hv_timers_in_use += *others;
   }
-  sum.hv_timers_in_use = hv_timers;
   return sum;
 }
 

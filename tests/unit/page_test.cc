@@ -7,11 +7,15 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <map>
+#include <regex>
 #include <set>
 #include <sstream>
 
 #include "exporter/base/version.h"
 #include "exporter/kernel/events.h"
+#include "exporter/snapshot/merge.h"
+#include "tests/bench/host.h"
 
 namespace kvmx {
 namespace {
@@ -39,8 +43,10 @@ VmCounts storm() {
   vcpu.halts = {{{5, 1000}, {33'025, 900'000'000}}};
   vcpu.user_exits = {{2, 7}, {47, 1}, {KVMX_USER_RESTART, 3}, {KVMX_USER_OTHER, 1}};
   vcpu.user_ns = 12'345;
+  vcpu.events = {{0, 17}};
   vm.vcpus = {vcpu, vcpu};
   vm.vcpus[1].id = 1;
+  vm.total = total(vm.vcpus);
   vm.slots = {0, 1};
   vm.latency.buckets[0] = 3;
   vm.latency.buckets[15] = 4;
@@ -59,6 +65,7 @@ VmCounts hostile() {
   VcpuCounts vcpu;
   vcpu.reasons = {{std::nullopt, 3, 0}, {0x7c, 10, 1}, {0xffffffff, 1, 0}};
   vm.vcpus = {vcpu};
+  vm.total = total(vm.vcpus);
   return vm;
 }
 
@@ -66,6 +73,7 @@ Snapshot sample() {
   Snapshot snapshot;
   snapshot.vms = {hostile(), storm()};
   snapshot.host = {Isa::vmx, "6.1.0-1-amd64", "Y", "200000"};
+  snapshot.event_names = {"kvm_pio"};
   snapshot.probes = {{"kvm_exit", true, 0}, {"kvm_entry", false, std::nullopt}};
   snapshot.losses = {1, 2, 3, 4};
   snapshot.slots = {2, 1, 4093};
@@ -95,7 +103,7 @@ TEST_P(Page, MatchesGolden) {
   std::ostringstream golden;
   golden << std::ifstream(path).rdbuf();
   EXPECT_EQ(page.text, golden.str());
-  EXPECT_EQ(page.series, 84U);
+  EXPECT_EQ(page.series, 86U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Format, Page,
@@ -143,6 +151,75 @@ TEST(Collectors, TogetherWriteEveryFamilyOnce) {
 TEST(Collectors, HaveTheNamesOfTheirFlags) {
   for (const EventInfo& event : kEvents)
     EXPECT_TRUE(collector_named(event.collector)) << event.collector;
+}
+
+/// Samples by name and labels, vcpu left out, those that are then the same added up; in billionths.
+std::map<std::string, std::uint64_t> sums(const std::string& page) {
+  static const std::regex vcpu(R"(,vcpu="[^"]*")");
+  std::map<std::string, std::uint64_t> added;
+  std::istringstream lines(page);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with('#') || !line.starts_with("kvm_") || line.starts_with("kvm_exporter_"))
+      continue;
+    const std::size_t space = line.rfind(' ');
+    const std::string value = line.substr(space + 1);
+    const std::size_t whole = std::min(value.find('.'), value.size());
+    std::string decimals = whole < value.size() ? value.substr(whole + 1) : "";
+    decimals.resize(9, '0');
+    added[std::regex_replace(line.substr(0, space), vcpu, "")] +=
+        std::stoull(value.substr(0, whole) + decimals);
+  }
+  return added;
+}
+
+/// Names of samples with a label vcpu.
+std::set<std::string> by_vcpu(const std::string& page) {
+  std::set<std::string> names;
+  std::istringstream lines(page);
+  for (std::string line; std::getline(lines, line);)
+    if (line.find(",vcpu=\"") != std::string::npos) names.insert(line.substr(0, line.find('{')));
+  return names;
+}
+
+TEST(PerVcpuTest, SumsAreTheSameWhicheverIsChosen) {
+  const Snapshot snapshot = sample();
+  const auto page = [&](PerVcpu per_vcpu) {
+    return render_metrics(snapshot, {}, {.per_vcpu = per_vcpu}).text;
+  };
+  const std::set<std::string> counts = {"kvm_exits_total",        "kvm_msr_accesses_total",
+                                        "kvm_msr_faults_total",   "kvm_timer_arms_total",
+                                        "kvm_hv_timer_in_use",    "kvm_halts_total",
+                                        "kvm_halt_seconds_total", "kvm_events_total"};
+  std::set<std::string> all = counts;
+  all.insert({"kvm_exit_handling_seconds_total", "kvm_userspace_exits_total",
+              "kvm_userspace_seconds_total"});
+  EXPECT_EQ(by_vcpu(page(PerVcpu::none)), std::set<std::string>());
+  EXPECT_EQ(by_vcpu(page(PerVcpu::counts)), counts);
+  EXPECT_EQ(by_vcpu(page(PerVcpu::all)), all);
+
+  const auto expected = sums(page(PerVcpu::all));
+  EXPECT_EQ(sums(page(PerVcpu::counts)), expected);
+  EXPECT_EQ(sums(page(PerVcpu::none)), expected);
+  EXPECT_EQ(expected.at(R"(kvm_exits_total{vm="web-1",reason="HLT"})"), 66'060'000'000'000U);
+  EXPECT_EQ(expected.at(R"(kvm_exit_handling_seconds_total{vm="web-1",reason="MSR_WRITE"})"),
+            100'000'002U);
+}
+
+// What the README's sizing promises: 100 VMs of 16 vCPUs that each exit for 8 reasons, write 4
+// MSRs, arm timers, halt and return to the VMM.
+TEST(PerVcpuTest, ADefaultPageOfABigHostHasFewerThan36000Series) {
+  const bench::Host host({.vms = 100, .vcpus = 16, .reasons = 8, .msrs = 4, .others = true});
+  SlotReader reader([] { return 0; });
+  const Snapshot snapshot = host.snapshot(reader);
+  const auto series = [&](PerVcpu per_vcpu) {
+    return render_metrics(snapshot, {}, {.per_vcpu = per_vcpu}).series;
+  };
+  EXPECT_LT(series(PerVcpu::counts), 36'000U);
+  // Nothing is missing: 19 series a vCPU, 8 handling times, 2 reasons of returning, the time there,
+  // two histograms, 3 families about the VM; and the host.
+  EXPECT_EQ(series(PerVcpu::counts), 1600U * 19 + 100U * (8 + 2 + 1 + 19 + 18 + 3) + 1);
+  EXPECT_EQ(series(PerVcpu::all), 1600U * (19 + 8 + 2 + 1) + 100U * (19 + 18 + 3) + 1);
+  EXPECT_EQ(series(PerVcpu::none), 100U * (19 + 8 + 2 + 1 + 19 + 18 + 3) + 1);
 }
 
 TEST(PageWithoutVms, StillTellsOfHostAndExporter) {

@@ -89,7 +89,7 @@ TEST(TextWriter, InfoFamiliesAreGaugesInText) {
 TEST(TextWriter, HistogramsAddUpAndTellTheirUnit) {
   const auto write = [](TextWriter& writer) {
     writer.begin({"wait_seconds", MetricType::histogram, "Waits."});
-    writer.histogram(Labels(), std::array{0.00005, 0.25, 1.0},
+    writer.histogram(Labels(), HistogramBounds(std::array{0.00005, 0.25, 1.0}),
                      std::array<std::uint64_t, 4>{1, 0, 2, 4}, Nanoseconds{2'500'000'000});
   };
   const std::string samples =

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "exporter/exposition/labels.h"
+
+namespace kvmx {
+
+/// Label texts by what they tell, each made once a page: thousands of vCPUs leave for the same few
+/// reasons and touch the same few MSRs.
+template <typename Key>
+class LabelTexts {
+ public:
+  /// The text of `key`'s labels, which `add(labels)` adds if they are asked for the first time.
+  template <typename Add>
+  std::string_view of(const Key& key, Add add) {
+    // Most vCPUs have the same keys in the same order, so most often it is the one after the last.
+    if (next_ < in_order_.size() && in_order_[next_]->first == key)
+      return in_order_[next_++]->second.labels.text();
+    const auto [at, fresh] = texts_.try_emplace(key);
+    if (fresh) {
+      add(at->second.labels);
+      at->second.place = in_order_.size();
+      in_order_.push_back(&*at);
+    }
+    next_ = at->second.place + 1;
+    return at->second.labels.text();
+  }
+
+ private:
+  struct Text {
+    Labels labels;
+    std::size_t place = 0;  ///< in in_order_
+  };
+  using Texts = std::unordered_map<Key, Text>;
+
+  Texts texts_;
+  std::vector<typename Texts::value_type*> in_order_;  ///< as they were first asked for
+  std::size_t next_ = 0;                               ///< place after that of the last key
+};
+
+}  // namespace kvmx
