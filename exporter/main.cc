@@ -6,87 +6,107 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <mutex>
+#include <utility>
 #include <variant>
 
 #include "exporter/base/log.h"
 #include "exporter/base/unique_fd.h"
 #include "exporter/base/version.h"
 #include "exporter/exporter.h"
-#include "exporter/exposition/text_writer.h"
 #include "exporter/kernel/host.h"
 #include "exporter/kernel/libbpf_log.h"
-#include "exporter/metrics/page.h"
+#include "exporter/metrics/collectors.h"
 #include "exporter/options.h"
-#include "exporter/web/pages.h"
+#include "exporter/snapshot/vm_rates.h"
+#include "exporter/web/landing_page.h"
+#include "exporter/web/policy.h"
+#include "exporter/web/scraper.h"
 #include "exporter/web/server.h"
 
 namespace {
 
 using kvmx::Exporter;
 using kvmx::Options;
+using kvmx::Request;
 using kvmx::Response;
-using kvmx::SelfStats;
+using kvmx::Scraper;
+using kvmx::VmRates;
+using kvmx::WebServer;
 
-/// Renders /metrics and remembers how that went, for the next one to tell.
-class Scraper {
- public:
-  explicit Scraper(Exporter& exporter) : exporter_(exporter) {}
+constexpr std::size_t kBusiest = 10;
 
-  Response scrape() {
-    const auto began = std::chrono::steady_clock::now();
-    SelfStats self = last();
-    self.process = kvmx::read_process();
-    kvmx::MetricsPage page = kvmx::render_metrics(*exporter_.snapshot(), self);
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-    const std::lock_guard lock(mutex_);
-    last_ = {took.count(), page.series, std::nullopt};
-    return {200, std::string(kvmx::content_type(kvmx::Format::text)), std::move(page.text)};
-  }
-
- private:
-  SelfStats last() {
-    const std::lock_guard lock(mutex_);
-    return last_;
-  }
-
-  Exporter& exporter_;
-  std::mutex mutex_;
-  SelfStats last_;
-};
-
-kvmx::Routes routes(Exporter& exporter, Scraper& scraper, const Options& options) {
+kvmx::Routes routes(Exporter& exporter, Scraper& scraper, const VmRates& rates,
+                    const Options& options) {
   return {
-      {options.telemetry_path, [&scraper] { return scraper.scrape(); }},
-      {"/-/healthy", [] { return Response{.body = "healthy\n"}; }},
+      {options.telemetry_path,
+       [&scraper](const Request& request) { return scraper.scrape(request); }},
+      {"/-/healthy", [](const Request&) { return Response{.body = "healthy\n"}; }},
       {"/-/ready",
-       [&exporter] {
+       [&exporter](const Request&) {
          return exporter.ready() ? Response{.body = "ready\n"}
                                  : Response{.status = 503, .body = "starting\n"};
        }},
       {"/",
-       [&exporter, path = options.telemetry_path] {
-         return Response{200, "text/html; charset=utf-8",
-                         kvmx::landing_page(*exporter.snapshot(), path)};
+       [&exporter, &rates, path = options.telemetry_path](const Request&) {
+         return Response{
+             .content_type = "text/html; charset=utf-8",
+             .body = kvmx::landing_page(*exporter.snapshot(), rates.busiest(kBusiest), path)};
        }},
   };
 }
 
-/// Keeps house, once a second and for every new vCPU, until the process is told to end.
-void run_until_signal(Exporter& exporter, const sigset_t& signals) {
-  const kvmx::UniqueFd ending(::signalfd(-1, &signals, SFD_CLOEXEC));
+kvmx::CollectorSet enabled_collectors(const Options& options) {
+  kvmx::CollectorSet enabled;
+  enabled.set();
+  for (std::size_t i = 0; i < kvmx::kEvents.size(); ++i)
+    if (!options.collectors[i]) enabled &= ~*kvmx::collector_named(kvmx::kEvents[i].collector);
+  if (options.other_events.empty()) enabled &= ~*kvmx::collector_named("events");
+  return enabled;
+}
+
+/// Signals that mean something here. To be blocked before any thread is made, so that all of them
+/// leave these to run_until_told_to_end().
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGHUP, SIGINT, SIGTERM}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+/// Keeps house, once a second and for every new vCPU, until a signal tells the process to end.
+void run_until_told_to_end(Exporter& exporter, VmRates& rates, WebServer& server,
+                           const sigset_t& signals) {
+  const kvmx::UniqueFd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC));
   for (;;) {
-    std::array<pollfd, 2> waited = {pollfd{ending.get(), POLLIN, 0},
+    std::array<pollfd, 2> waited = {pollfd{signal_fd.get(), POLLIN, 0},
                                     pollfd{exporter.wake_fd(), POLLIN, 0}};
     ::poll(waited.data(), waited.size(), 1000);
+    bool reload = false;
     if (waited[0].revents != 0) {
-      spdlog::info("told to end by a signal");
-      return;
+      signalfd_siginfo signal{};
+      if (::read(signal_fd.get(), &signal, sizeof(signal)) != sizeof(signal)) continue;
+      reload = signal.ssi_signo == SIGHUP;
+      if (!reload) {
+        spdlog::info("told to end by a signal");
+        return;
+      }
     }
     if (const auto attached = exporter.attach(); !attached)
       spdlog::error("{}", attached.error().message);
     exporter.housekeep();
+    rates.record(*exporter.snapshot());
+    server.housekeep(reload);
   }
+}
+
+kvmx::ServerOptions server_options(const Options& options) {
+  // Besides scrapes, some connections wait for their next request; with no limit, a number that is
+  // many and yet bounded.
+  constexpr std::size_t kWaiting = 24;
+  constexpr std::size_t kUnlimited = 128;
+  return {options.listen_addresses,
+          options.max_requests == 0 ? kUnlimited : options.max_requests + kWaiting};
 }
 
 int fail(const kvmx::Error& error) {
@@ -100,15 +120,10 @@ int main(int argc, char** argv) {
   const auto parsed = kvmx::parse_options(argc, argv);
   if (const auto* exit = std::get_if<kvmx::ExitCode>(&parsed)) return exit->code;
   const auto& options = std::get<Options>(parsed);
-  kvmx::start_log(options.log_level);
+  kvmx::start_log(options.log_level,
+                  options.log_format == "json" ? kvmx::LogFormat::json : kvmx::LogFormat::logfmt);
   spdlog::info("kvm_exit_exporter {} (revision {})", kvmx::kVersion, kvmx::kRevision);
-
-  // Before any thread is made, so that all of them leave these signals to run_until_signal().
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const sigset_t signals = block_signals();
 
   kvmx::route_libbpf_log();
   if (!kvmx::in_initial_pid_namespace())
@@ -117,14 +132,18 @@ int main(int argc, char** argv) {
         "ended. Run with the host's (hostPID: true, docker run --pid=host)");
   Exporter exporter({options.collectors, options.other_events, options.max_vcpus,
                      options.scrape_min_interval, options.vm_linger});
-  Scraper scraper(exporter);
+  Scraper scraper([&exporter] { return exporter.snapshot(); }, options.max_requests,
+                  enabled_collectors(options));
+  VmRates rates;
+  auto policy = kvmx::PolicyFile::open(options.web_config_file);
+  if (!policy) return fail(policy.error());
   // Served before anything is loaded: a taken address is found out at once, and for nothing.
-  const auto server =
-      kvmx::WebServer::start(options.listen_addresses, routes(exporter, scraper, options));
+  auto server = WebServer::start(server_options(options), routes(exporter, scraper, rates, options),
+                                 std::move(*policy));
   if (!server) return fail(server.error());
   if (const auto attached = exporter.attach(); !attached) return fail(attached.error());
   for (const std::string& address : options.listen_addresses)
     spdlog::info("serving {} on {}", options.telemetry_path, address);
-  run_until_signal(exporter, signals);
+  run_until_told_to_end(exporter, rates, *server, signals);
   return EXIT_SUCCESS;
 }

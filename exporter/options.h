@@ -15,10 +15,13 @@ namespace kvmx {
 struct Options {
   std::vector<std::string> listen_addresses = {":10177"};
   std::string telemetry_path = "/metrics";
+  std::uint32_t max_requests = 40;  ///< scrapes at once; 0: any number
+  std::string web_config_file;
   std::uint32_t max_vcpus = 4096;
   std::chrono::milliseconds scrape_min_interval{1000};
   std::chrono::milliseconds vm_linger{300'000};
   std::string log_level = "info";
+  std::string log_format = "logfmt";
   std::array<bool, kEvents.size()> collectors = WantedEvents().collectors;
   std::string other_events;  ///< patterns of --collector.events
 };

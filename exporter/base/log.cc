@@ -10,7 +10,8 @@
 namespace kvmx {
 namespace {
 
-/// The message with what would break a logfmt value escaped: names of VMs come from outside.
+/// The message with what would break a quoted string of logfmt or JSON escaped: names of VMs come
+/// from outside. Both escape alike here: what is not printable is a question mark.
 class QuotedMessage : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& msg, const std::tm&,
@@ -37,10 +38,12 @@ class QuotedMessage : public spdlog::custom_flag_formatter {
 
 }  // namespace
 
-void start_log(std::string_view level) {
+void start_log(std::string_view level, LogFormat format) {
+  const std::string pattern = format == LogFormat::json
+                                  ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","msg":"%*"})"
+                                  : R"(time=%Y-%m-%dT%H:%M:%S.%eZ level=%l msg="%*")";
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
-  formatter->add_flag<QuotedMessage>('*').set_pattern(
-      "time=%Y-%m-%dT%H:%M:%S.%eZ level=%l msg=\"%*\"");
+  formatter->add_flag<QuotedMessage>('*').set_pattern(pattern);
   auto logger = spdlog::stderr_logger_mt("kvm_exit_exporter");
   logger->set_formatter(std::move(formatter));
   logger->set_level(spdlog::level::from_str(std::string(level)));

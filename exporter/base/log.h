@@ -7,8 +7,12 @@
 
 namespace kvmx {
 
-/// Sends the log (spdlog::info and so on) to standard error in logfmt, one line an event:
-/// time=2026-01-02T03:04:05.678Z level=info msg="...". `level` is debug, info, warn or error.
-void start_log(std::string_view level);
+enum class LogFormat { logfmt, json };
+
+/// Sends the log (spdlog::info and so on) to standard error, one line an event:
+///     time=2026-01-02T03:04:05.678Z level=info msg="..."
+///     {"time":"2026-01-02T03:04:05.678Z","level":"info","msg":"..."}
+/// `level` is debug, info, warn or error.
+void start_log(std::string_view level, LogFormat format);
 
 }  // namespace kvmx

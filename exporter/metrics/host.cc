@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <string_view>
-
 #include "exporter/metrics/families.h"
 
 namespace kvmx {
@@ -8,18 +6,6 @@ namespace {
 
 constexpr Family kHost = {"kvm_host", MetricType::info,
                           "How KVM is set up on this host; always 1."};
-
-std::string_view isa_name(Isa isa) {
-  switch (isa) {
-    case Isa::vmx:
-      return "vmx";
-    case Isa::svm:
-      return "svm";
-    case Isa::other:
-      break;
-  }
-  return "other";
-}
 
 }  // namespace
 

@@ -4,18 +4,39 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace kvmx {
+
+/// What a handler may know of a request. Headers are empty where there are none; several of one
+/// name are joined with commas, as RFC 9110 has it.
+struct Request {
+  std::string method;
+  std::string path;   ///< percent-decoded, without dot segments
+  std::string query;  ///< as sent, without the '?'
+  std::string accept;
+  std::string accept_encoding;
+  std::string authorization;
+};
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+/// Writes a body piece by piece to what takes it, which throws when the client is gone.
+using BodyWriter = std::function<void(const std::function<void(std::string_view)>&)>;
 
 struct Response {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
-  std::string body;
+  std::string body = {};
+  BodyWriter write_body = nullptr;  ///< if set, instead of body: for what is better not held whole
+  Headers headers = {};             ///< further ones
 };
 
 /// Answers GET (and HEAD, whose body the server leaves out) on one path. Called from several
 /// threads at once.
-using Handler = std::function<Response()>;
+using Handler = std::function<Response(const Request&)>;
 
 /// Handlers by exact path.
 using Routes = std::map<std::string, Handler, std::less<>>;

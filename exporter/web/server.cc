@@ -1,76 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/web/server.h"
 
-#include <CivetServer.h>
+#include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
-#include <charconv>
+#include <array>
 #include <exception>
 #include <string_view>
 #include <utility>
 
 #include "exporter/base/log.h"
 #include "exporter/base/unique_fd.h"
+#include "exporter/web/address.h"
+#include "exporter/web/civetweb/civetweb_more.h"
+#include "exporter/web/connections.h"
+#include "exporter/web/reply.h"
+#include "exporter/web/router.h"
 
 namespace kvmx {
 namespace {
 
-void send(mg_connection* connection, const Response& response, bool with_body,
-          std::string_view extra_header = "") {
-  mg_printf(connection,
-            "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-            "Cache-Control: no-store\r\n%.*s\r\n",
-            response.status, mg_get_response_code_text(connection, response.status),
-            response.content_type.c_str(), response.body.size(),
-            static_cast<int>(extra_header.size()), extra_header.data());
-  if (with_body) mg_write(connection, response.body.data(), response.body.size());
+/// How long a client may take to take a response; 10 s without any progress are too long as well.
+constexpr std::chrono::seconds kAnswering(30);
+/// Threads kept free, so that there is always one to look at who comes next.
+constexpr std::size_t kSpareThreads = 8;
+
+bool host_has_ipv6() { return static_cast<bool>(UniqueFd(::socket(AF_INET6, SOCK_STREAM, 0))); }
+
+/// A unix socket outlives who listened on it. One that nobody answers on may be replaced.
+void remove_stale_socket(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const UniqueFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 &&
+      errno == ECONNREFUSED)
+    ::unlink(path.c_str());
 }
 
-/// One handler for all paths: CivetWeb would match prefixes, we want exact paths and a clear 404.
-class Router : public CivetHandler {
- public:
-  explicit Router(Routes routes) : routes_(std::move(routes)) {}
+/// All headers of this name, joined.
+std::string header(const mg_request_info& info, const char* name) {
+  std::string joined;
+  for (int i = 0; i < info.num_headers; ++i) {
+    if (mg_strcasecmp(info.http_headers[i].name, name) != 0) continue;
+    joined += (joined.empty() ? "" : ", ") + std::string(info.http_headers[i].value);
+  }
+  return joined;
+}
 
-  bool handleGet(CivetServer*, mg_connection* connection) override {
-    return answer(connection, true);
-  }
-  bool handleHead(CivetServer*, mg_connection* connection) override {
-    return answer(connection, false);
-  }
-  bool handlePost(CivetServer*, mg_connection* connection) override { return refuse(connection); }
-  bool handlePut(CivetServer*, mg_connection* connection) override { return refuse(connection); }
-  bool handleDelete(CivetServer*, mg_connection* connection) override { return refuse(connection); }
-  bool handlePatch(CivetServer*, mg_connection* connection) override { return refuse(connection); }
-  bool handleOptions(CivetServer*, mg_connection* connection) override {
-    return refuse(connection);
-  }
-
- private:
-  /// No exception may cross CivetWeb's C frames.
-  [[nodiscard]] Response respond(std::string_view path) const noexcept {
-    try {
-      const auto route = routes_.find(path);
-      if (route == routes_.end()) return {404, "text/plain; charset=utf-8", "not found\n"};
-      return route->second();
-    } catch (const std::exception& error) {
-      spdlog::error("a request failed: {}", error.what());
-      return {500, "text/plain; charset=utf-8", "internal error\n"};
-    }
-  }
-
-  bool answer(mg_connection* connection, bool with_body) const {
-    send(connection, respond(mg_get_request_info(connection)->local_uri), with_body);
-    return true;
-  }
-
-  static bool refuse(mg_connection* connection) {
-    send(connection, {405, "text/plain; charset=utf-8", "only GET and HEAD are answered\n"}, true,
-         "Allow: GET, HEAD\r\n");
-    return true;
-  }
-
-  Routes routes_;
-};
+Request request_of(const mg_request_info& info) {
+  return {.method = info.request_method,
+          .path = info.local_uri,
+          .query = info.query_string ? info.query_string : "",
+          .accept = header(info, "Accept"),
+          .accept_encoding = header(info, "Accept-Encoding"),
+          .authorization = header(info, "Authorization")};
+}
 
 /// CivetWeb tells why it cannot start through its log only, in the thread that starts it.
 thread_local std::string last_civetweb_message;
@@ -81,56 +68,143 @@ int log_civetweb(const mg_connection*, const char* message) {
   return 1;
 }
 
-bool host_has_ipv6() { return static_cast<bool>(UniqueFd(::socket(AF_INET6, SOCK_STREAM, 0))); }
+Response refuse(BasicAuth::Verdict verdict) {
+  if (verdict == BasicAuth::Verdict::busy)
+    return {.status = 503,
+            .body = "too many passwords are being checked, try again later\n",
+            .headers = {{"Retry-After", "1"}}};
+  return {
+      .status = 401,
+      .body = "a user name and password are needed\n",
+      .headers = {{"WWW-Authenticate", "Basic realm=\"kvm_exit_exporter\", charset=\"UTF-8\""}}};
+}
 
 }  // namespace
 
-Result<std::string> civetweb_port(const std::string& address) {
-  const std::size_t colon = address.rfind(':');
-  const std::string_view port =
-      colon == std::string::npos ? "" : std::string_view(address).substr(colon + 1);
-  unsigned number = 0;
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  const bool is_port =
-      error == std::errc() && end == port.data() + port.size() && number > 0 && number <= 65535;
-  if (!is_port || address.find_first_of(", ") != std::string::npos)
-    return Error{"\"" + address +
-                 "\" is not an address to listen on: give HOST:PORT, such as :10177, "
-                 "127.0.0.1:10177 or [::1]:10177"};
-  if (colon != 0) return address;
-  return (host_has_ipv6() ? "+" : "") + std::string(port);
-}
-
 struct WebServer::Running {
-  Router router;
-  std::unique_ptr<CivetServer> civet;
+  Routes routes;
+  std::unique_ptr<PolicyFile> policy_file;
+  std::shared_ptr<const Policy> policy;  ///< whose TLS CivetWeb has; used by one thread
+  Connections connections;
+  mg_context* civetweb = nullptr;
 
-  explicit Running(Routes routes) : router(std::move(routes)) {}
+  Running(Routes all, std::unique_ptr<PolicyFile> file, std::size_t threads)
+      : routes(std::move(all)),
+        policy_file(std::move(file)),
+        policy(policy_file->current()),
+        connections(threads - kSpareThreads, kAnswering) {}
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+  ~Running() { stop(); }
+
+  static Running& of(const mg_connection* connection) {
+    return *static_cast<Running*>(mg_get_user_data(mg_get_context(connection)));
+  }
+
+  /// Who may be here at all comes before everything else.
+  [[nodiscard]] Response respond(const Policy& now, const mg_request_info& info) const noexcept {
+    try {
+      const Request request = request_of(info);
+      const BasicAuth::Verdict verdict = now.auth->check(request.authorization);
+      return verdict == BasicAuth::Verdict::right ? answer(routes, request) : refuse(verdict);
+    } catch (const std::exception& error) {
+      spdlog::error("a request failed: {}", error.what());
+      return {.status = 500, .body = "internal error\n"};
+    }
+  }
+
+  int handle(mg_connection* connection) {
+    connections.answer(kvmx_civetweb_socket(connection));
+    const std::shared_ptr<const Policy> now = policy_file->current();
+    const Response response = respond(*now, *mg_get_request_info(connection));
+    reply(connection, response, now->headers);
+    return response.status;
+  }
+
+  void serve_by(std::shared_ptr<const Policy> next) {
+    if (next->tls) {
+      SSL_CTX_set_info_callback(next->tls.get(), on_handshake);
+      if (civetweb) kvmx_civetweb_set_tls(civetweb, next->tls.get());
+    }
+    policy = std::move(next);
+  }
+
+  /// A client that opens a connection and then says nothing is waited for in its handshake.
+  static void on_handshake(const SSL* ssl, int where, int) {
+    if ((where & SSL_CB_HANDSHAKE_START) == 0) return;
+    const auto* connection = static_cast<const mg_connection*>(SSL_get_app_data(ssl));
+    of(connection).connections.open(SSL_get_fd(ssl));
+  }
+
+  static mg_callbacks callbacks() {
+    mg_callbacks called{};
+    called.log_message = log_civetweb;
+    called.external_ssl_ctx = [](void** tls, void* self) {
+      *tls = static_cast<Running*>(self)->policy->tls.get();
+      return *tls ? 1 : 0;
+    };
+    called.init_connection = [](const mg_connection* connection, void**) {
+      of(connection).connections.open(kvmx_civetweb_socket(connection));
+      return 0;
+    };
+    called.begin_request = [](mg_connection* connection) {
+      return of(connection).handle(connection);
+    };
+    called.end_request = [](const mg_connection* connection, int) {
+      of(connection).connections.wait_for_request(kvmx_civetweb_socket(connection));
+    };
+    called.connection_close = [](const mg_connection* connection) {
+      of(connection).connections.forget(kvmx_civetweb_socket(connection));
+    };
+    return called;
+  }
+
+  /// CivetWeb looks every 2 s whether it is to stop; what it waits for is taken from it, so that it
+  /// looks at once.
+  void stop() {
+    if (!civetweb) return;
+    std::array<int, 64> listeners{};
+    const unsigned count = kvmx_civetweb_listeners(civetweb, listeners.data(), listeners.size());
+    for (unsigned i = 0; i < count; ++i) ::shutdown(listeners[i], SHUT_RDWR);
+    connections.shut_out_all();
+    mg_stop(civetweb);
+  }
 };
 
-Result<WebServer> WebServer::start(const std::vector<std::string>& listen_addresses,
-                                   Routes routes) {
-  std::string ports;
-  for (const std::string& address : listen_addresses) {
-    const Result<std::string> port = civetweb_port(address);
-    if (!port) return port.error();
-    ports += (ports.empty() ? "" : ",") + *port;
-  }
-  auto running = std::make_unique<Running>(std::move(routes));
-  const std::vector<std::string> options = {
-      "listening_ports",   ports, "num_threads", "8", "request_timeout_ms",    "10000",
-      "enable_keep_alive", "yes", "tcp_nodelay", "1", "keep_alive_timeout_ms", "60000",
-  };
-  CivetCallbacks callbacks;
-  callbacks.log_message = log_civetweb;
-  try {
-    running->civet = std::make_unique<CivetServer>(options, &callbacks);
-  } catch (const CivetException&) {
-    return Error{"cannot listen on " + ports + " (" + last_civetweb_message +
+Result<WebServer> WebServer::start(const ServerOptions& options, Routes routes,
+                                   std::unique_ptr<PolicyFile> policy) {
+  auto running = std::make_unique<Running>(std::move(routes), std::move(policy), options.threads);
+  running->serve_by(running->policy);
+  const Result<std::string> ports =
+      civetweb_ports(options.listen_addresses, running->policy->tls != nullptr, host_has_ipv6());
+  if (!ports) return ports.error();
+  for (const std::string& address : options.listen_addresses)
+    if (address.starts_with("unix:")) remove_stale_socket(address.substr(5));
+
+  const std::string threads = std::to_string(options.threads);
+  const char* settings[] = {"listening_ports",
+                            ports->c_str(),
+                            "num_threads",
+                            threads.c_str(),
+                            "request_timeout_ms",
+                            "10000",
+                            "enable_keep_alive",
+                            "yes",
+                            "keep_alive_timeout_ms",
+                            "120000",
+                            "tcp_nodelay",
+                            "1",
+                            "access_control_allow_methods",
+                            "",
+                            nullptr};
+  const mg_callbacks callbacks = Running::callbacks();
+  static const unsigned ready = mg_init_library(MG_FEATURES_TLS);
+  static_cast<void>(ready);
+  running->civetweb = mg_start(&callbacks, running.get(), settings);
+  if (!running->civetweb)
+    return Error{"cannot listen on " + *ports + " (" + last_civetweb_message +
                  "): is another exporter running there? Choose another address with "
                  "--web.listen-address"};
-  }
-  running->civet->addHandler("/", running->router);
   return WebServer(std::move(running));
 }
 
@@ -138,5 +212,16 @@ WebServer::WebServer(std::unique_ptr<Running> running) : running_(std::move(runn
 WebServer::WebServer(WebServer&&) noexcept = default;
 WebServer& WebServer::operator=(WebServer&&) noexcept = default;
 WebServer::~WebServer() = default;
+
+void WebServer::housekeep(bool reload) {
+  running_->connections.shut_out_late();
+  const Result<bool> renewed = running_->policy_file->refresh(reload);
+  if (!renewed) {
+    spdlog::error("the web configuration stays as it was: {}", renewed.error().message);
+  } else if (*renewed) {
+    running_->serve_by(running_->policy_file->current());
+    spdlog::info("the web configuration has been read again");
+  }
+}
 
 }  // namespace kvmx

@@ -1,28 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "exporter/base/result.h"
 #include "exporter/web/http.h"
+#include "exporter/web/policy.h"
 
 namespace kvmx {
 
-/// A listen address as users write it, in CivetWeb's form: ":10177" listens on every address,
-/// IPv6 too where the host has it; "127.0.0.1:10177", "[::1]:10177" on one. The error says what
-/// is wrong with it.
-Result<std::string> civetweb_port(const std::string& address);
+struct ServerOptions {
+  std::vector<std::string> listen_addresses;  ///< see civetweb_ports()
+  std::size_t threads = 64;                   ///< connections served at once
+};
 
-/// Serves `routes` until it is destroyed, which waits for requests under way.
+/// Serves `routes` by the policy in force until it is destroyed, which cuts off whoever is being
+/// served.
 class WebServer {
  public:
-  static Result<WebServer> start(const std::vector<std::string>& listen_addresses, Routes routes);
+  static Result<WebServer> start(const ServerOptions& options, Routes routes,
+                                 std::unique_ptr<PolicyFile> policy);
 
   WebServer(WebServer&&) noexcept;
   WebServer& operator=(WebServer&&) noexcept;
   ~WebServer();
+
+  /// To be called every second: shuts out clients that are too slow, and serves by the policy's
+  /// files anew if they have changed, or if `reload`.
+  void housekeep(bool reload);
 
  private:
   struct Running;

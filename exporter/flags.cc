@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/flags.h"
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <map>
+#include <memory>
+#include <utility>
+
+namespace kvmx {
+namespace {
+
+/// Each takes a thread for as long as it is answered.
+constexpr std::uint32_t kMostRequests = 1000;
+
+std::string check_path(const std::string& path) {
+  const bool good =
+      path.starts_with('/') && path.size() > 1 && path.find_first_of("?# ") == std::string::npos;
+  return good ? "" : "give a path such as /metrics";
+}
+
+/// Writes a flag that can be switched off as node_exporter does.
+class Formatter : public CLI::Formatter {
+ public:
+  [[nodiscard]] std::string make_option_name(const CLI::Option* option, bool) const override {
+    return flag_names(*option);
+  }
+};
+
+}  // namespace
+
+std::string flag_names(const CLI::Option& option) {
+  std::string names;
+  for (const std::string& name : option.get_snames()) names += "-" + name + ", ";
+  const bool can_be_off = option.get_lnames().size() == 2;
+  return names + (can_be_off ? "--[no-]" : "--") + option.get_lnames().front();
+}
+
+Flags::Flags(std::function<std::string()> version)
+    : scrape_min_interval_ms_(static_cast<std::uint64_t>(options_.scrape_min_interval.count())),
+      vm_linger_ms_(static_cast<std::uint64_t>(options_.vm_linger.count())),
+      app_(
+          "Counts the VM exits, MSR accesses and timers of every KVM guest on this host, for "
+          "Prometheus.",
+          "kvm_exit_exporter") {
+  app_.formatter(std::make_shared<Formatter>());
+  app_.get_formatter()->column_width(40);
+  app_.get_help_ptr()->description("Print this and end");
+  app_.set_version_flag("--version", std::move(version),
+                        "Print versions and what this kernel offers, and end");
+  add_web();
+  add_collectors();
+  add_others();
+}
+
+void Flags::add_web() {
+  constexpr const char* kGroup = "Serving";
+  app_.add_option("--web.listen-address", options_.listen_addresses,
+                  "Address to serve on: HOST:PORT, [HOST]:PORT, :PORT or unix:/PATH; may be given "
+                  "more than once")
+      ->type_name("ADDRESS")
+      ->group(kGroup)
+      ->take_all()
+      ->expected(1)
+      ->default_str(options_.listen_addresses.front());
+  app_.add_option("--web.telemetry-path", options_.telemetry_path, "Path of the metrics")
+      ->type_name("PATH")
+      ->group(kGroup)
+      ->check(CLI::Validator(check_path, ""))
+      ->capture_default_str();
+  app_.add_option("--web.max-requests", options_.max_requests,
+                  "Scrapes answered at once; more get a 503. 0: any number")
+      ->type_name("NUMBER")
+      ->group(kGroup)
+      ->check(CLI::Range(0U, kMostRequests).description(""))
+      ->capture_default_str();
+  app_.add_option("--web.config.file", options_.web_config_file,
+                  "File that tells of TLS certificates and passwords, in the format of Prometheus' "
+                  "exporters")
+      ->type_name("FILE")
+      ->group(kGroup);
+}
+
+void Flags::add_collectors() {
+  constexpr const char* kGroup = "What to count";
+  for (std::size_t i = 0; i < kEvents.size(); ++i) {
+    const std::string name(kEvents[i].collector);
+    collector_flags_[i] =
+        app_.add_flag("--collector." + name + ",!--no-collector." + name, options_.collectors[i],
+                      "Count " + std::string(kEvents[i].gives) + " (default: on)")
+            ->group(kGroup);
+  }
+  app_.add_flag("--collector.events{all}", options_.other_events,
+                "Count other KVM events too: all, or those of a list of names and patterns, such "
+                "as --collector.events=kvm_pio,kvm_*mmio (default: none)")
+      ->group(kGroup);
+  app_.add_flag("--collector.disable-defaults", no_default_collectors_,
+                "Count nothing but what --collector.NAME asks for")
+      ->group(kGroup);
+}
+
+void Flags::add_others() {
+  app_.add_option("--bpf.max-vcpus", options_.max_vcpus,
+                  "Room for this many vCPUs, 4 KiB of memory each; those of VMs that ended within "
+                  "--vm.linger count too")
+      ->type_name("NUMBER")
+      ->check(CLI::Range(1U, 1U << 20U).description(""))
+      ->capture_default_str();
+  add_duration("--scrape.min-interval", scrape_min_interval_ms_, "1s",
+               "Scrapes closer together than this see the same counts");
+  add_duration("--vm.linger", vm_linger_ms_, "5m",
+               "How long to keep the counts of a VM that ended");
+  app_.add_option("--log.level", options_.log_level, "What to log: debug, info, warn or error")
+      ->type_name("LEVEL")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}).description(""))
+      ->capture_default_str();
+  app_.add_option("--log.format", options_.log_format, "How to log: logfmt or json")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"logfmt", "json"}).description(""))
+      ->capture_default_str();
+}
+
+void Flags::add_duration(const std::string& flag, std::uint64_t& milliseconds,
+                         const std::string& fallback, const std::string& help) {
+  static const std::map<std::string, std::uint64_t> units = {
+      {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
+  app_.add_option(flag, milliseconds, help)
+      ->type_name("DURATION")
+      ->transform(
+          CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED).description(""))
+      ->default_str(fallback);
+}
+
+Result<Options> Flags::options() const {
+  Options options = options_;
+  options.scrape_min_interval = std::chrono::milliseconds(scrape_min_interval_ms_);
+  options.vm_linger = std::chrono::milliseconds(vm_linger_ms_);
+  if (no_default_collectors_)
+    for (std::size_t i = 0; i < kEvents.size(); ++i)
+      options.collectors[i] = options.collectors[i] && collector_flags_[i]->count() > 0;
+  if (!options.other_events.empty() && !options.collectors[index_of(Event::exit)])
+    return Error{
+        "--collector.events needs --collector.exits: exits tell which vCPU a thread runs."};
+  return options;
+}
+
+}  // namespace kvmx

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/web/config.h"
+
+#include <openssl/ssl.h>
+#include <yaml-cpp/yaml.h>
+
+#include <functional>
+#include <set>
+
+namespace kvmx {
+namespace {
+
+/// Carries a sentence out of the parser below; yaml-cpp has exceptions of its own.
+struct Mistake {
+  std::string message;
+};
+
+[[noreturn]] void fail(const YAML::Mark& mark, const std::string& what) {
+  throw Mistake{"line " + std::to_string(mark.line + 1) + ", column " +
+                std::to_string(mark.column + 1) + ": " + what};
+}
+
+std::string scalar(const YAML::Node& node, const std::string& key) {
+  if (!node.IsScalar()) fail(node.Mark(), key + " is to be a text");
+  return node.Scalar();
+}
+
+bool boolean(const YAML::Node& node, const std::string& key) {
+  const std::string text = scalar(node, key);
+  if (text != "true" && text != "false") fail(node.Mark(), key + " is to be true or false");
+  return text == "true";
+}
+
+std::vector<std::string> texts(const YAML::Node& node, const std::string& key) {
+  if (!node.IsSequence()) fail(node.Mark(), key + " is to be a list");
+  std::vector<std::string> list;
+  for (const YAML::Node& element : node) list.push_back(scalar(element, key));
+  return list;
+}
+
+std::string join(const auto& names) {
+  std::string joined;
+  for (const auto& [name, ignored] : names) joined += (joined.empty() ? "" : ", ") + name;
+  return joined;
+}
+
+/// What to do with the value of each key that a mapping may have.
+using Keys = std::map<std::string, std::function<void(const YAML::Node&)>>;
+
+void each_pair(const YAML::Node& node, const std::string& where,
+               const std::function<void(const YAML::Node&, const YAML::Node&)>& take) {
+  if (node.IsNull()) return;
+  if (!node.IsMap()) fail(node.Mark(), where + " is to be a mapping of keys to values");
+  std::set<std::string> seen;
+  for (const auto& pair : node) {
+    const YAML::Node& key = pair.first;
+    if (!key.IsScalar()) fail(key.Mark(), where + " has a key that is not a text");
+    if (!seen.insert(key.Scalar()).second)
+      fail(key.Mark(), "\"" + key.Scalar() + "\" is there twice");
+    take(key, pair.second);
+  }
+}
+
+void parse_mapping(const YAML::Node& node, const std::string& where, const Keys& keys) {
+  each_pair(node, where, [&](const YAML::Node& key, const YAML::Node& value) {
+    const auto known = keys.find(key.Scalar());
+    if (known == keys.end())
+      fail(key.Mark(),
+           "\"" + key.Scalar() + "\" is not known in " + where + ", which has " + join(keys));
+    known->second(value);
+  });
+}
+
+/// The value for one of a set of names.
+template <typename T>
+T choice(const YAML::Node& node, const std::string& key, const std::map<std::string, T>& choices) {
+  const auto found = choices.find(scalar(node, key));
+  if (found == choices.end())
+    fail(node.Mark(), key + " cannot be \"" + node.Scalar() + "\": choose " + join(choices));
+  return found->second;
+}
+
+const std::map<std::string, int> kVersions = {{"TLS10", TLS1_VERSION},
+                                              {"TLS11", TLS1_1_VERSION},
+                                              {"TLS12", TLS1_2_VERSION},
+                                              {"TLS13", TLS1_3_VERSION}};
+
+const std::map<std::string, ClientAuth> kClientAuths = {
+    {"NoClientCert", ClientAuth::none},
+    {"RequestClientCert", ClientAuth::request},
+    {"RequireAnyClientCert", ClientAuth::require_any},
+    {"VerifyClientCertIfGiven", ClientAuth::verify_if_given},
+    {"RequireAndVerifyClientCert", ClientAuth::require_and_verify}};
+
+const std::map<std::string, std::string> kCurves = {
+    {"CurveP256", "P-256"}, {"CurveP384", "P-384"}, {"CurveP521", "P-521"}, {"X25519", "X25519"}};
+
+std::string cipher_suite(const YAML::Node& node) {
+  const std::string name = scalar(node, "cipher_suites");
+  if (OPENSSL_cipher_name(name.c_str()) == std::string_view("(NONE)"))
+    fail(node.Mark(), "OpenSSL knows no cipher suite \"" + name + "\"");
+  return name;
+}
+
+void check_tls(const TlsConfig& tls, const YAML::Mark& mark) {
+  if (!tls.certificate.given() || !tls.key.given())
+    fail(mark, "tls_server_config needs a certificate and its key: cert_file and key_file");
+  if (tls.min_version > tls.max_version) fail(mark, "min_version is above max_version");
+  const bool verifies = tls.client_auth == ClientAuth::verify_if_given ||
+                        tls.client_auth == ClientAuth::require_and_verify;
+  if (verifies && !tls.client_ca.given())
+    fail(mark, "to verify clients' certificates takes a client_ca_file");
+  if (tls.client_ca.given() && !verifies)
+    fail(mark,
+         "client_ca_file has no effect without client_auth_type: VerifyClientCertIfGiven or "
+         "RequireAndVerifyClientCert");
+  if (!tls.client_allowed_sans.empty() && tls.client_auth != ClientAuth::require_and_verify)
+    fail(mark, "client_allowed_sans takes client_auth_type: RequireAndVerifyClientCert");
+}
+
+TlsConfig parse_tls(const YAML::Node& node, const std::filesystem::path& directory) {
+  TlsConfig tls;
+  tls.min_version = TLS1_2_VERSION;
+  tls.max_version = TLS1_3_VERSION;
+  const auto file = [&](const std::string& key, Pem& pem) {
+    return [&directory, &pem, key](const YAML::Node& value) {
+      if (pem.given()) fail(value.Mark(), key + " is one too many: a file or a text, not both");
+      pem.file = directory / scalar(value, key);
+    };
+  };
+  const auto text = [](const std::string& key, Pem& pem) {
+    return [&pem, key](const YAML::Node& value) {
+      if (pem.given()) fail(value.Mark(), key + " is one too many: a file or a text, not both");
+      pem.text = scalar(value, key);
+    };
+  };
+  parse_mapping(
+      node, "tls_server_config",
+      {{"cert_file", file("cert_file", tls.certificate)},
+       {"cert", text("cert", tls.certificate)},
+       {"key_file", file("key_file", tls.key)},
+       {"key", text("key", tls.key)},
+       {"client_ca_file", file("client_ca_file", tls.client_ca)},
+       {"client_ca", text("client_ca", tls.client_ca)},
+       {"client_auth_type",
+        [&](const auto& v) { tls.client_auth = choice(v, "client_auth_type", kClientAuths); }},
+       {"client_allowed_sans",
+        [&](const auto& v) { tls.client_allowed_sans = texts(v, "client_allowed_sans"); }},
+       {"min_version",
+        [&](const auto& v) { tls.min_version = choice(v, "min_version", kVersions); }},
+       {"max_version",
+        [&](const auto& v) { tls.max_version = choice(v, "max_version", kVersions); }},
+       {"cipher_suites",
+        [&](const auto& v) {
+          static_cast<void>(texts(v, "cipher_suites"));
+          for (const YAML::Node& suite : v) tls.cipher_suites.push_back(cipher_suite(suite));
+        }},
+       {"curve_preferences",
+        [&](const auto& v) {
+          static_cast<void>(texts(v, "curve_preferences"));
+          for (const YAML::Node& curve : v)
+            tls.curves.push_back(choice(curve, "curve_preferences", kCurves));
+        }},
+       {"prefer_server_cipher_suites", [&](const auto& v) {
+          tls.prefer_server_cipher_suites = boolean(v, "prefer_server_cipher_suites");
+        }}});
+  check_tls(tls, node.Mark());
+  return tls;
+}
+
+/// The headers that exporter-toolkit allows to be set, and no others.
+Headers parse_headers(const YAML::Node& node) {
+  Headers headers;
+  Keys keys;
+  for (const std::string name : {"Content-Security-Policy", "Strict-Transport-Security",
+                                 "X-Content-Type-Options", "X-Frame-Options", "X-XSS-Protection"}) {
+    keys[name] = [&headers, name](const YAML::Node& value) {
+      const std::string text = scalar(value, name);
+      for (const char c : text)
+        if (static_cast<unsigned char>(c) < ' ' || c == '\x7f')
+          fail(value.Mark(), name + " has a control character");
+      headers.emplace_back(name, text);
+    };
+  }
+  parse_mapping(node, "headers", keys);
+  return headers;
+}
+
+/// $2b$10$ and 22 + 31 characters of salt and hash, as crypt(5) has it.
+bool is_bcrypt(std::string_view hash) {
+  if (hash.size() != 60 || hash[0] != '$' || hash[1] != '2' || hash[3] != '$' || hash[6] != '$')
+    return false;
+  const std::string_view variant = "aby";
+  if (variant.find(hash[2]) == std::string_view::npos) return false;
+  if (hash[4] < '0' || hash[4] > '3' || hash[5] < '0' || hash[5] > '9') return false;
+  const int cost = (hash[4] - '0') * 10 + (hash[5] - '0');
+  if (cost < 4 || cost > 31) return false;
+  return hash.substr(7).find_first_not_of(
+             "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") ==
+         std::string_view::npos;
+}
+
+std::map<std::string, std::string> parse_users(const YAML::Node& node) {
+  std::map<std::string, std::string> users;
+  each_pair(node, "basic_auth_users", [&](const YAML::Node& key, const YAML::Node& value) {
+    const std::string& name = key.Scalar();
+    if (name.empty() || name.find(':') != std::string::npos)
+      fail(key.Mark(), "a user's name is not empty and has no colon");
+    if (!is_bcrypt(scalar(value, "a user's password")))
+      fail(value.Mark(), "the password of " + name +
+                             " is to be a bcrypt hash, as \"htpasswd -nBC 10 NAME\" makes it");
+    users[name] = value.Scalar();
+  });
+  return users;
+}
+
+WebConfig parse(std::string_view yaml, const std::filesystem::path& directory) {
+  WebConfig config;
+  parse_mapping(
+      YAML::Load(std::string(yaml)), "a web configuration",
+      {{"tls_server_config",
+        [&](const YAML::Node& value) {
+          if (!value.IsNull()) config.tls = parse_tls(value, directory);
+        }},
+       {"http_server_config",
+        [&](const YAML::Node& value) {
+          parse_mapping(value, "http_server_config",
+                        {{"http2", [](const auto& v) { static_cast<void>(boolean(v, "http2")); }},
+                         {"headers", [&](const auto& v) { config.headers = parse_headers(v); }}});
+        }},
+       {"basic_auth_users", [&](const YAML::Node& value) { config.users = parse_users(value); }}});
+  return config;
+}
+
+}  // namespace
+
+Result<WebConfig> parse_web_config(std::string_view yaml, const std::filesystem::path& directory) {
+  try {
+    return parse(yaml, directory);
+  } catch (const Mistake& mistake) {
+    return Error{mistake.message};
+  } catch (const YAML::ParserException& error) {
+    return Error{"line " + std::to_string(error.mark.line + 1) + ", column " +
+                 std::to_string(error.mark.column + 1) + ": this is no YAML: " + error.msg};
+  } catch (const YAML::Exception& error) {
+    return Error{std::string("this is no YAML that can be read: ") + error.what()};
+  }
+}
+
+}  // namespace kvmx

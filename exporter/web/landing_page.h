@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "exporter/snapshot/snapshot.h"
+#include "exporter/snapshot/vm_rates.h"
+
+namespace kvmx {
+
+/// The landing page, HTML that needs no script: where the metrics are, which events are counted,
+/// and who is busy now.
+std::string landing_page(const Snapshot& snapshot, const std::vector<VmRate>& busiest,
+                         const std::string& telemetry_path);
+
+}  // namespace kvmx

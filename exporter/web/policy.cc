@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/web/policy.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "exporter/base/file.h"
+
+namespace kvmx {
+
+Result<std::unique_ptr<PolicyFile>> PolicyFile::open(std::string path) {
+  std::unique_ptr<PolicyFile> file(new PolicyFile(std::move(path)));
+  if (file->path_.empty()) return file;
+  Result<std::shared_ptr<const Policy>> policy = file->read();
+  if (!policy) return policy.error();
+  file->current_ = std::move(*policy);
+  return file;
+}
+
+std::shared_ptr<const Policy> PolicyFile::current() const {
+  const std::lock_guard lock(mutex_);
+  return current_;
+}
+
+Result<bool> PolicyFile::refresh(bool always) {
+  if (path_.empty()) return false;
+  const bool same = std::ranges::all_of(
+      stamps_, [](const Stamp& before) { return stamp(before.file) == before; });
+  if (same && !always) return false;
+  Result<std::shared_ptr<const Policy>> policy = read();
+  if (!policy) return policy.error();
+  if (!(*policy)->tls != !current()->tls)
+    return Error{path_ + ": TLS cannot be switched on or off while the exporter runs: restart it"};
+  const std::lock_guard lock(mutex_);
+  current_ = std::move(*policy);
+  return true;
+}
+
+Result<std::shared_ptr<const Policy>> PolicyFile::read() {
+  // Stamps before reading: what changes meanwhile is then read once more.
+  stamps_ = {stamp(path_)};
+  const Result<std::string> yaml = read_file(path_);
+  if (!yaml) return yaml.error();
+  Result<WebConfig> config = parse_web_config(*yaml, std::filesystem::path(path_).parent_path());
+  if (!config) return Error{path_ + ": " + config.error().message};
+  auto policy = std::make_shared<Policy>();
+  if (config->tls) {
+    for (const Pem* pem : {&config->tls->certificate, &config->tls->key, &config->tls->client_ca})
+      if (!pem->file.empty()) stamps_.push_back(stamp(pem->file));
+    Result<TlsContext> tls = make_tls_context(*config->tls);
+    if (!tls) return Error{path_ + ": " + tls.error().message};
+    policy->tls = std::move(*tls);
+  }
+  policy->headers = std::move(config->headers);
+  policy->auth = std::make_unique<BasicAuth>(config->users);
+  return std::shared_ptr<const Policy>(std::move(policy));
+}
+
+PolicyFile::Stamp PolicyFile::stamp(const std::filesystem::path& file) {
+  struct stat found {};
+  if (::stat(file.c_str(), &found) != 0) return {.file = file};
+  return {.file = file,
+          .modified_ns = found.st_mtim.tv_sec * 1'000'000'000LL + found.st_mtim.tv_nsec,
+          .size = found.st_size,
+          .inode = static_cast<std::int64_t>(found.st_ino)};
+}
+
+}  // namespace kvmx

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "exporter/base/result.h"
+#include "exporter/web/basic_auth.h"
+#include "exporter/web/config.h"
+#include "exporter/web/tls.h"
+
+namespace kvmx {
+
+/// A web configuration with all that it needs, ready to serve by.
+struct Policy {
+  Headers headers;
+  TlsContext tls;  ///< null: plain HTTP
+  std::unique_ptr<BasicAuth> auth =
+      std::make_unique<BasicAuth>(std::map<std::string, std::string>());
+};
+
+/// The policy in force: what --web.config.file and the files it names said last.
+class PolicyFile {
+ public:
+  /// `path` may be empty: plain HTTP for everyone.
+  static Result<std::unique_ptr<PolicyFile>> open(std::string path);
+
+  [[nodiscard]] std::shared_ptr<const Policy> current() const;
+
+  /// Reads the files again if one of them has changed since they were last read, or if `always`.
+  /// True if there is a new policy; on an error the one before stays in force.
+  Result<bool> refresh(bool always);
+
+ private:
+  /// What tells a file from what it was.
+  struct Stamp {
+    std::filesystem::path file;
+    std::int64_t modified_ns = 0, size = 0, inode = 0;
+    bool operator==(const Stamp&) const = default;
+  };
+
+  explicit PolicyFile(std::string path) : path_(std::move(path)) {}
+  Result<std::shared_ptr<const Policy>> read();
+  static Stamp stamp(const std::filesystem::path& file);
+
+  const std::string path_;
+  std::vector<Stamp> stamps_;  ///< of the files as they were last read, or tried
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Policy> current_ = std::make_shared<Policy>();
+};
+
+}  // namespace kvmx

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kvmx {
+
+/// The values of the parameter `name` in a query string such as
+/// "collect[]=exits&collect%5B%5D=msrs", percent-decoded.
+std::vector<std::string> query_values(std::string_view query, std::string_view name);
+
+}  // namespace kvmx

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "exporter/base/result.h"
+#include "exporter/web/config.h"
+
+struct ssl_ctx_st;
+
+namespace kvmx {
+
+struct TlsContextDeleter {
+  void operator()(ssl_ctx_st* context) const;
+};
+using TlsContext = std::unique_ptr<ssl_ctx_st, TlsContextDeleter>;
+
+/// Reads certificates and keys and makes what OpenSSL needs to serve with them. The error names the
+/// file and what is wrong with it.
+Result<TlsContext> make_tls_context(const TlsConfig& config);
+
+}  // namespace kvmx

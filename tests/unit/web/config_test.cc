@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/web/config.h"
+
+#include <gtest/gtest.h>
+#include <openssl/ssl.h>
+
+#include <string>
+
+namespace kvmx {
+namespace {
+
+const std::string kHash = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
+
+TEST(WebConfig, EverythingThatTheFormatHas) {
+  const Result<WebConfig> config = parse_web_config(R"(
+tls_server_config:
+  cert_file: tls.crt
+  key_file: /etc/tls.key
+  client_auth_type: RequireAndVerifyClientCert
+  client_ca_file: ca.crt
+  client_allowed_sans: [prometheus.example, 10.0.0.1]
+  min_version: TLS12
+  max_version: TLS13
+  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]
+  curve_preferences: [X25519, CurveP256]
+  prefer_server_cipher_suites: false
+http_server_config:
+  http2: false
+  headers:
+    X-Frame-Options: deny
+    Strict-Transport-Security: max-age=31536000
+basic_auth_users:
+  alice: )" + kHash + "\n",
+                                                    "/etc/kvm");
+  ASSERT_TRUE(config) << config.error().message;
+  ASSERT_TRUE(config->tls);
+  EXPECT_EQ(config->tls->certificate.file, "/etc/kvm/tls.crt");
+  EXPECT_EQ(config->tls->key.file, "/etc/tls.key");
+  EXPECT_EQ(config->tls->client_ca.file, "/etc/kvm/ca.crt");
+  EXPECT_EQ(config->tls->client_auth, ClientAuth::require_and_verify);
+  EXPECT_EQ(config->tls->client_allowed_sans,
+            (std::vector<std::string>{"prometheus.example", "10.0.0.1"}));
+  EXPECT_EQ(config->tls->min_version, TLS1_2_VERSION);
+  EXPECT_EQ(config->tls->max_version, TLS1_3_VERSION);
+  EXPECT_EQ(config->tls->curves, (std::vector<std::string>{"X25519", "P-256"}));
+  EXPECT_FALSE(config->tls->prefer_server_cipher_suites);
+  EXPECT_EQ(config->headers, (Headers{{"X-Frame-Options", "deny"},
+                                      {"Strict-Transport-Security", "max-age=31536000"}}));
+  EXPECT_EQ(config->users.at("alice"), kHash);
+}
+
+TEST(WebConfig, NothingAsksForNothing) {
+  for (const char* text : {"", "# nothing\n", "{}", "tls_server_config:\nbasic_auth_users:\n"}) {
+    const Result<WebConfig> config = parse_web_config(text, "");
+    ASSERT_TRUE(config) << text << config.error().message;
+    EXPECT_FALSE(config->tls);
+    EXPECT_TRUE(config->users.empty());
+  }
+}
+
+TEST(WebConfig, MistakesAreNamedWithTheirPlace) {
+  const struct {
+    std::string text;
+    const char* message;
+  } cases[] = {
+      {"basic_auth: {}", "line 1, column 1: \"basic_auth\" is not known in a web configuration"},
+      {"tls_server_config:\n  cert_file: a\n  keyfile: b\n",
+       "line 3, column 3: \"keyfile\" is not known in tls_server_config"},
+      {"tls_server_config:\n  cert_file: a\n", "needs a certificate and its key"},
+      {"tls_server_config: {cert_file: a, key_file: b, cert: c}", "one too many"},
+      {"tls_server_config: {cert_file: a, key_file: b, min_version: SSL3}",
+       "min_version cannot be \"SSL3\": choose TLS10, TLS11, TLS12, TLS13"},
+      {"tls_server_config: {cert_file: a, key_file: b, min_version: TLS13, max_version: TLS12}",
+       "min_version is above max_version"},
+      {"tls_server_config: {cert_file: a, key_file: b, client_auth_type: Always}",
+       "client_auth_type cannot be \"Always\""},
+      {"tls_server_config: {cert_file: a, key_file: b, client_ca_file: c}",
+       "has no effect without"},
+      {"tls_server_config: {cert_file: a, key_file: b, client_auth_type: VerifyClientCertIfGiven}",
+       "takes a client_ca_file"},
+      {"tls_server_config: {cert_file: a, key_file: b, cipher_suites: [NULL_MD5]}",
+       "OpenSSL knows no cipher suite \"NULL_MD5\""},
+      {"tls_server_config: {cert_file: a, key_file: b, cipher_suites: x}", "is to be a list"},
+      {"tls_server_config: {cert_file: a, key_file: b, curve_preferences: [P-256]}",
+       "curve_preferences cannot be \"P-256\""},
+      {"tls_server_config: {cert_file: [a], key_file: b}", "cert_file is to be a text"},
+      {"http_server_config: {http2: maybe}", "http2 is to be true or false"},
+      {"http_server_config: {headers: {Server: x}}", "\"Server\" is not known in headers"},
+      {"http_server_config: {headers: {X-Frame-Options: \"a\\r\\nb: c\"}}", "control character"},
+      {"basic_auth_users: {alice: secret}", "the password of alice is to be a bcrypt hash"},
+      {"basic_auth_users: {alice: " + kHash + "0}", "bcrypt hash"},
+      {"basic_auth_users: {alice: " + kHash + ", alice: " + kHash + "}",
+       "\"alice\" is there twice"},
+      {"basic_auth_users: {\"a:b\": " + kHash + "}", "has no colon"},
+      {"basic_auth_users: [alice]", "is to be a mapping"},
+      {"a: [", "this is no YAML"},
+      {"rate_limit: {}", "\"rate_limit\" is not known"},
+  };
+  for (const auto& each : cases) {
+    const Result<WebConfig> config = parse_web_config(each.text, "");
+    ASSERT_FALSE(config) << each.text;
+    EXPECT_NE(config.error().message.find(each.message), std::string::npos)
+        << each.text << "\n"
+        << config.error().message;
+    EXPECT_TRUE(config.error().message.starts_with("line ")) << config.error().message;
+  }
+}
+
+}  // namespace
+}  // namespace kvmx

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/web/query.h"
+
+#include <gtest/gtest.h>
+
+#include "exporter/web/scraper.h"
+
+namespace kvmx {
+namespace {
+
+using Values = std::vector<std::string>;
+
+TEST(Query, ValuesOfAParameter) {
+  EXPECT_EQ(query_values("", "a"), Values{});
+  EXPECT_EQ(query_values("a=1&b=2&a=3", "a"), (Values{"1", "3"}));
+  EXPECT_EQ(query_values("collect[]=exits&collect%5B%5D=msrs", "collect[]"),
+            (Values{"exits", "msrs"}));
+  EXPECT_EQ(query_values("a=x+y%20z%2", "a"), Values{"x y z%2"});
+  EXPECT_EQ(query_values("a&a=&=a&&aa=1&a==", "a"), (Values{"", "", "="}));
+  EXPECT_EQ(query_values("a=%", "a"), Values{"%"});
+  EXPECT_EQ(query_values("a=%zz%4", "a"), Values{"%zz%4"});
+}
+
+TEST(Query, CollectorsAreChosenByName) {
+  const CollectorSet all = CollectorSet().set();
+  const CollectorSet exits = *collector_named("exits");
+  const CollectorSet msrs = *collector_named("msrs");
+  EXPECT_EQ(*chosen_collectors("", all), all);
+  EXPECT_EQ(*chosen_collectors("other=1", exits), exits);
+  EXPECT_EQ(*chosen_collectors("collect[]=msrs&collect[]=exits", all), exits | msrs);
+}
+
+TEST(Query, UnknownAndDisabledCollectorsAreRefusedWithTheList) {
+  const CollectorSet enabled = *collector_named("exits") | *collector_named("halts");
+  const auto unknown = chosen_collectors("collect[]=cpu", enabled);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().message, "unknown collector in collect[]; there are exits, halts");
+  const auto disabled = chosen_collectors("collect[]=exits&collect[]=msrs", enabled);
+  ASSERT_FALSE(disabled);
+  EXPECT_EQ(disabled.error().message, "disabled collector in collect[]; there are exits, halts");
+}
+
+}  // namespace
+}  // namespace kvmx
