@@ -4,13 +4,13 @@
 
 # To build the exporter.
 BUILD_PACKAGES=(
-  bpftool ca-certificates clang cmake dpkg-dev g++ git libbpf-dev libcli11-dev libelf-dev
+  bpftool ca-certificates clang cmake dpkg-dev g++ git libbpf-dev libcli11-dev libelf-dev libre2-dev
   libspdlog-dev libssl-dev libyaml-cpp-dev llvm ninja-build pkg-config prometheus-cpp-dev zlib1g-dev
 )
 # To run the tests, besides.
 TEST_PACKAGES=(
   busybox-static clang-format curl libclang-rt-14-dev libgtest-dev prometheus
-  prometheus-alertmanager python3 python3-yaml shellcheck util-linux
+  prometheus-alertmanager python3 python3-prometheus-client python3-yaml shellcheck util-linux
 )
 
 # install_packages PACKAGE...: installs those that are missing; quick if none is.

@@ -73,10 +73,11 @@ void Exporter::refresh() {
     fresh->slots.free = config_.max_vcpus;
   }
   vms_.identify(fresh->vms);
-  for (const VmCounts& vm : fresh->vms) {
+  for (VmCounts& vm : fresh->vms) {
     const auto slots = static_cast<std::uint32_t>(vm.slots.size());
     fresh->slots.free -= slots;
     (vm.gone ? fresh->slots.lingering : fresh->slots.used) += slots;
+    vm.excluded = !config_.vm_filter.shows(vm.label);
   }
   if (fresh->losses[KVMX_LOST_TABLE_FULL] != 0 && !std::exchange(full_logged_, true))
     spdlog::warn("no room for more vCPUs: events of new ones are lost. Raise --bpf.max-vcpus={}",

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "exporter/base/result.h"
+#include "exporter/identity/vm_filter.h"
 #include "exporter/identity/vm_table.h"
 #include "exporter/kernel/probes.h"
 #include "exporter/snapshot/slot_reader.h"
@@ -24,6 +25,7 @@ struct ExporterConfig {
   std::uint32_t max_vcpus = 0;
   std::chrono::milliseconds min_interval{};  ///< a snapshot is not taken anew before this
   std::chrono::milliseconds linger{};        ///< how long counts outlive their VM
+  VmFilter vm_filter{};
 };
 
 /// Ties kernel, identity and snapshot together. Safe to use from several threads.

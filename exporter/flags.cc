@@ -5,6 +5,7 @@
 #include <CLI/Formatter.hpp>
 #include <map>
 #include <memory>
+#include <tuple>
 #include <utility>
 
 namespace kvmx {
@@ -50,6 +51,7 @@ Flags::Flags(std::function<std::string()> version)
                         "Print versions and what this kernel offers, and end");
   add_web();
   add_collectors();
+  add_series();
   add_others();
 }
 
@@ -99,6 +101,25 @@ void Flags::add_collectors() {
       ->group(kGroup);
 }
 
+void Flags::add_series() {
+  constexpr const char* kGroup = "What to show";
+  app_.add_option("--metrics.per-vcpu", per_vcpu_,
+                  "Which metrics have a label vcpu; the others are sums over the VM. counts: those "
+                  "that count exits, MSR accesses, timers and halts; all: times and returns to the "
+                  "VMM too; none")
+      ->type_name("WHICH")
+      ->group(kGroup)
+      ->check(CLI::IsMember({"counts", "all", "none"}).description(""))
+      ->capture_default_str();
+  app_.add_option("--vm.include", vm_include_,
+                  "Show only VMs whose label vm matches this regular expression (RE2) as a whole")
+      ->type_name("REGEX")
+      ->group(kGroup);
+  app_.add_option("--vm.exclude", vm_exclude_, "Show no VM whose label vm matches this one")
+      ->type_name("REGEX")
+      ->group(kGroup);
+}
+
 void Flags::add_others() {
   app_.add_option("--bpf.max-vcpus", options_.max_vcpus,
                   "Room for this many vCPUs, 4 KiB of memory each; those of VMs that ended within "
@@ -141,6 +162,17 @@ Result<Options> Flags::options() const {
   if (!options.other_events.empty() && !options.collectors[index_of(Event::exit)])
     return Error{
         "--collector.events needs --collector.exits: exits tell which vCPU a thread runs."};
+  options.per_vcpu = per_vcpu_ == "all"    ? PerVcpu::all
+                     : per_vcpu_ == "none" ? PerVcpu::none
+                                           : PerVcpu::counts;
+  for (const auto& [flag, text, into] :
+       {std::tuple("--vm.include", &vm_include_, &options.vm_filter.include),
+        std::tuple("--vm.exclude", &vm_exclude_, &options.vm_filter.exclude)}) {
+    if (text->empty()) continue;
+    Result<Pattern> pattern = Pattern::compile(*text);
+    if (!pattern) return Error{std::string(flag) + ": " + pattern.error().message};
+    *into = std::move(*pattern);
+  }
   return options;
 }
 

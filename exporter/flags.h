@@ -29,6 +29,7 @@ class Flags {
  private:
   void add_web();
   void add_collectors();
+  void add_series();
   void add_others();
   void add_duration(const std::string& flag, std::uint64_t& milliseconds,
                     const std::string& fallback, const std::string& help);
@@ -36,6 +37,9 @@ class Flags {
   Options options_;
   std::uint64_t scrape_min_interval_ms_;
   std::uint64_t vm_linger_ms_;
+  std::string per_vcpu_ = "counts";
+  std::string vm_include_;
+  std::string vm_exclude_;
   bool no_default_collectors_ = false;
   CLI::App app_;
   std::array<const CLI::Option*, kEvents.size()> collector_flags_{};

@@ -131,9 +131,9 @@ int main(int argc, char** argv) {
         "this is not the host's pid namespace: VMs cannot be told by name, and all of them look "
         "ended. Run with the host's (hostPID: true, docker run --pid=host)");
   Exporter exporter({options.collectors, options.other_events, options.max_vcpus,
-                     options.scrape_min_interval, options.vm_linger});
+                     options.scrape_min_interval, options.vm_linger, options.vm_filter});
   Scraper scraper([&exporter] { return exporter.snapshot(); }, options.max_requests,
-                  enabled_collectors(options));
+                  {.collectors = enabled_collectors(options), .per_vcpu = options.per_vcpu});
   VmRates rates;
   auto policy = kvmx::PolicyFile::open(options.web_config_file);
   if (!policy) return fail(policy.error());

@@ -8,7 +8,9 @@
 #include <variant>
 #include <vector>
 
+#include "exporter/identity/vm_filter.h"
 #include "exporter/kernel/events.h"
+#include "exporter/metrics/rows.h"
 
 namespace kvmx {
 
@@ -20,6 +22,8 @@ struct Options {
   std::uint32_t max_vcpus = 4096;
   std::chrono::milliseconds scrape_min_interval{1000};
   std::chrono::milliseconds vm_linger{300'000};
+  VmFilter vm_filter;
+  PerVcpu per_vcpu = PerVcpu::counts;
   std::string log_level = "info";
   std::string log_format = "logfmt";
   std::array<bool, kEvents.size()> collectors = WantedEvents().collectors;

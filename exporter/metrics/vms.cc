@@ -27,7 +27,7 @@ void add_identity(Labels& labels, const VmCounts& vm) {
 template <typename Write>
 void for_each_vm(const Snapshot& snapshot, Write write) {
   Labels labels;
-  for (const VmCounts& vm : snapshot.vms) {
+  for (const VmCounts& vm : shown_vms(snapshot)) {
     const Labels::Mark mark(labels);
     labels.add("vm", vm.label);
     write(vm, labels);

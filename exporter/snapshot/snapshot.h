@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <vector>
 
@@ -90,7 +91,8 @@ struct VmCounts {
   std::vector<std::uint32_t> slots;            ///< indices of the slots that these counts come from
   std::string label;                           ///< what the label `vm` says; unique on the host
   VmIdentity identity;
-  bool gone = false;  ///< its process has ended; kept for --vm.linger
+  bool gone = false;      ///< its process has ended; kept for --vm.linger
+  bool excluded = false;  ///< by --vm.include or --vm.exclude: shown nowhere
 };
 
 struct SlotCounts {
@@ -109,5 +111,10 @@ struct Snapshot {
   SlotCounts slots;
   std::uint64_t boot_time_ns = 0;  ///< since the epoch
 };
+
+/// The VMs that users shall see.
+inline auto shown_vms(const Snapshot& snapshot) {
+  return snapshot.vms | std::views::filter([](const VmCounts& vm) { return !vm.excluded; });
+}
 
 }  // namespace kvmx

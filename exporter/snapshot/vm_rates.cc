@@ -23,7 +23,7 @@ bool programs_a_timer(const MsrCount& msr) {
 
 void VmRates::record(const Snapshot& snapshot, Clock::time_point now) {
   Sample sample{.time = now, .vms = {}};
-  for (const VmCounts& vm : snapshot.vms)
+  for (const VmCounts& vm : shown_vms(snapshot))
     if (!vm.gone) sample.vms.emplace(vm.key, totals(vm));
   const std::lock_guard lock(mutex_);
   samples_.push_back(std::move(sample));

@@ -55,7 +55,7 @@ Response Scraper::scrape(const Request& request) {
             .body = "limit of concurrent scrapes reached (--web.max-requests=" +
                     std::to_string(max_at_once_) + "), try again later\n",
             .headers = {{"Retry-After", "1"}}};
-  const Result<CollectorSet> collectors = chosen_collectors(request.query, enabled_);
+  const Result<CollectorSet> collectors = chosen_collectors(request.query, page_.collectors);
   if (!collectors) return {.status = 400, .body = collectors.error().message + "\n"};
   const std::optional<Format> format = choose_format(request.accept);
   if (!format)
@@ -64,7 +64,9 @@ Response Scraper::scrape(const Request& request) {
                     std::string(content_type(Format::text)) + " and " +
                     std::string(content_type(Format::openmetrics)) + "\n",
             .headers = {{"Vary", "Accept"}}};
-  const RenderOptions options{*format, *collectors};
+  RenderOptions options = page_;
+  options.format = *format;
+  options.collectors = *collectors;
   return {.content_type = std::string(content_type(*format)),
           .write_body = [this, options, leave](const Sink& sink) { write(options, sink); },
           .headers = {{"Vary", "Accept"}}};

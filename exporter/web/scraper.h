@@ -23,10 +23,10 @@ class Scraper {
  public:
   using Snapshots = std::function<std::shared_ptr<const Snapshot>()>;
 
-  /// At most `max_at_once` scrapes are answered at once; 0: any number. Only `enabled` collectors
-  /// have something to show.
-  Scraper(Snapshots snapshots, std::size_t max_at_once, const CollectorSet& enabled)
-      : snapshots_(std::move(snapshots)), max_at_once_(max_at_once), enabled_(enabled) {}
+  /// At most `max_at_once` scrapes are answered at once; 0: any number. `page`: what a page has if
+  /// a request does not ask for less, or for another format.
+  Scraper(Snapshots snapshots, std::size_t max_at_once, const RenderOptions& page)
+      : snapshots_(std::move(snapshots)), max_at_once_(max_at_once), page_(page) {}
 
   Response scrape(const Request& request);
 
@@ -38,7 +38,7 @@ class Scraper {
 
   const Snapshots snapshots_;
   const std::size_t max_at_once_;
-  const CollectorSet enabled_;
+  const RenderOptions page_;
   std::atomic<std::size_t> at_once_ = 0;
   std::mutex mutex_;
   SelfStats last_;

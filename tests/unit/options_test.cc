@@ -21,13 +21,20 @@ TEST(CommandLine, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(options.scrape_min_interval, std::chrono::seconds(1));
   EXPECT_EQ(options.vm_linger, std::chrono::minutes(5));
   EXPECT_EQ(options.log_level, "info");
+  EXPECT_EQ(options.per_vcpu, PerVcpu::counts);
+  EXPECT_TRUE(options.vm_filter.shows("any"));
 }
 
 TEST(CommandLine, EveryFlagIsTaken) {
   const auto options = std::get<Options>(
       parse({"--web.listen-address=127.0.0.1:1", "--web.listen-address", "[::1]:2",
              "--web.telemetry-path=/m", "--bpf.max-vcpus=64", "--scrape.min-interval=250ms",
-             "--vm.linger", "2h", "--log.level=debug"}));
+             "--vm.linger", "2h", "--log.level=debug", "--metrics.per-vcpu=all",
+             "--vm.include=web.*", "--vm.exclude=.*-ci"}));
+  EXPECT_EQ(options.per_vcpu, PerVcpu::all);
+  EXPECT_TRUE(options.vm_filter.shows("web-1"));
+  EXPECT_FALSE(options.vm_filter.shows("web-1-ci"));
+  EXPECT_FALSE(options.vm_filter.shows("db"));
   EXPECT_EQ(options.listen_addresses, (std::vector<std::string>{"127.0.0.1:1", "[::1]:2"}));
   EXPECT_EQ(options.telemetry_path, "/m");
   EXPECT_EQ(options.max_vcpus, 64U);
@@ -56,6 +63,10 @@ TEST(CommandLine, MistakesEndWithTwo) {
       {"--vm.linger=5 parsecs"},
       {"--scrape.min-interval="},
       {"--web.listen-address"},
+      {"--metrics.per-vcpu=some"},
+      {"--metrics.per-vcpu=1"},
+      {"--vm.include=web["},
+      {"--vm.exclude=(?!web)"},
   };
   for (const auto& words : mistakes) {
     const auto parsed = parse(words);

@@ -222,6 +222,16 @@ TEST(PerVcpuTest, ADefaultPageOfABigHostHasFewerThan36000Series) {
   EXPECT_EQ(series(PerVcpu::none), 100U * (19 + 8 + 2 + 1 + 19 + 18 + 3) + 1);
 }
 
+TEST(ExcludedVm, HasNoSeriesAtAll) {
+  Snapshot snapshot = sample();
+  const std::size_t of_both = render_metrics(snapshot, {}).series;
+  snapshot.vms[1].excluded = true;
+  const MetricsPage page = render_metrics(snapshot, {});
+  EXPECT_EQ(page.text.find("web-1"), std::string::npos);
+  EXPECT_LT(page.series, of_both);
+  EXPECT_NE(page.text.find(R"(vm="a\"},x{\\")"), std::string::npos);
+}
+
 TEST(PageWithoutVms, StillTellsOfHostAndExporter) {
   Snapshot snapshot;
   snapshot.probes = {{"kvm_exit", false, std::nullopt}};

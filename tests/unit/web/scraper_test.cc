@@ -29,7 +29,7 @@ Request scrape(const std::string& accept, const std::string& query = "") {
   return request;
 }
 
-const CollectorSet kAll = CollectorSet().set();
+const RenderOptions kAll;
 
 TEST(Scraper, AnswersInTheFormatAskedFor) {
   Scraper scraper(snapshot, 1, kAll);
