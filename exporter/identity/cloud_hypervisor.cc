@@ -3,7 +3,7 @@
 // known by what its manager calls the files it gives to it:
 //   libvirt  --api-socket fd=N --event-monitor path=.../NAME-event-monitor-fifo
 //            (older: --api-socket .../NAME-socket)
-//   Kata     --api-socket /run/vc/vm/SANDBOX/clh-api.sock
+//   Kata     --api-socket /run/vc/vm/SANDBOX/clh-api.sock, or /run/kata/SANDBOX/ch-api.sock
 //   by hand  --api-socket /run/NAME.sock, or path=/run/NAME.sock
 #include <algorithm>
 #include <iterator>
@@ -25,6 +25,8 @@ constexpr std::string_view kGeneric[] = {
     "clh-api",
     "cloud-hypervisor",
     "cloud-hypervisor-api",
+    "home",
+    "root",
     "run",
     "shm",
     "sock",

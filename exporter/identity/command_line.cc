@@ -20,6 +20,7 @@ constexpr Vmm kVmms[] = {
     {runs_cloud_hypervisor, identify_cloud_hypervisor},
     {runs_crosvm, identify_crosvm},
     {runs_kvmtool, identify_kvmtool},
+    {runs_dragonball, identify_dragonball},
 };
 
 std::vector<std::string_view> split_words(std::string_view cmdline) {
@@ -53,9 +54,9 @@ std::optional<VmIdentity> identify(std::string_view cmdline) {
   for (const Vmm& vmm : kVmms) {
     if (vmm.runs(program)) return fit_for_labels(vmm.identify(args));
   }
-  if (auto identity = identify_qemu_alike(program, args)) {
-    return fit_for_labels(*std::move(identity));
-  }
+  auto alike = identify_qemu_alike(program, args);
+  if (!alike) alike = identify_firecracker_alike(args);
+  if (alike) return fit_for_labels(*std::move(alike));
   return std::nullopt;
 }
 

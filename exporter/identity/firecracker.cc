@@ -3,9 +3,18 @@
 // src/utils/src/arg_parser.rs of Firecracker 1.x: "--id VALUE"; no value can begin with "--", so a
 // word "--id" is always the option; what follows "--" is for others. "--id=VALUE" is not
 // Firecracker's, but wrappers use it and it can mean nothing else.
+#include <algorithm>
+#include <utility>
+
 #include "exporter/identity/vmms.h"
 
 namespace kvmx {
+namespace {
+
+/// Firecracker's own option; its jailer gives it, and nobody else has one of that name.
+constexpr std::string_view kJailed = "--start-time-us";
+
+}  // namespace
 
 bool runs_firecracker(std::string_view program) {
   // Release binaries, and so jails, are called firecracker-v1.7.0-x86_64.
@@ -20,6 +29,12 @@ VmIdentity identify_firecracker(Words args) {
     if (args[i].starts_with("--id=")) identity.id = args[i].substr(5);
   }
   return identity;
+}
+
+std::optional<VmIdentity> identify_firecracker_alike(Words args) {
+  const bool jailed = std::ranges::find(args, kJailed) != args.end();
+  VmIdentity identity = identify_firecracker(args);
+  return jailed && !identity.id.empty() ? std::optional(std::move(identity)) : std::nullopt;
 }
 
 }  // namespace kvmx

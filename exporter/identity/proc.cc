@@ -19,6 +19,10 @@ std::optional<std::string> Proc::read_cmdline(std::uint32_t pid) const {
   return read(pid, "cmdline", std::size_t{1} << 20);
 }
 
+std::optional<std::string> Proc::read_cgroup(std::uint32_t pid) const {
+  return read(pid, "cgroup", std::size_t{64} << 10);
+}
+
 std::optional<std::string> Proc::read_comm(std::uint32_t pid) const {
   std::optional<std::string> comm = read(pid, "comm", 4096);
   if (comm && comm->ends_with('\n')) comm->pop_back();

@@ -20,6 +20,9 @@ class Proc {
   /// The command line as identify() takes it, its first MiB. Empty for a zombie.
   [[nodiscard]] std::optional<std::string> read_cmdline(std::uint32_t pid) const;
 
+  /// The control groups as parse_cgroup() takes them.
+  [[nodiscard]] std::optional<std::string> read_cgroup(std::uint32_t pid) const;
+
   /// The name of the process, of at most 15 bytes, as they are (see label_value()).
   [[nodiscard]] std::optional<std::string> read_comm(std::uint32_t pid) const;
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // QEMU, however it was started: by hand, libvirt (and what stands on it: OpenStack, oVirt,
 // KubeVirt), Proxmox VE, Kata. Checked against system/vl.c of QEMU 7.2 and 10.2.
-#include <algorithm>
+#include <cstddef>
 #include <string>
 
+#include "exporter/identity/kubernetes.h"
 #include "exporter/identity/qemu_options.h"
 #include "exporter/identity/uuid.h"
 #include "exporter/identity/vmms.h"
@@ -21,6 +22,7 @@ struct QemuArguments {
   bool has_uuid = false;
   bool by_libvirt = false;
   bool by_kubevirt = false;
+  std::string_view kata_sandbox;
 };
 
 void read_name(std::string_view value, QemuArguments& read) {
@@ -63,6 +65,19 @@ void read_option(std::string_view option, std::string_view value, QemuArguments&
   }
 }
 
+/// KubeVirt and Kata keep what they give to QEMU (sockets, disks, libvirt's own state) in
+/// directories of theirs.
+void read_path(std::string_view value, QemuArguments& read) {
+  if (value.find("/run/kubevirt") != value.npos) read.by_kubevirt = true;
+  for (const std::string_view directory : {"/run/vc/vm/", "/run/kata/"}) {
+    const std::size_t at = value.find(directory);
+    if (at == value.npos) continue;
+    value.remove_prefix(at + directory.size());
+    read.kata_sandbox = value.substr(0, value.find('/'));
+    return;
+  }
+}
+
 /// QEMU's own walk over its words (lookup_opt in system/vl.c): "--x" is "-x"; an option that takes
 /// an argument takes the next word even if that begins with '-'; a word without '-' is a disk.
 QemuArguments read_words(Words args) {
@@ -74,20 +89,10 @@ QemuArguments read_words(Words args) {
     if (is_qemu_flag(word)) continue;
     if (++i == args.size()) break;
     read_option(word, args[i], read);
-    // Where KubeVirt keeps what it gives to QEMU: sockets, disks, and libvirt's own state. The
-    // guest's owner may write anything in these two.
-    const bool free_text = word == "append" || word == "name";
-    if (!free_text && args[i].find("/run/kubevirt") != args[i].npos) read.by_kubevirt = true;
+    // The guest's owner may write anything in these two.
+    if (word != "append" && word != "name") read_path(args[i], read);
   }
   return read;
-}
-
-/// RFC 1123, which binds the names of Kubernetes: letters, digits, '-' and, in all but namespaces,
-/// '.'. None of them can contain the '_' that KubeVirt joins them with.
-bool is_kube_name(std::string_view name, bool dots) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [dots](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || (dots && c == '.');
-  });
 }
 
 VmIdentity to_identity(QemuArguments read, std::string_view vmm) {
@@ -98,12 +103,15 @@ VmIdentity to_identity(QemuArguments read, std::string_view vmm) {
   identity.id = std::move(read.id);
   if (read.by_libvirt) identity.domain = identity.name;
   // An underscore alone proves nothing (many call a VM "web_1"), hence the second witness.
-  if (const std::size_t at = identity.name.find('_'); read.by_kubevirt && at != std::string::npos) {
-    const std::string_view name = identity.name;
-    if (is_kube_name(name.substr(0, at), false) && is_kube_name(name.substr(at + 1), true)) {
-      identity.kube_namespace = name.substr(0, at);
-      identity.kube_name = name.substr(at + 1);
-    }
+  const auto kube_name = read.by_kubevirt ? parse_kube_name(identity.name) : std::nullopt;
+  if (kube_name) {
+    identity.kube_namespace = kube_name->kube_namespace;
+    identity.kube_name = kube_name->name;
+  }
+  // Kata makes a name of the id, which is the pod sandbox's; nobody chose it.
+  if (!read.kata_sandbox.empty() && identity.name == "sandbox-" + std::string(read.kata_sandbox)) {
+    identity.id = read.kata_sandbox;
+    identity.name.clear();
   }
   return identity;
 }

@@ -5,22 +5,27 @@
 
 namespace kvmx {
 
-/// Who a VM is, as far as the command line of its process tells. Every field may be empty. As made
-/// by identify(), each is fit to be a label value: valid UTF-8 without control characters, at most
-/// kMaxLabelBytes long.
+/// Who a VM is. Every field may be empty. Each is fit to be a label value: valid UTF-8 without
+/// control characters, at most kMaxLabelBytes long.
 struct VmIdentity {
   std::string name;            ///< what the VMM was told to call it: QEMU's -name, --name, ...
+  std::string display_name;    ///< what its owner calls it: OpenStack's name, libvirt's title
   std::string uuid;            ///< canonical form, lower case
   std::string vmm;             ///< "qemu", "firecracker", ...; never empty from identify()
-  std::string id;              ///< Proxmox' VM number, Firecracker's --id, ...
+  std::string id;              ///< Proxmox' VM number, Firecracker's --id, Kata's sandbox, ...
   std::string domain;          ///< libvirt's domain name, if libvirt started the process
-  std::string kube_namespace;  ///< KubeVirt: namespace and name of the VirtualMachineInstance
-  std::string kube_name;
+  std::string kube_namespace;  ///< of its pod, which for KubeVirt is that of kube_name
+  std::string kube_name;       ///< KubeVirt's VirtualMachineInstance
+  std::string pod;             ///< name of the pod; where that is not told its UID
 
   bool operator==(const VmIdentity&) const = default;
 
-  /// What to call the VM in the `vm` label: its name, else its id; may be empty.
-  [[nodiscard]] const std::string& title() const { return name.empty() ? id : name; }
+  /// What to call the VM in the `vm` label; may be empty. A VM without a name, such as one of
+  /// Kata's, is called after its pod, as KubeVirt would do it.
+  [[nodiscard]] std::string title() const {
+    if (!name.empty()) return name;
+    return kube_namespace.empty() ? id : kube_namespace + "_" + pod;
+  }
 };
 
 }  // namespace kvmx

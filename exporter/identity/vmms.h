@@ -25,6 +25,10 @@ std::optional<VmIdentity> identify_qemu_alike(std::string_view program, Words ar
 bool runs_firecracker(std::string_view program);
 VmIdentity identify_firecracker(Words args);
 
+/// Firecracker in a jail, where it is called what its jailer's --exec-file is: nothing unless it is
+/// given what the jailer gives.
+std::optional<VmIdentity> identify_firecracker_alike(Words args);
+
 bool runs_cloud_hypervisor(std::string_view program);
 VmIdentity identify_cloud_hypervisor(Words args);
 
@@ -33,5 +37,8 @@ VmIdentity identify_crosvm(Words args);
 
 bool runs_kvmtool(std::string_view program);
 VmIdentity identify_kvmtool(Words args);
+
+bool runs_dragonball(std::string_view program);
+VmIdentity identify_dragonball(Words args);
 
 }  // namespace kvmx

@@ -11,16 +11,21 @@ constexpr Family kVcpus = {"kvm_vm_vcpus", MetricType::gauge, "vCPUs of the VM s
 constexpr Family kStart = {"kvm_vm_start_time_seconds", MetricType::gauge,
                            "Start of the VM's process, in seconds since the epoch."};
 
+/// What people call the VM: KubeVirt's VirtualMachineInstance, OpenStack's or libvirt's title, else
+/// what its VMM calls it.
+const std::string& name_of(const VmIdentity& identity) {
+  if (!identity.kube_name.empty()) return identity.kube_name;
+  return identity.display_name.empty() ? identity.name : identity.display_name;
+}
+
 void add_identity(Labels& labels, const VmCounts& vm) {
-  // KubeVirt calls a VM <namespace>_<name>; the two are told apart here.
-  const VmIdentity& identity = vm.identity;
-  labels.add("name", identity.kube_name.empty() ? identity.name : identity.kube_name);
+  labels.add("name", name_of(vm.identity));
   labels.add("uuid", vm.identity.uuid);
   labels.add("domain", vm.identity.domain);
   labels.add("vmm", vm.identity.vmm);
   labels.add("pid", vm.key.tgid);
   labels.add("namespace", vm.identity.kube_namespace);
-  labels.add("pod", std::string_view());
+  labels.add("pod", vm.identity.pod);
   labels.add("id", vm.identity.id);
 }
 

@@ -28,7 +28,7 @@ def parse_labels(text):
 def parse_metrics(text):
     """[Sample]; raises on a malformed line or a series that is there twice."""
     samples, seen = [], set()
-    for line in text.splitlines():
+    for line in text.split("\n"):  # names may hold what splitlines() takes for the end of one
         if not line or line.startswith("#"):
             continue
         found = LINE.match(line)

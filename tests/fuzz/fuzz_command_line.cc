@@ -10,8 +10,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto identity = kvmx::identify({reinterpret_cast<const char*>(data), size});
   if (!identity) return 0;
   kvmx::require(!identity->vmm.empty(), "a VMM has a name");
-  for (const std::string& field : {identity->name, identity->uuid, identity->vmm, identity->id,
-                                   identity->domain, identity->kube_namespace, identity->kube_name})
+  for (const std::string& field :
+       {identity->name, identity->uuid, identity->vmm, identity->id, identity->domain,
+        identity->kube_namespace, identity->kube_name, identity->title()})
     kvmx::require_label_value(field);
   kvmx::require(identity->uuid.empty() || identity->uuid.size() == 36, "a UUID is canonical");
   return 0;

@@ -123,10 +123,26 @@ TEST(Identify, NamesThatKubernetesForbidsAreNotSplit) {
 }
 
 TEST(Identify, KataQemu) {
-  EXPECT_EQ(
-      identify_line("/opt/kata/bin/qemu-system-x86_64 -name sandbox-0c52d31e,debug-threads=on "
-                    "-uuid 1b4e28ba-2fa1-11d2-883f-0016d3cca427 -machine q35,accel=kvm"),
-      qemu("sandbox-0c52d31e", kUuid));
+  VmIdentity expected = qemu("", kUuid);
+  expected.id = "0c52d31e";
+  for (const std::string_view path :
+       {"-pidfile /run/vc/vm/0c52d31e/pid", "-chardev socket,id=c,path=/run/vc/vm/0c52d31e/c.sock",
+        "-qmp unix:/run/kata/0c52d31e/root/qmp.sock,server=on",
+        "-pidfile /run/user/7/run/vc/vm/0c52d31e/pid"}) {
+    EXPECT_EQ(
+        identify_line("/opt/kata/bin/qemu-system-x86_64 -name sandbox-0c52d31e,debug-threads=on "
+                      "-uuid 1b4e28ba-2fa1-11d2-883f-0016d3cca427 " +
+                      std::string(path)),
+        expected)
+        << path;
+  }
+}
+
+TEST(Identify, ANameLikeKatasIsANameWithoutKatasDirectory) {
+  EXPECT_EQ(identify_line("qemu-kvm -name sandbox-1"), qemu("sandbox-1"));
+  EXPECT_EQ(identify_line("qemu-kvm -name sandbox-1 -pidfile /run/vc/vm/2/pid"), qemu("sandbox-1"));
+  EXPECT_EQ(identify_line("qemu-kvm -name sandbox-1 -append /run/vc/vm/1/pid"), qemu("sandbox-1"));
+  EXPECT_EQ(identify_line("qemu-kvm -name web -pidfile /run/vc/vm/1/pid"), qemu("web"));
 }
 
 TEST(Identify, LibvirtProbingQemuHasNoName) {

@@ -16,8 +16,8 @@ namespace kvmx {
 // gtest shows a value with this; without it, bytes of memory.
 inline std::ostream& operator<<(std::ostream& out, const VmIdentity& vm) {
   return out << "{name=" << vm.name << " uuid=" << vm.uuid << " vmm=" << vm.vmm << " id=" << vm.id
-             << " domain=" << vm.domain << " kube=" << vm.kube_namespace << "/" << vm.kube_name
-             << "}";
+             << " display=" << vm.display_name << " domain=" << vm.domain
+             << " kube=" << vm.kube_namespace << "/" << vm.kube_name << " pod=" << vm.pod << "}";
 }
 
 using WordList = std::vector<std::string_view>;

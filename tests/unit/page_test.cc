@@ -27,12 +27,14 @@ VmCounts storm() {
   vm.comm = "qemu-system-x86";
   vm.label = "web-1";
   vm.identity = {.name = "web-1",
+                 .display_name = "Web shop",
                  .uuid = "6f1f4a1e-0e9a-4b7c-9f51-3c1f2b7f1f00",
                  .vmm = "qemu",
                  .id = "",
                  .domain = "web-1",
                  .kube_namespace = "",
-                 .kube_name = ""};
+                 .kube_name = "",
+                 .pod = ""};
   VcpuCounts vcpu;
   vcpu.id = 0;
   vcpu.reasons = {{12, 33'030, 900'000'000}, {32, 33'160, 50'000'001}, {0x5f, 1, 0}};
@@ -62,6 +64,10 @@ VmCounts hostile() {
   vm.key = {77, 6'500'000'000, 0};
   vm.isa = Isa::svm;
   vm.label = "a\"},x{\\";
+  vm.identity.name = "team-a_db";
+  vm.identity.kube_namespace = "team-a";
+  vm.identity.kube_name = "db";
+  vm.identity.pod = "virt-launcher-db-x7k2p";
   VcpuCounts vcpu;
   vcpu.reasons = {{std::nullopt, 3, 0}, {0x7c, 10, 1}, {0xffffffff, 1, 0}};
   vm.vcpus = {vcpu};

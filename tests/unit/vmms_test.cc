@@ -35,6 +35,9 @@ INSTANTIATE_TEST_SUITE_P(
         VmmCase{{"/firecracker", "--id=vm-7", "--start-time-us=1"}, "", "vm-7"},
         VmmCase{{"firecracker", "--no-api", "--config-file", "c.json"}, "", ""},
         VmmCase{{"firecracker", "--id"}, "", ""},
+        VmmCase{
+            {"/fc-1.12", "--id", "a", "--start-time-us", "7", "--start-time-cpu-us", "3"}, "", "a"},
+        VmmCase{{"/fc", "--id=a", "--start-time-us", "7"}, "", "a"},
         VmmCase{{"firecracker", "--id", "a", "--", "--id", "b"}, "", "a"}));
 
 INSTANTIATE_TEST_SUITE_P(
@@ -51,6 +54,9 @@ INSTANTIATE_TEST_SUITE_P(
         VmmCase{{"cloud-hypervisor", "--api-socket", "/run/vc/vm/0c52d31e/clh-api.sock"},
                 "",
                 "0c52d31e"},
+        VmmCase{
+            {"cloud-hypervisor", "--api-socket", "/run/kata/0c52d31e/ch-api.sock"}, "", "0c52d31e"},
+        VmmCase{{"cloud-hypervisor", "--api-socket", "/root/ch.sock"}, "", ""},
         VmmCase{{"cloud-hypervisor", "--api-socket", "/tmp/cloud-hypervisor.sock"}, "", ""},
         VmmCase{{"cloud-hypervisor", "--api-socket", "/.sock"}, "", ""},
         VmmCase{{"cloud-hypervisor", "--api-socket", "--kernel", "k"}, "", ""},
@@ -72,6 +78,22 @@ INSTANTIATE_TEST_SUITE_P(
                     VmmCase{{"lkvm", "run", "-n", "mode=user", "-k", "k"}, "", ""},
                     VmmCase{{"lkvm", "run", "-p", "--name", "x"}, "", ""},
                     VmmCase{{"lkvm", "sandbox", "-d", "r", "--", "--name", "x"}, "", ""}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Dragonball, OtherVmm,
+    testing::Values(VmmCase{{"/opt/kata/runtime-rs/bin/containerd-shim-kata-v2", "-id", "0c52d31e",
+                             "-namespace", "k8s.io", "-address", "/run/c.sock"},
+                            "",
+                            "0c52d31e"},
+                    VmmCase{{"containerd-shim-kata-v2", "-namespace", "k8s.io", "-id"}, "", ""}));
+
+TEST(Identify, AJailedFirecrackerIsOneWhateverItIsCalled) {
+  const auto identity = identify_words({"/fc-1.12", "--id", "a", "--start-time-us", "7"});
+  ASSERT_TRUE(identity);
+  EXPECT_EQ(identity->vmm, "firecracker");
+  EXPECT_FALSE(identify_words({"/bin/x", "--id", "a"}));
+  EXPECT_FALSE(identify_words({"/bin/x", "--start-time-us", "7"}));
+}
 
 TEST(Identify, CloudHypervisorUnderLibvirtHasADomainAndMayHaveAUuid) {
   const std::string platform = "num_pci_segments=1,uuid=" + std::string(kUuid);
