@@ -10,7 +10,7 @@ BUILD_PACKAGES=(
 )
 # To run the tests, besides.
 TEST_PACKAGES=(
-  busybox-static clang-format curl libclang-rt-14-dev libgtest-dev prometheus
+  busybox-static clang-format curl libclang-rt-14-dev libgtest-dev openssl prometheus
   prometheus-alertmanager python3 python3-prometheus-client python3-yaml shellcheck util-linux
 )
 

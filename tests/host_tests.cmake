@@ -15,6 +15,10 @@ add_test(NAME lint COMMAND "${here}/lint/run.sh")
 add_test(NAME rules COMMAND "${here}/rules/run.sh")
 kvmx_host_test(startup 300 "${here}/e2e/startup_test.sh" "${exporter}")
 kvmx_host_test(prometheus 300 python3 "${here}/e2e/prometheus_test.py" "${exporter}" "${guest}")
+kvmx_host_test(prometheus-web 300 python3 "${here}/e2e/prometheus_web_test.py" "${exporter}")
+kvmx_host_test(web-http 300 python3 "${here}/e2e/web_http.py" "${exporter}")
+kvmx_host_test(web-limits 400 python3 "${here}/e2e/web_limits.py" "${exporter}")
+kvmx_host_test(web-tls 300 python3 "${here}/e2e/web_tls.py" "${exporter}")
 kvmx_host_test(exact-native 300 "${here}/exact/run.sh" native "${PROJECT_BINARY_DIR}")
 
 # Emulated hosts. An Intel host takes longest; more of its kernels by -DKVMX_INTEL_KERNELS="6.1;7.2".

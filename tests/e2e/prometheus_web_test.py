@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""prometheus_web_test.py EXPORTER: Debian's Prometheus scrapes in every way that there is.
+
+OpenMetrics and text, compressed and not, plain and over TLS with a password: all targets must be up
+and have the same series. With a wrong password, none.
+"""
+
+import http.server
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.parse
+import urllib.request
+
+from session import Verdict
+from web_client import Certificates, WebExporter, wait_until
+from web_tls import TLS, users
+
+PLAIN, SECURE, PROXY, PROMETHEUS = 10208, 10209, 10210, 10211
+CONFIG = """
+global: {{scrape_interval: 1s}}
+scrape_configs:
+  - {{job_name: openmetrics-gzip, static_configs: [{{targets: ["127.0.0.1:{plain}"]}}]}}
+  - {{job_name: text, static_configs: [{{targets: ["127.0.0.1:{proxy}"]}}]}}
+  - job_name: tls-password
+    scheme: https
+    tls_config: {{ca_file: {ca}}}
+    basic_auth: {{username: prometheus, password: right}}
+    static_configs: [{{targets: ["127.0.0.1:{secure}"]}}]
+  - job_name: wrong-password
+    scheme: https
+    tls_config: {{ca_file: {ca}}}
+    basic_auth: {{username: prometheus, password: wrong}}
+    static_configs: [{{targets: ["127.0.0.1:{secure}"]}}]
+  - job_name: some
+    params: {{"collect[]": [exits]}}
+    static_configs: [{{targets: ["127.0.0.1:{plain}"]}}]
+"""
+
+
+class AsText(http.server.BaseHTTPRequestHandler):
+    """Asks the exporter as somebody who only knows text 0.0.4, and no compression."""
+
+    def do_GET(self):
+        request = urllib.request.Request(f"http://127.0.0.1:{PLAIN}{self.path}",
+                                         headers={"Accept": "text/plain;version=0.0.4"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            body = answer.read()
+            self.send_response(200)
+            self.send_header("Content-Type", answer.headers["Content-Type"])
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, *ignored):
+        pass
+
+
+def query(expression):
+    """Values of an instant query by job."""
+    url = f"http://127.0.0.1:{PROMETHEUS}/api/v1/query?" + urllib.parse.urlencode(
+        {"query": expression})
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            result = json.load(answer)["data"]["result"]
+    except OSError:
+        return {}
+    return {sample["metric"].get("job"): float(sample["value"][1]) for sample in result}
+
+
+def check_targets(verdict):
+    ways = ("openmetrics-gzip", "text", "tls-password")
+    up = {**dict.fromkeys(ways, 1), "some": 1, "wrong-password": 0}
+    verdict.check(wait_until(lambda: query("up") == up, 60), f"up: {query('up')}")
+    count = 'count by (job) ({__name__=~"(kvm|process)_.*"})'
+    verdict.check(wait_until(lambda: len({query(count).get(way) for way in ways} - {None}) == 1
+                             and query(count)["some"] < query(count)["text"], 30),
+                  f"series: {query(count)}")
+    verdict.check(wait_until(lambda: set(query("kvm_host_info")) == set(ways), 10),
+                  "kvm_host_info has one name in all formats, and is not where it is not asked for")
+
+
+def main():
+    verdict = Verdict()
+    certificates = Certificates()
+    certificates.make("server")
+    config = certificates.write("web.yml", TLS % "" + users(prometheus="right"))
+    exporters = [WebExporter(sys.argv[1], PLAIN),
+                 WebExporter(sys.argv[1], SECURE, f"--web.config.file={config}",
+                             tls=certificates.client())]
+    proxy = http.server.ThreadingHTTPServer(("127.0.0.1", PROXY), AsText)
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="kvmx-prometheus-"))
+    (directory / "prometheus.yml").write_text(CONFIG.format(
+        plain=PLAIN, secure=SECURE, proxy=PROXY, ca=certificates.directory / "ca.crt"))
+    with (directory / "log").open("w+") as log:
+        prometheus = subprocess.Popen(
+            ["prometheus", f"--config.file={directory}/prometheus.yml",
+             f"--storage.tsdb.path={directory}/data",
+             f"--web.listen-address=127.0.0.1:{PROMETHEUS}"], stdout=log, stderr=log)
+        try:
+            check_targets(verdict)
+            log.seek(0)
+            complaints = [line for line in log if "level=warn" in line or "level=error" in line]
+            verdict.check(not complaints, "Prometheus does not complain" + "".join(complaints))
+        finally:
+            prometheus.terminate()
+            prometheus.wait(60)
+    shutil.rmtree(directory)
+    for exporter in exporters:
+        exporter.stop()
+    verdict.end()
+
+
+main()

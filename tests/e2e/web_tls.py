@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""web_tls.py EXPORTER: certificates, client certificates and passwords of --web.config.file.
+
+Who may come in and who may not; what it costs to be let in; and that files are read again when
+they change, and stay as they were when what they became does not fit.
+"""
+
+import pathlib
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import warnings
+
+from session import Verdict
+from web_client import Certificates, WebExporter, basic, wait_until
+
+warnings.simplefilter("ignore", DeprecationWarning)  # crypt, and TLS 1.1
+import crypt  # noqa: E402
+
+SAMPLE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "web-config.yml"
+TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key%s}\n"
+HEADERS = "http_server_config: {http2: true, headers: {X-Frame-Options: deny}}\n"
+
+
+def users(cost=10, **passwords):
+    lines = [f"  {name}: {crypt.crypt(word, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=2**cost))}\n"
+             for name, word in passwords.items()]
+    return "basic_auth_users:\n" + "".join(lines)
+
+
+def refused(ask):
+    """Whether a client is kept out in its handshake, or by a connection that ends."""
+    try:
+        ask()
+        return False
+    except (OSError, ssl.SSLError):
+        return True
+
+
+def check_passwords(verdict, exporter):
+    alice = basic("alice", "right")
+    for path, headers, method, status in [
+            ("/metrics", [alice], "GET", 200), ("/metrics", [], "GET", 401),
+            ("/metrics", [basic("alice", "wrong")], "GET", 401),
+            ("/metrics", [basic("carol", "right")], "GET", 401),
+            ("/nothing", [], "GET", 401), ("/", [], "POST", 401), ("/-/healthy", [], "GET", 401),
+            ("/metrics?collect[]=x", [], "GET", 401), ("/nothing", [alice], "GET", 404)]:
+        answer = exporter.get(path, *headers, method=method)
+        verdict.check(answer.status == status and answer.headers["x-frame-options"] == "deny",
+                      f"{method} {path} {headers}: {answer.status}")
+    verdict.check("Basic" in exporter.get("/").headers["www-authenticate"], "401 says how to ask")
+
+
+def quickest(exporter, authorization, times=7):
+    """Of several: what is left is the work, not the machine's other business."""
+    best = 99.0
+    for _ in range(times):
+        began = time.monotonic()
+        exporter.get("/-/healthy", authorization)
+        best = min(best, time.monotonic() - began)
+    return best
+
+
+def check_cost_of_passwords(verdict, exporter):
+    right, wrong = basic("alice", "right"), basic("alice", "wrong")
+    exporter.get("/-/healthy", right)
+    times = [quickest(exporter, each) for each in (right, wrong, basic("carol", "right"))]
+    shown = "remembered %.1f ms, wrong %.1f ms, unknown user %.1f ms" % tuple(t * 1e3 for t in times)
+    verdict.check(times[0] < times[1] / 3 and 0.5 < times[1] / times[2] < 2, shown)
+
+    guesses = [threading.Thread(target=lambda: exporter.get("/", wrong)) for _ in range(60)]
+    for guess in guesses:
+        guess.start()
+    began = time.monotonic()
+    status = exporter.get("/metrics", right).status
+    took = time.monotonic() - began
+    for guess in guesses:
+        guess.join()
+    verdict.check(status == 200 and took < 5,
+                  f"while 60 guess passwords, who is remembered gets {status} in {took:.2f} s")
+
+
+def check_reload(verdict, exporter, certificates):
+    def served():
+        with exporter.connect() as connection:
+            return ssl.DER_cert_to_PEM_cert(connection.getpeercert(binary_form=True))
+
+    first = (certificates.directory / "server.crt").read_text()
+    verdict.check(first.strip().endswith(served().strip()), "the certificate of the file is served")
+    second = certificates.make("second")
+    certificates.write("server.key", (certificates.directory / "second.key").read_text())
+    verdict.check(wait_until(lambda: "stays as it was" in exporter.log())
+                  and first.strip().endswith(served().strip()),
+                  "a key that does not fit its certificate is not taken")
+    certificates.write("server.crt", second)
+    verdict.check(wait_until(lambda: second.strip().endswith(served().strip())),
+                  "a new certificate is served without a restart")
+
+    certificates.write("web.yml", TLS % "" + users(4, bob="new"))
+    verdict.check(wait_until(lambda: exporter.get("/", basic("bob", "new")).status == 200)
+                  and exporter.get("/", basic("alice", "right")).status == 401,
+                  "users change without a restart")
+    certificates.write("web.yml", "tls_server_config: {cert: x}\nnonsense: 1\n")
+    verdict.check(wait_until(lambda: "line 1, column 20: tls_server_config needs" in exporter.log()),
+                  "a broken file is named with line and column")
+    certificates.write("web.yml", users(4, bob="new"))
+    verdict.check(wait_until(lambda: "switched on or off" in exporter.log())
+                  and exporter.get("/", basic("bob", "new")).status == 200,
+                  "TLS is not lost on the way")
+    complaints = exporter.log().count("switched on or off")
+    exporter.hang_up_signal()
+    verdict.check(wait_until(lambda: exporter.log().count("switched on or off") > complaints),
+                  "SIGHUP reads it again")
+    certificates.write("web.yml", TLS % "" + users(4, bob="new"))  # for promtool, below
+
+
+def check_versions(verdict, binary, certificates):
+    def version(context, lowest, highest):
+        context.minimum_version, context.maximum_version = lowest, highest
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        return context
+
+    certificates.write("web13.yml", TLS % ", min_version: TLS13, curve_preferences: [X25519]")
+    exporter = WebExporter(binary, 10205, f"--web.config.file={certificates.directory}/web13.yml",
+                           tls=certificates.client())
+    with exporter.connect() as connection:
+        verdict.check(connection.version() == "TLSv1.3", "TLS 1.3")
+    exporter.tls = version(certificates.client(), ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2)
+    verdict.check(refused(lambda: exporter.get("/")), "min_version: TLS13 keeps TLS 1.2 out")
+    exporter.stop()
+    certificates.write("web12.yml", TLS % ", max_version: TLS12, cipher_suites:"
+                       " [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]")
+    exporter = WebExporter(binary, 10205, f"--web.config.file={certificates.directory}/web12.yml",
+                           tls=certificates.client())
+    with exporter.connect() as connection:
+        verdict.check(connection.cipher()[:2] == ("ECDHE-ECDSA-AES128-GCM-SHA256", "TLSv1.2"),
+                      "TLS 1.2 with the suite asked for")
+    exporter.tls = version(certificates.client(), ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
+    verdict.check(refused(lambda: exporter.get("/")), "TLS 1.1 is kept out unless it is asked for")
+    exporter.stop()
+
+
+def check_client_certificates(verdict, binary, certificates):
+    certificates.make("prometheus", "DNS:prometheus.example")
+    certificates.make("other", "DNS:other.example,IP:10.0.0.9")
+    strangers = Certificates()
+    strangers.make("stranger", "DNS:prometheus.example")
+    certificates.write("mtls.yml", TLS % ", client_auth_type: RequireAndVerifyClientCert,"
+                       " client_ca_file: ca.crt, client_allowed_sans: [prometheus.example]")
+    exporter = WebExporter(binary, 10206, f"--web.config.file={certificates.directory}/mtls.yml",
+                           tls=certificates.client("prometheus"))
+    verdict.check(exporter.get("/metrics").status == 200, "a client with the right certificate")
+    exporter.tls = certificates.client()
+    verdict.check(refused(lambda: exporter.get("/metrics")), "not one without")
+    exporter.tls = certificates.client("other")
+    verdict.check(refused(lambda: exporter.get("/metrics")), "not one of another name")
+    exporter.tls = certificates.client()
+    exporter.tls.load_cert_chain(strangers.directory / "stranger.crt",
+                                 strangers.directory / "stranger.key")
+    verdict.check(refused(lambda: exporter.get("/metrics")), "not one of another CA")
+    exporter.stop()
+
+
+def check_promtool(verdict, certificates):
+    """What we take, the ecosystem's own checker takes too."""
+    for name in ("web.yml", "web12.yml", "web13.yml", "sample.yml"):
+        done = subprocess.run(["promtool", "check", "web-config", certificates.directory / name],
+                              capture_output=True, text=True, check=False)
+        verdict.check(done.returncode == 0, f"promtool check web-config {name}: {done.stdout}")
+
+
+def check_sample(verdict, binary, certificates):
+    """deploy/web-config.yml, with files where it says that they are."""
+    for kind in ("crt", "key"):
+        certificates.write(f"tls.{kind}", (certificates.directory / f"server.{kind}").read_text())
+    sample = certificates.write("sample.yml", SAMPLE.read_text())
+    exporter = WebExporter(binary, 10207, f"--web.config.file={sample}", tls=certificates.client())
+    answer = exporter.get("/metrics", basic("prometheus", "change me"))
+    verdict.check(answer.status == 200 and answer.headers["x-content-type-options"] == "nosniff",
+                  "deploy/web-config.yml serves")
+    exporter.stop()
+
+
+def main():
+    verdict = Verdict()
+    certificates = Certificates()
+    certificates.make("server")
+    config = certificates.write("web.yml", TLS % "" + HEADERS + users(alice="right", bob="also"))
+    exporter = WebExporter(sys.argv[1], 10204, f"--web.config.file={config}",
+                           tls=certificates.client())
+    check_passwords(verdict, exporter)
+    check_cost_of_passwords(verdict, exporter)
+    check_reload(verdict, exporter, certificates)
+    exporter.stop()
+    check_versions(verdict, sys.argv[1], certificates)
+    check_client_certificates(verdict, sys.argv[1], certificates)
+    check_sample(verdict, sys.argv[1], certificates)
+    check_promtool(verdict, certificates)
+    verdict.end()
+
+
+if __name__ == "__main__":
+    main()
