@@ -10,8 +10,9 @@ BUILD_PACKAGES=(
 )
 # To run the tests, besides.
 TEST_PACKAGES=(
-  busybox-static clang-format curl libclang-rt-14-dev libgtest-dev openssl prometheus
-  prometheus-alertmanager python3 python3-prometheus-client python3-yaml shellcheck util-linux
+  busybox-static clang-format curl groff-base libclang-rt-14-dev libgtest-dev man-db openssl
+  prometheus prometheus-alertmanager python3 python3-prometheus-client python3-yaml shellcheck
+  util-linux zsh
 )
 
 # install_packages PACKAGE...: installs those that are missing; quick if none is.

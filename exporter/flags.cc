@@ -11,6 +11,8 @@
 namespace kvmx {
 namespace {
 
+constexpr const char* kOthers = "Other flags";
+
 /// Each takes a thread for as long as it is answered.
 constexpr std::uint32_t kMostRequests = 1000;
 
@@ -125,20 +127,33 @@ void Flags::add_others() {
                   "Room for this many vCPUs, 4 KiB of memory each; those of VMs that ended within "
                   "--vm.linger count too")
       ->type_name("NUMBER")
+      ->group(kOthers)
       ->check(CLI::Range(1U, 1U << 20U).description(""))
       ->capture_default_str();
   add_duration("--scrape.min-interval", scrape_min_interval_ms_, "1s",
                "Scrapes closer together than this see the same counts");
   add_duration("--vm.linger", vm_linger_ms_, "5m",
                "How long to keep the counts of a VM that ended");
-  app_.add_option("--log.level", options_.log_level, "What to log: debug, info, warn or error")
-      ->type_name("LEVEL")
-      ->check(CLI::IsMember({"debug", "info", "warn", "error"}).description(""))
-      ->capture_default_str();
-  app_.add_option("--log.format", options_.log_format, "How to log: logfmt or json")
-      ->type_name("FORMAT")
-      ->check(CLI::IsMember({"logfmt", "json"}).description(""))
-      ->capture_default_str();
+  add_choice("--log.level", options_.log_level, {"debug", "info", "warn", "error"}, "LEVEL",
+             "What to log: debug, info, warn or error");
+  add_choice("--log.format", options_.log_format, {"logfmt", "json"}, "FORMAT",
+             "How to log: logfmt or json");
+}
+
+void Flags::add_choice(const std::string& flag, std::string& choice,
+                       const std::vector<std::string>& choices, const std::string& type,
+                       const std::string& help) {
+  CLI::Option* option = app_.add_option(flag, choice, help)
+                            ->type_name(type)
+                            ->group(kOthers)
+                            ->check(CLI::IsMember(choices).description(""))
+                            ->capture_default_str();
+  choices_[option] = choices;
+}
+
+std::vector<std::string> Flags::choices(const CLI::Option& option) const {
+  const auto found = choices_.find(&option);
+  return found == choices_.end() ? std::vector<std::string>() : found->second;
 }
 
 void Flags::add_duration(const std::string& flag, std::uint64_t& milliseconds,
@@ -147,6 +162,7 @@ void Flags::add_duration(const std::string& flag, std::uint64_t& milliseconds,
       {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
   app_.add_option(flag, milliseconds, help)
       ->type_name("DURATION")
+      ->group(kOthers)
       ->transform(
           CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED).description(""))
       ->default_str(fallback);

@@ -3,7 +3,9 @@
 
 #include <CLI/App.hpp>
 #include <functional>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "exporter/base/result.h"
 #include "exporter/options.h"
@@ -23,6 +25,9 @@ class Flags {
   [[nodiscard]] CLI::App& app() { return app_; }
   [[nodiscard]] const CLI::App& app() const { return app_; }
 
+  /// What an option may be set to, if that is one of a few words.
+  [[nodiscard]] std::vector<std::string> choices(const CLI::Option& option) const;
+
   /// What the flags say, once app() has parsed; or how they do not go together.
   [[nodiscard]] Result<Options> options() const;
 
@@ -31,6 +36,9 @@ class Flags {
   void add_collectors();
   void add_series();
   void add_others();
+  void add_choice(const std::string& flag, std::string& choice,
+                  const std::vector<std::string>& choices, const std::string& type,
+                  const std::string& help);
   void add_duration(const std::string& flag, std::uint64_t& milliseconds,
                     const std::string& fallback, const std::string& help);
 
@@ -43,6 +51,7 @@ class Flags {
   bool no_default_collectors_ = false;
   CLI::App app_;
   std::array<const CLI::Option*, kEvents.size()> collector_flags_{};
+  std::map<const CLI::Option*, std::vector<std::string>> choices_;
 };
 
 }  // namespace kvmx

@@ -58,11 +58,11 @@ std::vector<VmRate> VmRates::busiest(std::size_t count) const {
   if (samples_.empty()) return {};
   const Sample& last = samples_.back();
   std::vector<VmRate> rates;
-  for (const auto& [key, now] : last.vms) {
+  for (const auto& vm : last.vms) {
     const auto first = std::ranges::find_if(
-        samples_, [&key](const Sample& sample) { return sample.vms.contains(key); });
+        samples_, [&vm](const Sample& sample) { return sample.vms.contains(vm.first); });
     const std::chrono::duration<double> time = last.time - first->time;
-    if (time.count() > 0) rates.push_back(rate(first->vms.at(key), now, time.count()));
+    if (time.count() > 0) rates.push_back(rate(first->vms.at(vm.first), vm.second, time.count()));
   }
   std::ranges::stable_sort(rates, std::greater(), [](const VmRate& rate) {
     return std::pair(rate.exits, rate.timer_writes);

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string_view>
+
+#include "exporter/base/version.h"
+#include "exporter/manual/manual.h"
+
+namespace kvmx {
+namespace {
+
+/// Text as roff shows it unchanged: a hyphen that is one, no escapes, no request at a line's start.
+std::string roff(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '-') {
+      escaped += "\\-";
+    } else if (c == '\\') {
+      escaped += "\\e";
+    } else {
+      escaped += c;
+    }
+  }
+  return escaped.starts_with('.') || escaped.starts_with('\'') ? "\\&" + escaped : escaped;
+}
+
+std::string option_entry(const CLI::Option& option) {
+  std::string entry = ".TP\n\\fB" + roff(flag_names(option)) + "\\fR";
+  if (option.get_items_expected_max() > 0 && !option.get_type_name().empty())
+    entry += "=\\fI" + roff(option.get_type_name()) + "\\fR";
+  entry += "\n" + roff(option.get_description());
+  if (!option.get_default_str().empty() && option.get_items_expected_max() > 0)
+    entry += " (default: " + roff(option.get_default_str()) + ")";
+  return entry + ".\n";
+}
+
+constexpr std::string_view kAfterOptions = R"(.P
+A DURATION has a unit: 500ms, 1s, 5m, 1h.
+.SH SIGNALS
+.TP
+.B SIGHUP
+The file of \-\-web.config.file and what it names are read again. They are also read when they change.
+.TP
+.BR SIGTERM ", " SIGINT
+The exporter ends; the kernel counts no longer.
+.SH EXIT STATUS
+0 after SIGTERM or SIGINT, 1 if it cannot start, 2 for a wrong flag.
+.SH NOTES
+It needs root, or the capabilities CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN, and the host's pid namespace.
+.SH SEE ALSO
+.BR kvm_stat (1),
+.BR prometheus (1),
+.BR promtool (1)
+)";
+
+}  // namespace
+
+std::string manual_page(const Flags& flags) {
+  std::string page = ".TH KVM_EXIT_EXPORTER 8 \"\" \"kvm_exit_exporter " + roff(kVersion) +
+                     "\" \"System administration\"\n"
+                     ".SH NAME\nkvm_exit_exporter \\- VM exits, MSR accesses and timers of KVM "
+                     "guests, for Prometheus\n"
+                     ".SH SYNOPSIS\n.B kvm_exit_exporter\n[\\fIFLAG\\fR]...\n.SH DESCRIPTION\n" +
+                     roff(flags.app().get_description()) +
+                     "\nIt serves the metrics on \\fB/metrics\\fR, a page for people on \\fB/\\fR, "
+                     "and \\fB/\\-/healthy\\fR and \\fB/\\-/ready\\fR.\n.SH OPTIONS\n";
+  for (const std::string& group : flags.app().get_groups()) {
+    page += ".SS " + roff(group) + "\n";
+    for (const CLI::Option* option : flags.app().get_options(
+             [&group](const CLI::Option* each) { return each->get_group() == group; }))
+      page += option_entry(*option);
+  }
+  return page + std::string(kAfterOptions);
+}
+
+}  // namespace kvmx

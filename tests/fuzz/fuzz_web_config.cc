@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Feeds arbitrary bytes to the parser of --web.config.file, and to that of listen addresses. Seeds:
+// tests/fuzz/corpus/web_config.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "exporter/web/address.h"
+#include "exporter/web/config.h"
+
+namespace {
+
+void require(bool holds) {
+  if (!holds) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string text(reinterpret_cast<const char*>(data), size);
+  const kvmx::Result<kvmx::WebConfig> config = kvmx::parse_web_config(text, "/etc");
+  if (config) {
+    if (config->tls) require(config->tls->certificate.given() && config->tls->key.given());
+    for (const auto& [name, hash] : config->users) require(!name.empty() && hash.size() == 60);
+    for (const auto& [name, value] : config->headers)
+      require(value.find('\n') == std::string::npos && value.find('\r') == std::string::npos);
+  } else {
+    require(!config.error().message.empty());
+  }
+  // CivetWeb splits its list at commas: one address must not become two.
+  const kvmx::Result<std::string> ports = kvmx::civetweb_ports({text}, true, true);
+  if (ports) require(ports->find(',') == std::string::npos);
+  return 0;
+}
