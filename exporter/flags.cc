@@ -105,14 +105,11 @@ void Flags::add_collectors() {
 
 void Flags::add_series() {
   constexpr const char* kGroup = "What to show";
-  app_.add_option("--metrics.per-vcpu", per_vcpu_,
-                  "Which metrics have a label vcpu; the others are sums over the VM. counts: those "
-                  "that count exits, MSR accesses, timers and halts; all: times and returns to the "
-                  "VMM too; none")
-      ->type_name("WHICH")
-      ->group(kGroup)
-      ->check(CLI::IsMember({"counts", "all", "none"}).description(""))
-      ->capture_default_str();
+  add_choice("--metrics.per-vcpu", per_vcpu_, {"counts", "all", "none"}, "WHICH",
+             "Which metrics have a label vcpu; the others are sums over the VM. counts: those that "
+             "count exits, MSR accesses, timers and halts; all: times and returns to the VMM too; "
+             "none")
+      ->group(kGroup);
   app_.add_option("--vm.include", vm_include_,
                   "Show only VMs whose label vm matches this regular expression (RE2) as a whole")
       ->type_name("REGEX")
@@ -140,15 +137,16 @@ void Flags::add_others() {
              "How to log: logfmt or json");
 }
 
-void Flags::add_choice(const std::string& flag, std::string& choice,
-                       const std::vector<std::string>& choices, const std::string& type,
-                       const std::string& help) {
+CLI::Option* Flags::add_choice(const std::string& flag, std::string& choice,
+                               const std::vector<std::string>& choices, const std::string& type,
+                               const std::string& help) {
   CLI::Option* option = app_.add_option(flag, choice, help)
                             ->type_name(type)
                             ->group(kOthers)
                             ->check(CLI::IsMember(choices).description(""))
                             ->capture_default_str();
   choices_[option] = choices;
+  return option;
 }
 
 std::vector<std::string> Flags::choices(const CLI::Option& option) const {

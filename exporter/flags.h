@@ -36,9 +36,9 @@ class Flags {
   void add_collectors();
   void add_series();
   void add_others();
-  void add_choice(const std::string& flag, std::string& choice,
-                  const std::vector<std::string>& choices, const std::string& type,
-                  const std::string& help);
+  CLI::Option* add_choice(const std::string& flag, std::string& choice,
+                          const std::vector<std::string>& choices, const std::string& type,
+                          const std::string& help);
   void add_duration(const std::string& flag, std::uint64_t& milliseconds,
                     const std::string& fallback, const std::string& help);
 

@@ -31,8 +31,8 @@ class VmRates {
   /// To be called about every second.
   void record(const Snapshot& snapshot, Clock::time_point now = Clock::now());
 
-  /// At most `count` VMs that live, the busiest first: by exits, and by timer writes where exits
-  /// are not counted. A VM seen once only has no rate yet.
+  /// At most `count` VMs that live and are shown, the busiest first: by exits, and by timer writes
+  /// where exits are not counted. A VM seen once only has no rate yet.
   [[nodiscard]] std::vector<VmRate> busiest(std::size_t count) const;
 
  private:

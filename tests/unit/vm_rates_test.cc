@@ -53,12 +53,15 @@ TEST(VmRates, AreOverTheWindow) {
 
 TEST(VmRates, TheBusiestComeFirstAndTheEndedNotAtAll) {
   VmRates rates;
-  rates.record(of({vm(1, "quiet", 0, 0, 0), vm(2, "loud", 0, 0, 0), vm(3, "ticks", 0, 0, 0)}),
-               kStart);
   VmCounts ended = vm(4, "ended", 9000, 0, 0);
   ended.gone = true;
+  VmCounts hidden = vm(6, "hidden", 9000, 0, 0);
+  hidden.excluded = true;
+  rates.record(
+      of({vm(1, "quiet", 0, 0, 0), vm(2, "loud", 0, 0, 0), vm(3, "ticks", 0, 0, 0), hidden}),
+      kStart);
   rates.record(of({vm(1, "quiet", 0, 0, 0), vm(2, "loud", 90, 0, 0), vm(3, "ticks", 0, 8, 0),
-                   vm(5, "new", 500, 0, 0), ended}),
+                   vm(5, "new", 500, 0, 0), ended, hidden}),
                kStart + 1s);
   const auto busiest = rates.busiest(2);
   ASSERT_EQ(busiest.size(), 2U);
