@@ -281,7 +281,7 @@ def check_histograms(check, vm, isa):
     """Their counts follow from the guest's own: an interval lies between two programmings of a
     timer, a latency between an exit and the entry after it, which the last exit of a vCPU lacks."""
     programmings = [v["guest"]["timer_writes"] for v in vm.vcpus]
-    if vm.program in ("deadline-halt", "deadline-spin", "tmict-halt", "random-msr"):
+    if vm.program in ("deadline-halt", "deadline-spin", "tick-halt", "tmict-halt", "random-msr"):
         check.equal("intervals", vm.label, vm.total("kvm_timer_interval_seconds_count")[()],
                     sum(max(n - 1, 0) for n in programmings))
     if not isa:
@@ -338,6 +338,7 @@ REASONS = {
     "hypercall": ("VMCALL", "hypercall", "hypercalls"),
     "deadline-halt": ("HLT", "hlt", "halts"),
     "periodic-halt": ("HLT", "hlt", "halts"),
+    "tick-halt": ("HLT", "hlt", "halts"),
     "tmict-halt": ("HLT", "hlt", "halts"),
 }
 

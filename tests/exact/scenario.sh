@@ -137,6 +137,7 @@ late_pid=''
 run halt1 --program deadline-halt --count 100 --rate 500
 run halt4 --program deadline-halt --count 50 --rate 250 --vcpus 4
 run spin1 --program deadline-spin --count 50 --rate 500
+run tick --program tick-halt --count 100 --rate 250 --vcpus 2
 run tmict --program tmict-halt --count 50 --rate 500
 run periodic --program periodic-halt --count 50 --rate 250
 run wrmsr --program wrmsr --msr 0x3b --count 500

@@ -26,6 +26,15 @@ kvmx_guest_begin:
     incq SLOT(\slot, KVMX_REC_WRITES)
 .endm
 
+// The same of the value in rax.
+.macro WRMSR_RAX index, slot
+    movq %rax, %rdx
+    shrq $32, %rdx
+    movl $\index, %ecx
+    wrmsr
+    incq SLOT(\slot, KVMX_REC_WRITES)
+.endm
+
 .macro PROGRAM name
     .balign 16
     .globl kvmx_guest_\name
@@ -42,6 +51,19 @@ PROGRAM deadline_halt
     call next
     jmp 1b
 
+// As an idle Linux with nohz=off: deadlines a period apart, however late the last
+// one was, and the end of an interrupt by KVM's paravirtual bit.
+PROGRAM tick_halt
+    WRMSR_CONST KVMX_MSR_SVR, KVMX_SLOT_SVR, 0x1ff
+    WRMSR_CONST KVMX_MSR_LVTT, KVMX_SLOT_LVTT, KVMX_LVTT_TICK
+    leaq KVMX_PV_EOI(%r15), %rax
+    incq %rax               // bit 0: enabled
+    WRMSR_RAX KVMX_MSR_PV_EOI_EN, KVMX_SLOT_PV_EOI_EN
+1:  call arm_tick
+    call halt_until_fired
+    call next
+    jmp 1b
+
 // Arm a deadline, stay busy until its interrupt, again.
 PROGRAM deadline_spin
     call setup_deadline
@@ -50,7 +72,7 @@ PROGRAM deadline_spin
     call next
     jmp 1b
 
-// The same with the x2APIC's one-shot timer.
+// deadline_halt with the x2APIC's one-shot timer.
 PROGRAM tmict_halt
     WRMSR_CONST KVMX_MSR_SVR, KVMX_SLOT_SVR, 0x1ff
     WRMSR_CONST KVMX_MSR_DCR, KVMX_SLOT_DCR, KVMX_DCR_DIVIDE_BY_1
@@ -192,24 +214,34 @@ setup_deadline_if_any:
     ret
 
 arm_deadline:
+    call read_tsc
+arm_in_a_period:
+    addq KVMX_PERIOD(%r15), %rax
+arm_at:
     movq $0, KVMX_FIRED(%r15)
+    movq %rax, KVMX_LAST_DEADLINE(%r15)
+    WRMSR_RAX KVMX_MSR_TSC_DEADLINE, KVMX_SLOT_TSC_DEADLINE
+    ret
+
+// A period after the last deadline; after now, if that has passed already.
+arm_tick:
+    call read_tsc
+    movq KVMX_LAST_DEADLINE(%r15), %rdx
+    addq KVMX_PERIOD(%r15), %rdx
+    cmpq %rax, %rdx
+    jbe arm_in_a_period
+    movq %rdx, %rax
+    jmp arm_at
+
+read_tsc:
     rdtsc
     shlq $32, %rdx
     orq %rdx, %rax
-    addq KVMX_PERIOD(%r15), %rax
-    movq %rax, %rdx
-    shrq $32, %rdx
-    movl $KVMX_MSR_TSC_DEADLINE, %ecx
-    wrmsr
-    incq SLOT(KVMX_SLOT_TSC_DEADLINE, KVMX_REC_WRITES)
     ret
 
 write_tmict:
     movl KVMX_PERIOD(%r15), %eax
-    xorl %edx, %edx
-    movl $KVMX_MSR_TMICT, %ecx
-    wrmsr
-    incq SLOT(KVMX_SLOT_TMICT, KVMX_REC_WRITES)
+    WRMSR_RAX KVMX_MSR_TMICT, KVMX_SLOT_TMICT
     ret
 
 // Interrupts are off here except in sti's shadow and in hlt: an interrupt that
@@ -300,72 +332,7 @@ finish:
     outl %eax, %dx
     ud2                     // the VMM never comes back here
 
-// ---- interrupts ------------------------------------------------------------
-
-    .balign 16
-    .globl kvmx_guest_timer_handler
-kvmx_guest_timer_handler:
-    pushq %rax
-    pushq %rcx
-    pushq %rdx
-    incq KVMX_INTERRUPTS(%r15)
-    movq $1, KVMX_FIRED(%r15)
-    WRMSR_CONST KVMX_MSR_EOI, KVMX_SLOT_EOI, 0
-    popq %rdx
-    popq %rcx
-    popq %rax
-    iretq
-
-    .balign 16
-    .globl kvmx_guest_spurious_handler
-kvmx_guest_spurious_handler:
-    incq KVMX_SPURIOUS(%r15)
-    iretq
-
-// Steps over rdmsr (0f 32) and wrmsr (0f 30); any other #GP is a panic.
-    .balign 16
-    .globl kvmx_guest_gp_handler
-kvmx_guest_gp_handler:
-    pushq %rax
-    movq 16(%rsp), %rax     // error code at 8, rip at 16
-    cmpb $0x0f, (%rax)
-    jne 1f
-    movb 1(%rax), %al
-    andb $0xfd, %al
-    cmpb $0x30, %al
-    jne 1f
-    addq $2, 16(%rsp)
-    movq $1, KVMX_FAULTED(%r15)
-    incq KVMX_GP_FAULTS(%r15)
-    popq %rax
-    addq $8, %rsp
-    iretq
-1:  popq %rax
-    pushq $KVMX_VECTOR_GP
-    jmp panic
-
-// A stub for each vector that nobody expects.
-    .balign KVMX_STUB_SIZE
-    .globl kvmx_guest_stubs
-kvmx_guest_stubs:
-    .set vector, 0
-    .rept 256
-    .balign KVMX_STUB_SIZE
-    pushq $vector
-    jmp panic
-    .set vector, vector + 1
-    .endr
-
-panic:
-    .set word, 0
-    .rept 7
-    popq %rax
-    movq %rax, (KVMX_PANIC + word * 8)(%r15)
-    .set word, word + 1
-    .endr
-    movw $KVMX_PORT_PANIC, %dx
-    outl %eax, %dx
-    ud2
+#include "guest_interrupts.S"
 
     .globl kvmx_guest_end
 kvmx_guest_end:

@@ -15,6 +15,7 @@
 
 #define KVMX_VECTOR_GP 13
 #define KVMX_VECTOR_TIMER 0x40
+#define KVMX_VECTOR_TICK 0x41
 #define KVMX_VECTOR_SPURIOUS 0xff
 #define KVMX_STUB_SIZE 16  // bytes between two exception stubs
 
@@ -28,10 +29,12 @@
 #define KVMX_MSR_TMICT 0x838
 #define KVMX_MSR_DCR 0x83e
 #define KVMX_MSR_TSC_DEADLINE 0x6e0
+#define KVMX_MSR_PV_EOI_EN 0x4b564d04
 
 #define KVMX_LVTT_ONESHOT (KVMX_VECTOR_TIMER | (0 << 17))
 #define KVMX_LVTT_PERIODIC (KVMX_VECTOR_TIMER | (1 << 17))
 #define KVMX_LVTT_TSC_DEADLINE (KVMX_VECTOR_TIMER | (2 << 17))
+#define KVMX_LVTT_TICK (KVMX_VECTOR_TICK | (2 << 17))
 #define KVMX_DCR_DIVIDE_BY_1 0xb
 
 // struct MsrRecord
@@ -49,8 +52,9 @@
 #define KVMX_SLOT_TMICT 3
 #define KVMX_SLOT_TSC_DEADLINE 4
 #define KVMX_SLOT_EOI 5
-#define KVMX_SLOT_CHOSEN 6  // --msr
-#define KVMX_SLOTS 7
+#define KVMX_SLOT_PV_EOI_EN 6
+#define KVMX_SLOT_CHOSEN 7  // --msr
+#define KVMX_SLOTS 8
 
 // struct GuestPage: parameters
 #define KVMX_COUNT 0x00
@@ -82,6 +86,8 @@
 #define KVMX_FAULTED 0x108
 #define KVMX_UNTIL_DEADLINE 0x110
 #define KVMX_PANIC 0x118
+#define KVMX_LAST_DEADLINE 0x150
+#define KVMX_PV_EOI 0x158
 #define KVMX_MSRS 0x200
 
 #ifndef __ASSEMBLER__
@@ -135,7 +141,9 @@ struct GuestPage {
   std::uint64_t faulted;  // the last MSR access got #GP
   std::uint64_t until_deadline;
   std::uint64_t panic[7];  // vector, then the 6 words at the stack's top
-  std::uint64_t unused_own[22];
+  std::uint64_t last_deadline;
+  std::uint64_t pv_eoi;  // KVM's, and cleared by the guest
+  std::uint64_t unused_own[20];
   MsrRecord msrs[KVMX_SLOTS];
 };
 
@@ -173,6 +181,8 @@ static_assert(offsetof(GuestPage, fired) == KVMX_FIRED);
 static_assert(offsetof(GuestPage, faulted) == KVMX_FAULTED);
 static_assert(offsetof(GuestPage, until_deadline) == KVMX_UNTIL_DEADLINE);
 static_assert(offsetof(GuestPage, panic) == KVMX_PANIC);
+static_assert(offsetof(GuestPage, last_deadline) == KVMX_LAST_DEADLINE);
+static_assert(offsetof(GuestPage, pv_eoi) == KVMX_PV_EOI);
 static_assert(offsetof(GuestPage, msrs) == KVMX_MSRS);
 
 }  // namespace kvmx::guest
@@ -185,10 +195,12 @@ extern const unsigned char kvmx_guest_end[];
 extern const unsigned char kvmx_guest_stubs[];
 extern const unsigned char kvmx_guest_gp_handler[];
 extern const unsigned char kvmx_guest_timer_handler[];
+extern const unsigned char kvmx_guest_tick_handler[];
 extern const unsigned char kvmx_guest_spurious_handler[];
 
 extern const unsigned char kvmx_guest_deadline_halt[];
 extern const unsigned char kvmx_guest_deadline_spin[];
+extern const unsigned char kvmx_guest_tick_halt[];
 extern const unsigned char kvmx_guest_tmict_halt[];
 extern const unsigned char kvmx_guest_periodic_halt[];
 extern const unsigned char kvmx_guest_wrmsr[];

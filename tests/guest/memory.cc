@@ -87,6 +87,7 @@ void GuestMemory::write_idt() {
     std::uint64_t handler = code_address(kvmx_guest_stubs) + vector * KVMX_STUB_SIZE;
     if (vector == KVMX_VECTOR_GP) handler = code_address(kvmx_guest_gp_handler);
     if (vector == KVMX_VECTOR_TIMER) handler = code_address(kvmx_guest_timer_handler);
+    if (vector == KVMX_VECTOR_TICK) handler = code_address(kvmx_guest_tick_handler);
     if (vector == KVMX_VECTOR_SPURIOUS) handler = code_address(kvmx_guest_spurious_handler);
     constexpr std::uint64_t interrupt_gate = 0x8e00;
     const std::uint64_t low = (handler & 0xffff) | std::uint64_t{kCodeSelector} << 16 |

@@ -15,6 +15,9 @@ constexpr std::array kPrograms{
             kvmx_guest_deadline_halt, Clock::tsc, true, true},
     Program{"deadline-spin", "write IA32_TSC_DEADLINE, spin until its interrupt, EOI",
             kvmx_guest_deadline_spin, Clock::tsc, true, true},
+    Program{"tick-halt",
+            "a kernel's tick: deadlines a period apart, HLT between, EOI by KVM's paravirtual bit",
+            kvmx_guest_tick_halt, Clock::tsc, true, true},
     Program{"tmict-halt", "the same as deadline-halt by the x2APIC's one-shot timer (TMICT)",
             kvmx_guest_tmict_halt, Clock::apic, true, true},
     Program{"periodic-halt", "x2APIC timer in periodic mode, HLT after HLT",
@@ -100,8 +103,8 @@ void write_parameters(const Program& program, const ProgramParameters& parameter
                       std::uint64_t ordinal, std::uint64_t tsc_hz, std::uint64_t pool_gpa,
                       GuestPage& page) {
   constexpr std::array<std::uint32_t, KVMX_SLOTS - 1> own_msrs{
-      KVMX_MSR_SVR,   KVMX_MSR_LVTT,         KVMX_MSR_DCR,
-      KVMX_MSR_TMICT, KVMX_MSR_TSC_DEADLINE, KVMX_MSR_EOI};
+      KVMX_MSR_SVR,          KVMX_MSR_LVTT, KVMX_MSR_DCR,      KVMX_MSR_TMICT,
+      KVMX_MSR_TSC_DEADLINE, KVMX_MSR_EOI,  KVMX_MSR_PV_EOI_EN};
   for (std::size_t i = 0; i < own_msrs.size(); ++i) page.msrs[i].index = own_msrs[i];
   page.msrs[KVMX_SLOT_CHOSEN].index = parameters.msr;
 
