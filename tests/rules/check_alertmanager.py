@@ -92,8 +92,12 @@ def alert_labels(case):
 
 
 def ask(base):
-    """Posts all alerts at once and returns what Alertmanager says of each, by its labels."""
-    deadline = time.monotonic() + 20
+    """Posts all alerts at once and returns what Alertmanager says of each, by its labels.
+
+    Its inhibitor sees alerts a moment after they have come: asked until all is as expected, or in
+    vain.
+    """
+    deadline = time.monotonic() + 60
     while True:
         try:
             request(f"{base}/api/v2/status")
@@ -103,13 +107,18 @@ def ask(base):
                 raise
             time.sleep(0.1)
     request(f"{base}/api/v2/alerts", [{"labels": alert_labels(case)} for case in CASES])
-    # The dispatcher marks an alert a moment after it has come.
     while True:
         found = request(f"{base}/api/v2/alerts?inhibited=true&active=true")
-        waiting = [a for a in found if a["status"]["state"] == "unprocessed"]
-        if (len(found) == len(CASES) and not waiting) or time.monotonic() > deadline:
-            return {frozenset(a["labels"].items()): a["status"]["inhibitedBy"] for a in found}
-        time.sleep(0.1)
+        inhibited = {frozenset(a["labels"].items()): a["status"]["inhibitedBy"] for a in found}
+        if not unexpected(inhibited) or time.monotonic() > deadline:
+            return inhibited
+        time.sleep(0.2)
+
+
+def unexpected(inhibited):
+    """Cases that are not what they should be, each with the alerts that inhibit it."""
+    said = [(case, inhibited.get(frozenset(alert_labels(case).items()))) for case in CASES]
+    return [(case, by) for case, by in said if by is None or bool(by) != case[-1]]
 
 
 def check_inhibition(config):
@@ -137,14 +146,11 @@ def check_inhibition(config):
             finally:
                 process.terminate()
                 process.wait()
-    failed = 0
-    for case in CASES:
-        by, expected = inhibited.get(frozenset(alert_labels(case).items())), case[-1]
-        if by is None or bool(by) != expected:
-            failed += 1
-            print(f"{case[0]}: inhibited by {by}, expected {expected}")
-    print(f"{len(CASES) - failed} of {len(CASES)} cases of inhibition")
-    return failed
+    wrong = unexpected(inhibited)
+    for case, by in wrong:
+        print(f"{case[0]}: inhibited by {by}, expected {case[-1]}")
+    print(f"{len(CASES) - len(wrong)} of {len(CASES)} cases of inhibition")
+    return len(wrong)
 
 
 def main():

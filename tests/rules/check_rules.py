@@ -138,10 +138,12 @@ def check_alert(rule, contract, records):
         return
     if "{{" in annotations["summary"]:
         problem(where, "the summary is a fixed sentence")
+    if "First, " not in annotations["description"]:
+        problem(where, "the description does not say what to do first")
     if annotations["runbook_url"] != f"{BASE}{where}.md":
         problem(where, "runbook_url is not made of the alert's name")
     check_expression(where, rule["expr"], contract, records)
-    named = r"\b(?:(?:vcpu|vm|instance):kvm_\w+:\w+|kvm_\w+)"
+    named = r"(?<![/\w])(?:(?:vcpu|vm|instance):kvm_\w+:\w+|kvm_\w+)"
     for name in re.findall(named, annotations["description"]):
         if name not in records and name not in contract[0]:
             problem(where, f"the description speaks of {name}, which is nowhere")

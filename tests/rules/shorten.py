@@ -8,6 +8,9 @@ Every duration is divided alike (ranges, subquery steps, offsets, `for`, `keep_f
 intervals), so that what relates them stays: with 20, a window of 5m is 15s, an hour is 3m, and
 minutes that are counted are of 3s. Scrape at least four times in the shortest window. Names stay,
 too: rate5m is then a rate over 15s. Thresholds are rates and shares, and are not touched.
+
+The tests that page (../e2e/page_stack.py) divide the times of the samples, too: Prometheus's
+intervals and those in which Alertmanager waits and groups.
 """
 
 import re
@@ -23,6 +26,7 @@ PLACES = [
     rf"(?<=offset ){DURATION}\b",
     rf"(?<=for: ){DURATION}\b",
     rf"(?<=interval: ){DURATION}\b",
+    rf"(?<=wait: ){DURATION}\b",
 ]
 
 
