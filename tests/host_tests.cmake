@@ -20,6 +20,9 @@ kvmx_host_test(prometheus-web 300 python3 "${here}/e2e/prometheus_web_test.py" "
 kvmx_host_test(web-http 300 python3 "${here}/e2e/web_http.py" "${exporter}")
 kvmx_host_test(web-limits 400 python3 "${here}/e2e/web_limits.py" "${exporter}")
 kvmx_host_test(web-tls 300 python3 "${here}/e2e/web_tls.py" "${exporter}")
+# RUN_SERIAL: a tick that waits for a CPU is no storm.
+kvmx_host_test(page-native 300 python3 "${here}/e2e/page_test.py" native "${exporter}" "${guest}")
+set_tests_properties(page-native PROPERTIES RUN_SERIAL ON)
 kvmx_host_test(exact-native 300 "${here}/exact/run.sh" native "${PROJECT_BINARY_DIR}")
 
 # Emulated hosts. An Intel host takes longest; more of its kernels by -DKVMX_INTEL_KERNELS="6.1;7.2".
