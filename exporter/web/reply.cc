@@ -4,6 +4,7 @@
 #include <civetweb.h>
 #include <spdlog/fmt/fmt.h>
 
+#include <chrono>
 #include <ctime>
 #include <exception>
 #include <iterator>
@@ -13,6 +14,10 @@
 
 namespace kvmx {
 namespace {
+
+/// A client that took longer than this to take a response may have no other over its connection:
+/// one that asks for many at once and takes them by and by would hold a thread for ever.
+constexpr std::chrono::seconds kSlow(1);
 
 /// The client is gone, or takes nothing any more: no failure of ours.
 struct ClientGone {};
@@ -101,15 +106,19 @@ class Reply {
   }
 
   void flush() {
+    const auto began = std::chrono::steady_clock::now();
     if (mg_write(connection_, out_.data(), out_.size()) != static_cast<int>(out_.size()))
       throw ClientGone();
     out_.clear();
+    waited_ += std::chrono::steady_clock::now() - began;
+    if (waited_ > kSlow) mg_disable_connection_keep_alive(connection_);
   }
 
   mg_connection* connection_;
   const mg_request_info& request_;
   bool keep_alive_ = false;
   bool chunked_ = false;
+  std::chrono::steady_clock::duration waited_{};  ///< for the client
   std::string first_;
   std::string out_;  ///< what is to be written next, in one system call
 };

@@ -117,6 +117,24 @@ def check_stuck_readers(verdict, exporter):
         connection.close()
 
 
+def check_sipping_reader(verdict, exporter):
+    """One that asks for very much at once, and takes a little each second."""
+    reader = stuck_readers(exporter, 1)[0]
+
+    def ended():
+        try:
+            return reader.recv(2048) == b""
+        except BlockingIOError:
+            time.sleep(1)
+            return False
+        except OSError:
+            return True
+
+    verdict.check(wait_until(ended, 60), "who takes thousands of pages by and by is shut out, too")
+    verdict.check(wait_until(lambda: exporter.get("/metrics").status == 200), "... and makes room")
+    reader.close()
+
+
 def check_flood(verdict, exporter):
     for _ in range(4):
         flood = [exporter.connect_plain() for _ in range(SLOW)]
@@ -139,6 +157,7 @@ def main():
                         b"GET /metrics HTTP/1.1\r\nX: ")
     check_slow_requests(verdict, exporter, "say nothing", b"")
     check_stuck_readers(verdict, exporter)
+    check_sipping_reader(verdict, exporter)
     check_flood(verdict, exporter)
     verdict.check(wait_until(lambda: exporter.open_files() <= files + 2),
                   f"descriptors are as many as before: {exporter.open_files()}, {files}")
