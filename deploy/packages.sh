@@ -15,6 +15,15 @@ TEST_PACKAGES=(
   util-linux zsh
 )
 
+# For the dashboards' schema: the machine's own node, unless it is too old. (A nodejs from elsewhere
+# has an npm of its own, and excludes Debian's.)
+if ! { command -v npm && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)'; } &>/dev/null
+then
+  TEST_PACKAGES+=(nodejs npm)
+fi
+# To draw the dashboards.
+RENDER_PACKAGES=(chromium fonts-inter pngquant)
+
 # install_packages PACKAGE...: installs those that are missing; quick if none is.
 install_packages() {
   local package missing=()

@@ -13,6 +13,14 @@ endfunction()
 
 add_test(NAME lint COMMAND "${here}/lint/run.sh")
 add_test(NAME rules COMMAND "${here}/rules/run.sh")
+add_test(NAME dashboards COMMAND "${here}/dashboards/run.sh" "${PROJECT_BINARY_DIR}/dashboards")
+# Their pictures, on demand: whoever changes a dashboard draws it, and the test above sees to that.
+option(KVMX_RENDER "Draw the dashboards, too" OFF)
+if(KVMX_RENDER)
+  add_test(NAME dashboards-render
+           COMMAND "${here}/dashboards/render.sh" "${PROJECT_BINARY_DIR}/render")
+  set_tests_properties(dashboards-render PROPERTIES TIMEOUT 2400)
+endif()
 kvmx_host_test(startup 300 "${here}/e2e/startup_test.sh" "${exporter}")
 kvmx_host_test(prometheus 300 python3 "${here}/e2e/prometheus_test.py" "${exporter}" "${guest}")
 kvmx_host_test(install 120 "${here}/e2e/install_test.sh" "${PROJECT_BINARY_DIR}")

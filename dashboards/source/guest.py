@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One guest: what it leaves for, its timer, its sleep, each vCPU."""
+
+import grafana as g
+import kvm
+from kvm import CPUS, EXITS, PER_SECOND
+
+VCPU = "{{vm}} {{vcpu}}"
+
+
+def who():
+    labels = {"vm": "guest", "instance": "host", "name": "name", "domain": "libvirt domain",
+              "namespace": "namespace", "vmm": "VMM", "pid": "pid", "uuid": "uuid"}
+    return g.table(
+        "Guest", "Who it is: kvm_vm_info.", labels,
+        [g.column("guests", f"count by ({', '.join(labels)}) (kvm_vm_info{{@vm}})", "none")],
+        links={"host": kvm.link("Host", kvm.HOST, kvm.cell("host"))}, hide=["Value"], widths={"uuid": 300})
+
+
+def summary():
+    rate = "sum(rate(%s{@vm}[$__rate_interval]))"
+    return [
+        g.stat("vCPUs", "vCPUs seen to run.", "none", "sum(kvm_vm_vcpus{@vm})"),
+        g.stat("Up", "Since the VM's process started; of several the oldest.", "dtdurations",
+               "time() - min(kvm_vm_start_time_seconds{@vm})", line=False),
+        g.stat("Exits", "VM exits.", EXITS, rate % "kvm_exits_total"),
+        g.stat("Timer", "How often it is programmed, of all vCPUs; with several guests, of all of them.",
+               PER_SECOND, "sum(vm:kvm_timer_programs:rate5m{@vm})", none=g.NO_RULES),
+        g.stat("Halted", "Share of the guest's vCPU time.", "percentunit",
+               "sum(rate(kvm_halt_seconds_total{@vm}[$__rate_interval])) / sum(kvm_vm_vcpus{@vm})",
+               decimals=0),
+        g.stat("Wake-ups", "Halts that ended.", PER_SECOND, rate % "kvm_halts_total"),
+        g.stat("CPUs for exits",
+               "CPU seconds a second between exit and entry; waiting and the VMM left out.",
+               CPUS, "sum(vm:kvm_exit_handling_seconds:rate5m{@vm})", decimals=2, none=g.NO_RULES),
+        g.stat("Storming", "Whether it is halted while every vCPU's timer ticks on, at a rate that "
+               "costs.", "none", "count(vm:kvm_timer_storm:min_rate5m{@vm}) or vector(0)",
+               mappings=g.words({0: ("no", "green"), 1: ("yes", "red")}), thresholds={1: "red"},
+               alerts=["KvmTimerStorm"]),
+    ]
+
+
+def exits():
+    return [
+        kvm.exits_by_reason(),
+        g.graph("Handling time, by reason",
+                "Host time from an exit to the next entry. Left out are halts and PAUSE, in which the "
+                "guest waits. Exits to the VMM contain its work.",
+                CPUS,
+                {"{{reason}}": "sum by (reason) (rate(kvm_exit_handling_seconds_total{@vm,reason!~"
+                               '"HLT|hlt|idle-halt|PAUSE_INSTRUCTION|pause|vmgexit'
+                               '|vmgexit_ap_hlt_loop"}[$__rate_interval]))'},
+                table=True, stack=True),
+    ]
+
+
+def latency():
+    quantile = ("histogram_quantile(%s, sum by (le) "
+                "(rate(kvm_exit_latency_seconds_bucket{@vm}[$__rate_interval])))")
+    return [
+        g.graph("How long exits take",
+                "Time from an exit to the next entry, halts and PAUSE left out: half of them, 90 and "
+                "99 of 100 take at most this.",
+                "s", {f"p{q * 100:.0f}": quantile % q for q in (0.99, 0.9, 0.5)}, log=True,
+                thresholds={0.001: "orange"}, alerts=["KvmExitHandlingSlow"]),
+        g.graph("Exits against their day",
+                "Exits, and five times their average of the last day. Dashed: below it an anomaly is "
+                "of no interest.",
+                EXITS, {"exits": "sum(vm:kvm_exits:rate5m{@vm})",
+                        "5 times the day's average": "sum(5 * vm:kvm_exits:avg1d{@vm})"},
+                thresholds={10000: "orange"}, alerts=["KvmExitRateAnomaly"], none=g.NO_RULES),
+        g.graph("Returns to the VMM, by reason",
+                "KVM_RUN's returns to user space; restart is a signal.", PER_SECOND,
+                {"{{reason}}": "sum by (reason) (rate(kvm_userspace_exits_total{@vm}"
+                               "[$__rate_interval]))"},
+                thresholds={10000: "orange"}, alerts=["KvmUserspaceExitStorm"]),
+    ]
+
+
+def timer():
+    tick = g.graph(
+        "Tick: timer programmings of a vCPU",
+        "The slowest vCPU of each guest and the mean of its vCPUs. On every vCPU it is a tick; on "
+        "one, an application's timer.",
+        "hertz",
+        {"slowest, {{vm}}": g.top(5, "vm:kvm_timer_programs:min_rate5m{@vm}"),
+         "mean, {{vm}}": g.top(
+             5, "vm:kvm_timer_programs:rate5m{@vm}",
+             "vm:kvm_timer_programs:rate5m{@vm} / vm:kvm_vm_vcpus:last5m{@vm}")}
+        | kvm.HZ,
+        log=True, reference=kvm.HZ_LINES, thresholds={90: kvm.TICKING, 800: kvm.STORMING},
+        alerts=["KvmTimerStorm", "KvmGuestIdleTick"], none=g.NO_RULES)
+    return [tick, kvm.intervals(), kvm.timer_backend()]
+
+
+def msrs():
+    backend = g.graph(
+        "vCPUs on the VMX preemption timer", "By the last arming of each vCPU's timer.", "none",
+        {"hv": "sum(kvm_hv_timer_in_use{@vm})",
+         "sw, or none yet": "sum(kvm_vm_vcpus{@vm}) - sum(kvm_hv_timer_in_use{@vm})"},
+        stack=True, none="No timer was armed")
+    faults = g.graph(
+        "MSR accesses answered with #GP", "A guest that probes for MSRs has a few at boot.",
+        PER_SECOND, {"{{op}}": "sum by (op) (rate(kvm_msr_faults_total{@vm}[$__rate_interval]))"},
+        none="None")
+    return [kvm.msrs("@vm", "op, msr, index", w=12), backend, faults]
+
+
+def halts():
+    return [
+        g.graph("Halted, by guest", "The share of its vCPUs' time that each guest is halted.", "percentunit",
+                {"{{vm}}": "vm:kvm_halted:ratio_rate5m{@vm}"}, min=0, max=1,
+                thresholds={0.7: kvm.TICKING}, alerts=["KvmGuestIdleTick", "KvmGuestIdleWakeups"],
+                none=g.NO_RULES),
+        g.graph("Wake-ups, by where they found the host",
+                "poll: still polling for it. wait: asleep.", PER_SECOND,
+                {"{{wakeup}}": "sum by (wakeup) (rate(kvm_halts_total{@vm}[$__rate_interval]))"},
+                stack=True),
+        g.graph("Mean length of a halt", "Short halts are costly: the host's CPU cannot rest.", "s",
+                {"{{wakeup}}": "sum by (wakeup) (rate(kvm_halt_seconds_total{@vm}"
+                               "[$__rate_interval])) / sum by (wakeup) (rate(kvm_halts_total{@vm}"
+                               "[$__rate_interval]))"}, log=True),
+        g.graph("Polling, share of vCPU time",
+                "Host time spent polling for wake-ups, for each vCPU of the guest.", "percentunit",
+                {"{{vm}}": "vm:kvm_halt_poll_seconds:rate5m{@vm} / vm:kvm_vm_vcpus:last5m{@vm}"},
+                thresholds={0.25: "orange"}, alerts=["KvmHaltPollWaste"], none=g.NO_RULES),
+    ]
+
+
+def vcpus():
+    """vcpu="" are events whose vCPU is not known."""
+    def rate(metric):
+        return ("sum by (vm, instance, vcpu) (rate(%s{@vm,vcpu!=\"\"}[$__rate_interval]))" % metric)
+
+    def each(metric):
+        return f"{rate(metric)} and topk(64, {rate('kvm_exits_total')})"
+
+    figures = g.table(
+        "Each vCPU", "Of several guests the busiest 64 vCPUs.",
+        {"vm": "guest", "instance": "host", "vcpu": "vCPU"},
+        [
+            g.column("exits", each("kvm_exits_total"), PER_SECOND),
+            g.column("MSRs", each("kvm_msr_accesses_total"), PER_SECOND),
+            g.column("wake-ups", each("kvm_halts_total"), PER_SECOND),
+            g.column("halted", each("kvm_halt_seconds_total"), "percentunit", decimals=0),
+        ],
+        sort=["exits"], hide=["instance"], none=kvm.NO_VCPUS)
+    ticks = g.graph(
+        "Timer programmings, by vCPU", "The 32 highest of the dashboard's time.", PER_SECOND,
+        {VCPU: g.top(32, 'vcpu:kvm_timer_programs:rate5m{@vm,vcpu!=""}')}, table=True,
+        none=kvm.NO_VCPUS)
+    wakeups = g.graph(
+        "Wake-ups of halted vCPUs", "vCPUs that are halted for more than 70 % of the time.",
+        PER_SECOND,
+        {VCPU: g.top(32, 'vcpu:kvm_halts:rate5m{@vm,vcpu!=""}')
+         + " and sum without (wakeup) (rate(kvm_halt_seconds_total{@vm}[$__rate_interval])) > 0.7"},
+        table=True, thresholds={900: kvm.TICKING}, alerts=["KvmGuestIdleWakeups"],
+        none="No vCPU is halted so long, or --metrics.per-vcpu=none")
+    return [figures, ticks, wakeups]
+
+
+def dashboard():
+    return g.dashboard(
+        kvm.GUEST, "KVM / Guest",
+        "One guest, or several together: why it leaves to the host and what that costs, its timer, "
+        "its halts, its vCPUs.",
+        kvm.GUESTS,
+        [(4, [who()]), (4, summary()), (9, exits()), (8, latency()), (9, timer()), (8, msrs()),
+         (7, halts()), (9, vcpus())])
