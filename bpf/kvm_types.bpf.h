@@ -25,10 +25,13 @@ struct task_struct {
   __u64 start_time;
   __u64 start_boottime; /* real_start_time before 5.5, cf25e24db61c */
   struct task_struct *group_leader;
+  struct mm_struct *mm;
   char comm[KVMX_COMM];
 };
 
-struct kvm;
+struct kvm {
+  struct mm_struct *mm; /* of the process that made it */
+};
 
 struct kvm_vcpu {
   struct kvm *kvm;
@@ -62,6 +65,44 @@ struct vmcb {
 
 struct vcpu_svm {
   struct vmcb *vmcb;
+};
+
+/* Open files, and what an iterator over those of all tasks is given (Linux 5.8). */
+
+struct super_block {
+  unsigned long s_magic;
+};
+
+struct inode {
+  struct super_block *i_sb;
+};
+
+struct qstr {
+  const unsigned char *name;
+};
+
+struct dentry {
+  struct qstr d_name;
+};
+
+struct path {
+  struct dentry *dentry;
+};
+
+struct file {
+  struct path f_path;
+  struct inode *f_inode;
+  void *private_data;
+};
+
+struct bpf_iter_meta {
+  struct seq_file *seq;
+};
+
+struct bpf_iter__task_file {
+  struct bpf_iter_meta *meta;
+  struct task_struct *task;
+  struct file *file;
 };
 
 #pragma clang attribute pop

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/exporter.h"
 
+#include <algorithm>
+#include <map>
 #include <utility>
 
 #include "exporter/base/clock.h"
@@ -29,10 +31,21 @@ Result<void> Exporter::attach() {
   Result<Probes> probes = Probes::attach(features, wanted_events(), config_.max_vcpus);
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
+  load_lister();
   current_ = nullptr;
   ready_ = true;
   spdlog::info("counting KVM events, with room for {} vCPUs", config_.max_vcpus);
   return {};
+}
+
+void Exporter::load_lister() {
+  Result<VcpuLister> lister = VcpuLister::load();
+  if (lister) {
+    lister_ = std::move(*lister);
+    return;
+  }
+  lister_.reset();
+  spdlog::warn("VMs and vCPUs are known only once they run: {}", lister.error().message);
 }
 
 WantedEvents Exporter::wanted_events() const {
@@ -67,7 +80,7 @@ void Exporter::refresh() {
   fresh->probes = probes_ ? probes_->states() : detached_probes({config_.collectors, {}});
   if (probes_) {
     const auto ended = [this](const VmKey& vm) { return vms_.ended(vm); };
-    fresh->vms = reader_.read(probes_->table().slots(), ended, probes_->table().events());
+    fresh->vms = reader_.read(probes_->table().slots(), ended, listed_, probes_->table().events());
     fresh->event_names = probes_->other_events();
     fresh->losses = probes_->table().losses();
     fresh->slots.free = config_.max_vcpus;
@@ -86,10 +99,33 @@ void Exporter::refresh() {
   taken_ = Clock::now();
 }
 
+/// The vCPUs that exist, if it is time to look again: at once if `urgent`, which it is when one has
+/// just begun to run, but looking shall never take more than a fiftieth of the time.
+std::optional<Exporter::Listing> Exporter::list_vcpus(bool urgent) {
+  const Clock::time_point asked = Clock::now();
+  if (!lister_ || asked < (urgent ? next_urgent_list_ : next_list_)) return std::nullopt;
+  Result<std::vector<ListedVcpu>> listed = lister_->list();
+  if (!listed) {
+    spdlog::error("{}", listed.error().message);
+    lister_.reset();
+    return std::nullopt;
+  }
+  if (!probes_->tell_vms())
+    for (ListedVcpu& vcpu : *listed) vcpu.kvm = 0;
+  const Clock::time_point done = Clock::now();
+  next_urgent_list_ = done + 50 * (done - asked);
+  next_list_ = std::max(next_urgent_list_, asked + std::chrono::milliseconds(900));
+  return Listing{asked, std::move(*listed)};
+}
+
 void Exporter::housekeep() {
+  if (!probes_) return;  // set by this thread
+  std::optional<Listing> listing = list_vcpus(probes_->drain_new());
   const std::lock_guard lock(mutex_);
-  if (!probes_) return;
-  probes_->drain_new();
+  if (listing) {
+    vms_.notice_listed(listing->vcpus, listing->asked);
+    listed_ = std::move(listing->vcpus);
+  }
   vms_.notice_ended();
   refresh();
   const auto long_ago = Clock::now() - config_.linger;
@@ -100,6 +136,14 @@ void Exporter::housekeep() {
     freed = true;
   }
   if (freed) refresh();
+  if (listing || freed) tell_processes();
+}
+
+void Exporter::tell_processes() {
+  std::map<std::uint32_t, std::uint64_t> starts;
+  for (const VmCounts& vm : current_->vms) starts[vm.key.tgid] = vm.key.start_ns;
+  if (const Result<void> told = probes_->table().set_vm_processes(starts); !told)
+    spdlog::error("{}", told.error().message);
 }
 
 int Exporter::wake_fd() {

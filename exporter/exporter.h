@@ -9,11 +9,13 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "exporter/base/result.h"
 #include "exporter/identity/vm_filter.h"
 #include "exporter/identity/vm_table.h"
 #include "exporter/kernel/probes.h"
+#include "exporter/kernel/vcpu_lister.h"
 #include "exporter/snapshot/slot_reader.h"
 #include "exporter/snapshot/snapshot.h"
 
@@ -44,8 +46,9 @@ class Exporter {
   /// the same one.
   std::shared_ptr<const Snapshot> snapshot();
 
-  /// To be called every second, and when wake_fd() is readable: learns of new VMs while they live,
-  /// notices those that ended, and frees the slots of those that ended long ago.
+  /// To be called every second, and when wake_fd() is readable, by the thread that calls attach():
+  /// learns of new VMs while they live, notices those that ended, and frees the slots of those that
+  /// ended long ago.
   void housekeep();
 
   /// Readable when vCPUs have been seen that were not there before; -1 while nothing is attached.
@@ -54,14 +57,27 @@ class Exporter {
  private:
   using Clock = std::chrono::steady_clock;
 
+  /// vCPUs that existed at some time after `asked`.
+  struct Listing {
+    Clock::time_point asked;
+    std::vector<ListedVcpu> vcpus;
+  };
+
   [[nodiscard]] WantedEvents wanted_events() const;
+  void load_lister();
+  std::optional<Listing> list_vcpus(bool urgent);
   void refresh();
+  void tell_processes();
   void release(const VmCounts& vm);
 
   const ExporterConfig config_;
   const std::uint64_t boot_time_ns_;  ///< taken once, so that starts of VMs do not waver
   std::mutex mutex_;
   std::optional<Probes> probes_;
+  std::optional<VcpuLister> lister_;  ///< the housekeeper's own, as are the next two
+  Clock::time_point next_list_;
+  Clock::time_point next_urgent_list_;
+  std::vector<ListedVcpu> listed_;
   SlotReader reader_;
   VmTable vms_;
   std::shared_ptr<const Snapshot> current_;

@@ -43,9 +43,11 @@ foreach(kernel IN LISTS KVMX_INTEL_KERNELS)
   kvmx_host_test(exact-intel-${kernel} 1200 "${here}/exact/run.sh" intel "${PROJECT_BINARY_DIR}"
                  ${kernel})
 endforeach()
-# kvmx_lab_test(NAME TIMEOUT LAB_OPTIONS SCRIPT): a script of e2e/ in an emulated AMD host.
+# kvmx_lab_test(NAME TIMEOUT LAB_OPTIONS SCRIPT): a script of e2e/ in an emulated AMD host, with the
+# kernel that the name ends in.
 function(kvmx_lab_test name timeout lab_options script)
-  kvmx_host_test(${name} ${timeout} "${here}/lab/amd.sh" --kernel 6.1 --timeout ${timeout}
+  string(REGEX MATCH "[0-9.]+$" kernel "${name}")
+  kvmx_host_test(${name} ${timeout} "${here}/lab/amd.sh" --kernel ${kernel} --timeout ${timeout}
                  ${lab_options} -- env PYTHONDONTWRITEBYTECODE=1 python3 "${here}/e2e/${script}"
                  "${exporter}" "${guest}")
 endfunction()
@@ -55,6 +57,9 @@ kvmx_host_test(identity-native 300 env PYTHONDONTWRITEBYTECODE=1 python3 "${here
 kvmx_lab_test(identity-amd-6.1 600 "" identity.py)
 kvmx_lab_test(collectors-amd-6.1 400 "" collectors.py)
 kvmx_lab_test(kvm-stat-amd-6.1 400 "" kvm_stat.py)
+kvmx_lab_test(idle-vms-amd-5.10 400 "" idle_vms.py)
+kvmx_lab_test(idle-vms-amd-6.1 400 "" idle_vms.py)
+kvmx_host_test(idle-vms-native 200 python3 "${here}/e2e/idle_vms.py" "${exporter}" "${guest}")
 kvmx_lab_test(idle-fraction-amd-6.1 650 --icount idle_fraction.py)
 kvmx_lab_test(monotonic-amd-6.1 650 "--smp;2" monotonic.py)
 kvmx_host_test(monotonic-native 120 python3 "${here}/e2e/monotonic.py" "${exporter}" "${guest}")

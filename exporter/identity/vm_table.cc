@@ -108,11 +108,27 @@ void VmTable::notice_ended() {
     if (!known.ended && !lives(key)) known.ended = Clock::now();
 }
 
+void VmTable::notice_listed(const std::vector<ListedVcpu>& listed, Clock::time_point asked) {
+  const auto key_of = [](const ListedVcpu& vcpu) {
+    return VmKey{vcpu.tgid, vcpu.start_ns, vcpu.kvm};
+  };
+  for (auto& [key, known] : known_) {
+    if (std::ranges::binary_search(listed, key, {}, key_of)) {
+      // Another VM of the process may have taken the place of one that ended.
+      known.ended.reset();
+    } else if (!known.ended && known.since < asked) {
+      known.ended = Clock::now();
+    }
+  }
+}
+
 bool VmTable::ended(const VmKey& key) const {
-  // Any VM of the process will do: they end together, and the first in order is easily found.
-  const auto found = known_.lower_bound({key.tgid, key.start_ns, 0});
-  return found != known_.end() && found->first.tgid == key.tgid &&
-         found->first.start_ns == key.start_ns && found->second.ended;
+  const auto found = known_.find(key);
+  if (found != known_.end()) return found->second.ended.has_value();
+  // Of a thread that no event has given a VM yet. It belongs to the first one of its process.
+  const auto first = known_.lower_bound({key.tgid, key.start_ns, 0});
+  return first != known_.end() && first->first.tgid == key.tgid &&
+         first->first.start_ns == key.start_ns && first->second.ended;
 }
 
 bool VmTable::ended_before(const VmKey& key, Clock::time_point time) const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "exporter/identity/identity_reader.h"
+#include "exporter/kernel/listed_vcpus.h"
 #include "exporter/snapshot/snapshot.h"
 
 namespace kvmx {
@@ -32,7 +33,11 @@ class VmTable {
   /// Looks for VMs whose process has ended since this was last called.
   void notice_ended();
 
-  /// Whether a VM's process was noticed to have ended.
+  /// Notices VMs that ended though their process lives: `listed` is what was there at some time
+  /// after `asked`, in order of their keys.
+  void notice_listed(const std::vector<ListedVcpu>& listed, Clock::time_point asked);
+
+  /// Whether a VM was noticed to have ended.
   [[nodiscard]] bool ended(const VmKey& key) const;
 
   /// Whether a VM was noticed to have ended before `time`.
@@ -45,6 +50,7 @@ class VmTable {
     std::string name;           ///< the first it had, for its label
     int form = 0;               ///< of its label
     std::uint32_t ordinal = 0;  ///< which VM of its process
+    Clock::time_point since = Clock::now();
     std::optional<Clock::time_point> ended;
   };
 

@@ -58,6 +58,16 @@ bpf_program* other_program(kvm_exit_bpf& skeleton, std::size_t number) {
   return bpf_object__find_program_by_name(skeleton.obj, name.c_str());
 }
 
+/// Exits and entries have the vCPU's pointer, on a host that raises them and a kernel that says
+/// how.
+bool vms_are_told(const Features& features, const WantedEvents& wanted) {
+  const bool typed = features.source(Event::exit) == Source::typed ||
+                     features.source(Event::exit) == Source::typed_old;
+  const bool counted =
+      wanted.collectors[index_of(Event::exit)] || wanted.collectors[index_of(Event::entry)];
+  return typed && counted && read_host().isa != Isa::other;
+}
+
 /// kvm_entry may have two programs; the first one speaks for both.
 bool has_state(const std::vector<ProbeState>& states, const std::string& name) {
   return std::ranges::any_of(states, [&](const ProbeState& state) { return state.name == name; });
@@ -105,6 +115,7 @@ Result<Probes> Probes::attach(const Features& features, const WantedEvents& want
         "built with CONFIG_DEBUG_INFO_BTF=y, as distributions' kernels are since about 5.10"};
   Probes probes;
   probes.wanted_ = wanted;
+  probes.tell_vms_ = vms_are_told(features, wanted);
   probes.skeleton_.reset(kvm_exit_bpf__open());
   if (!probes.skeleton_) return errno_error("open the BPF programs", errno);
   kvm_exit_bpf& skeleton = *probes.skeleton_;
@@ -168,7 +179,7 @@ void Probes::attach(bpf_program* program, std::string_view event, int& program_f
 
 int Probes::new_slots_fd() const { return ring_buffer__epoll_fd(new_slots_.get()); }
 
-void Probes::drain_new() { ring_buffer__consume(new_slots_.get()); }
+bool Probes::drain_new() { return ring_buffer__consume(new_slots_.get()) > 0; }
 
 std::vector<ProbeState> Probes::states() const {
   std::vector<ProbeState> states;

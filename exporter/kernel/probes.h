@@ -37,11 +37,15 @@ class Probes {
 
   [[nodiscard]] std::vector<ProbeState> states() const;
 
+  /// Whether events tell which VM of its process a vCPU belongs to.
+  [[nodiscard]] bool tell_vms() const { return tell_vms_; }
+
   /// Names of the further events, in the order of event_counts.count[].
   [[nodiscard]] const std::vector<std::string>& other_events() const { return wanted_.others; }
   /// Readable while there are slots made since drain_new() was last called.
   [[nodiscard]] int new_slots_fd() const;
-  void drain_new();
+  /// Returns whether there were any.
+  bool drain_new();
 
   [[nodiscard]] SlotTable& table() { return table_; }
   [[nodiscard]] const SlotTable& table() const { return table_; }
@@ -62,6 +66,7 @@ class Probes {
   std::unique_ptr<kvm_exit_bpf, SkeletonDeleter> skeleton_;
   std::vector<std::unique_ptr<bpf_link, LinkDeleter>> links_;  ///< gone before the programs are
   WantedEvents wanted_;
+  bool tell_vms_ = false;
   std::array<int, kEvents.size()> program_fds_{};  ///< of the attached programs, else -1
   std::vector<int> other_fds_;                     ///< likewise, of wanted_.others
   std::unique_ptr<ring_buffer, RingDeleter> new_slots_;

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace kvmx {
 namespace {
@@ -97,7 +98,6 @@ Result<void> SlotTable::release(std::uint32_t index) {
   const VcpuKey by_thread{thread, std::uint64_t{freed->vcpu_id + 1}};
   forget(fds_.slot_of_vcpu, freed->vcpu ? &by_pointer : &by_thread, index);
   forget(fds_.slot_of_thread, &thread, index);
-  forget(fds_.vm_processes, &freed->tgid, freed->vm_start);
   // The owner goes first: from here on no event of any vCPU can take this slot for its own.
   freed->fast_start = 0;
   freed->thread_start = 0;
@@ -108,6 +108,21 @@ Result<void> SlotTable::release(std::uint32_t index) {
     std::memset(&counts, 0, sizeof(counts));
   }
   return add_free(index);
+}
+
+Result<void> SlotTable::set_vm_processes(
+    const std::map<std::uint32_t, std::uint64_t>& starts) const {
+  std::vector<std::uint32_t> known;
+  std::uint32_t tgid = 0;
+  for (const void* last = nullptr; bpf_map_get_next_key(fds_.vm_processes, last, &tgid) == 0;
+       last = &known.back())
+    known.push_back(tgid);
+  for (const std::uint32_t process : known)
+    if (!starts.contains(process)) bpf_map_delete_elem(fds_.vm_processes, &process);
+  for (const auto& [process, start] : starts)
+    if (bpf_map_update_elem(fds_.vm_processes, &process, &start, BPF_ANY) != 0)
+      return errno_error("tell the BPF programs of process " + std::to_string(process), errno);
+  return {};
 }
 
 std::array<std::uint64_t, KVMX_LOSSES> SlotTable::losses() const {

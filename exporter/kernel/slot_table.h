@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 
 #include "bpf/vcpu_slot.h"
@@ -53,6 +54,9 @@ class SlotTable {
 
   /// Clears a slot whose VM is gone and makes it available again.
   Result<void> release(std::uint32_t index);
+
+  /// Tells the kernel's side which processes have VMs: start, in ns since boot, by tgid.
+  Result<void> set_vm_processes(const std::map<std::uint32_t, std::uint64_t>& starts) const;
 
   /// Events lost, by enum kvmx_loss.
   [[nodiscard]] std::array<std::uint64_t, KVMX_LOSSES> losses() const;

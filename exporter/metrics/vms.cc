@@ -7,7 +7,8 @@ namespace kvmx {
 namespace {
 
 constexpr Family kInfo = {"kvm_vm", MetricType::info, "Who the VM is; always 1."};
-constexpr Family kVcpus = {"kvm_vm_vcpus", MetricType::gauge, "vCPUs of the VM seen to run."};
+constexpr Family kVcpus = {"kvm_vm_vcpus", MetricType::gauge,
+                           "vCPUs of the VM that exist, whether or not they run."};
 constexpr Family kStart = {"kvm_vm_start_time_seconds", MetricType::gauge,
                            "Start of the VM's process, in seconds since the epoch."};
 
@@ -27,6 +28,14 @@ void add_identity(Labels& labels, const VmCounts& vm) {
   labels.add("namespace", vm.identity.kube_namespace);
   labels.add("pod", vm.identity.pod);
   labels.add("id", vm.identity.id);
+}
+
+/// vCPUs that exist. A VM that is not listed yet, or where the kernel cannot list them, has those
+/// that were seen to run.
+std::uint64_t count_vcpus(const VmCounts& vm) {
+  if (vm.listed > 0) return vm.listed;
+  return static_cast<std::uint64_t>(
+      std::ranges::count_if(vm.vcpus, [](const VcpuCounts& vcpu) { return vcpu.id.has_value(); }));
 }
 
 template <typename Write>
@@ -50,9 +59,8 @@ void write_vms(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, TextWriter& write
 
   writer.begin(kVcpus);
   for_each_vm(snapshot, [&](const VmCounts& vm, const Labels& labels) {
-    const auto known =
-        std::ranges::count_if(vm.vcpus, [](const VcpuCounts& vcpu) { return vcpu.id.has_value(); });
-    if (known > 0) writer.sample(labels, static_cast<std::uint64_t>(known));
+    const std::uint64_t vcpus = vm.gone ? 0 : count_vcpus(vm);
+    if (vcpus > 0) writer.sample(labels, vcpus);
   });
 
   writer.begin(kStart);

@@ -79,6 +79,16 @@ void add_vcpu(VmCounts& vm, VcpuCounts counts) {
   }
 }
 
+void add_listed(std::span<const ListedVcpu> listed, std::map<VmKey, VmCounts>& vms) {
+  for (const ListedVcpu& vcpu : listed) {
+    const VmKey key{vcpu.tgid, vcpu.start_ns, vcpu.kvm};
+    VmCounts& vm = vms[key];
+    vm.key = key;
+    vm.comm = vcpu.comm;
+    ++vm.listed;
+  }
+}
+
 /// Slots made for threads, before an event gave the VM's pointer, belong to the process's first VM.
 void adopt_threads(std::map<VmKey, VmCounts>& vms) {
   for (auto at = vms.begin(); at != vms.end();) {
@@ -184,9 +194,11 @@ VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, bool ended, Shown& shown
 
 std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
                                        const std::function<bool(const VmKey&)>& ended,
+                                       std::span<const ListedVcpu> listed,
                                        std::span<const event_counts> events) {
   shown_.resize(slots.size());
   std::map<VmKey, VmCounts> vms;
+  add_listed(listed, vms);
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const vcpu_slot& slot = slots[i];
     const std::uint32_t tgid = load(slot.tgid);

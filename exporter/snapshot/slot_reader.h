@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bpf/vcpu_slot.h"
+#include "exporter/kernel/listed_vcpus.h"
 #include "exporter/snapshot/snapshot.h"
 
 namespace kvmx {
@@ -24,11 +25,12 @@ class SlotReader {
 
   explicit SlotReader(Clock clock) : clock_(std::move(clock)) {}
 
-  /// The VMs of all slots in use, in order of their keys; a VM's vCPUs in order of their ids.
-  /// `ended` tells whether a VM is no more, so that none of its times is still running. `events`:
-  /// counts of further events by slot, or empty.
+  /// The VMs of all slots in use and of all listed vCPUs, in order of their keys; a VM's vCPUs in
+  /// order of their ids. `ended` tells whether a VM is no more, so that none of its times is still
+  /// running. `events`: counts of further events by slot, or empty.
   std::vector<VmCounts> read(std::span<const vcpu_slot> slots,
                              const std::function<bool(const VmKey&)>& ended,
+                             std::span<const ListedVcpu> listed = {},
                              std::span<const event_counts> events = {});
 
   /// To be called when a slot is released: its next owner starts from nothing.

@@ -89,9 +89,10 @@ struct VmCounts {
   Histogram<KVMX_LATENCY_BUCKETS> latency;     ///< exit to entry, without waits (enum kvmx_wait)
   Histogram<KVMX_INTERVAL_BUCKETS> intervals;  ///< between a vCPU's timer programmings
   std::vector<std::uint32_t> slots;            ///< indices of the slots that these counts come from
+  std::uint32_t listed = 0;                    ///< vCPUs that exist; 0: not listed (yet)
   std::string label;                           ///< what the label `vm` says; unique on the host
   VmIdentity identity;
-  bool gone = false;      ///< its process has ended; kept for --vm.linger
+  bool gone = false;      ///< it has ended; kept for --vm.linger
   bool excluded = false;  ///< by --vm.include or --vm.exclude: shown nowhere
 };
 

@@ -104,6 +104,16 @@ class Exporter:
         text = self.get("/metrics")
         return Scrape(text, start - 0.001, time.monotonic())
 
+    def until(self, holds, seconds=60):
+        """The first scrape of which `holds` is true; None if there is none in all that time."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            page = self.scrape()
+            if holds(page):
+                return page
+            time.sleep(0.1)
+        return None
+
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
@@ -124,6 +134,19 @@ class Guests:
                                    stdout=subprocess.DEVNULL)
         self.running.append(process)
         return process
+
+    def hold(self, name, *options):
+        """With --hold-before: a guest that is ready; go_on() lets it run, and end."""
+        process = subprocess.Popen([self.binary, "--qemu-name", name, *map(str, options)],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.running.append(process)
+        process.stdout.readline()
+        return process
+
+    @staticmethod
+    def go_on(process):
+        process.stdin.write("\n")
+        process.stdin.flush()
 
     def run(self, name, *options, timeout=120):
         subprocess.run([self.binary, "--qemu-name", name, *map(str, options)], check=True,

@@ -30,7 +30,7 @@ case $host in
     "$here/scenario.sh" "$exporter" "$guest" "$out"
     ;;
   amd)
-    "$lab/amd.sh" --kernel "$kernel" --smp 2 --out "$out" -- \
+    "$lab/amd.sh" --kernel "$kernel" --smp 2 --timeout 850 --out "$out" -- \
       "$here/scenario.sh" "$exporter" "$guest" /lab-out
     ;;
   intel)

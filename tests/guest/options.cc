@@ -80,6 +80,9 @@ void add_machine_options(CLI::App& app, Options& options) {
   app.add_option("--repeat", options.repeat,
                  "create, run and destroy the VMs so many times, with a report each")
       ->check(number_above_zero());
+  app.add_option("--irqs", options.irqs,
+                 "pulses of an interrupt line of each VM, by the main thread, before the vCPUs run")
+      ->check(number_from_zero());
   app.add_flag("--hold-before", options.hold_before,
                "with the VMs created, print a line with event=ready and wait for a line or the end "
                "of stdin before running them");

@@ -22,6 +22,7 @@ struct Options {
   bool one_thread = false;
   std::uint64_t swap_every = 0;  // KVM_RUN returns, 0: threads keep their vCPU
   std::uint64_t repeat = 1;
+  std::uint64_t irqs = 0;
   bool hold_before = false;
   bool hold_after = false;
   std::string qemu_name;

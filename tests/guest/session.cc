@@ -101,6 +101,9 @@ void Session::run(int signal_fd) {
   if (options_.duration.count() > 0) {
     stop_at_ = start_ + std::chrono::duration_cast<Clock::duration>(options_.duration);
   }
+  for (std::uint64_t i = 0; i < options_.irqs; ++i) {
+    for (const VmState& state : vms_) state.vm->pulse_irq();
+  }
   schedule_->go();
   // The event fd says "idle" once more than needed if all vCPUs there are have
   // ended and --stagger brings others: then only time is waited for.

@@ -111,4 +111,15 @@ Vm::Vm(const Kvm& kvm, unsigned vcpus, std::size_t pool_size)
   }
 }
 
+void Vm::pulse_irq() const {
+  for (const std::uint32_t level : {1U, 0U}) {
+    kvm_irq_level line{};
+    line.irq = 5;
+    line.level = level;
+    if (::ioctl(fd(), KVM_IRQ_LINE, &line) < 0) {
+      throw errno_error("cannot set an interrupt line (KVM_IRQ_LINE)");
+    }
+  }
+}
+
 }  // namespace kvmx::guest

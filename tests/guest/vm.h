@@ -39,6 +39,9 @@ class Vm {
  public:
   Vm(const Kvm& kvm, unsigned vcpus, std::size_t pool_size);
 
+  // Raises and lowers an interrupt line that the guest has masked.
+  void pulse_irq() const;
+
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] const GuestMemory& memory() const { return memory_; }
 

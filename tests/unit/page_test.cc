@@ -50,6 +50,7 @@ VmCounts storm() {
   vm.vcpus[1].id = 1;
   vm.total = total(vm.vcpus);
   vm.slots = {0, 1};
+  vm.listed = 3;
   vm.latency.buckets[0] = 3;
   vm.latency.buckets[15] = 4;
   vm.latency.buckets[16] = 1;
@@ -236,6 +237,21 @@ TEST(ExcludedVm, HasNoSeriesAtAll) {
   EXPECT_EQ(page.text.find("web-1"), std::string::npos);
   EXPECT_LT(page.series, of_both);
   EXPECT_NE(page.text.find(R"(vm="a\"},x{\\")"), std::string::npos);
+}
+
+TEST(Vcpus, AreThoseThatRanWhereNoneIsListed) {
+  Snapshot snapshot = sample();
+  snapshot.vms[1].listed = 0;
+  EXPECT_NE(render_metrics(snapshot, SelfStats{}).text.find("kvm_vm_vcpus{vm=\"web-1\"} 2\n"),
+            std::string::npos);
+}
+
+TEST(Vcpus, AVmThatEndedHasNone) {
+  Snapshot snapshot = sample();
+  snapshot.vms[1].gone = true;
+  const std::string text = render_metrics(snapshot, SelfStats{}).text;
+  EXPECT_EQ(text.find("kvm_vm_vcpus{vm=\"web-1\"}"), std::string::npos);
+  EXPECT_NE(text.find("kvm_vm_info{vm=\"web-1\""), std::string::npos);
 }
 
 TEST(PageWithoutVms, StillTellsOfHostAndExporter) {

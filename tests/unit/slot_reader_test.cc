@@ -137,6 +137,21 @@ TEST_F(SlotReaderTest, EventsBeforeTheVmIsKnownBelongToTheProcesssVm) {
   EXPECT_EQ(vms[0].slots.size(), 2U);
 }
 
+TEST_F(SlotReaderTest, AVmThatNeverRanIsThereByItsListedVcpus) {
+  slot(0, 10, 0).reason[kHlt].count = 1;
+  const std::vector<ListedVcpu> listed = {
+      {10, 100, 1, 0, "qemu"}, {10, 100, 1, 1, "qemu"}, {20, 100, 1, 0, "idle"}};
+  const auto vms = reader_.read(
+      slots_, [](const VmKey&) { return false; }, listed);
+  ASSERT_EQ(vms.size(), 2U);
+  EXPECT_EQ(vms[0].listed, 2U);
+  EXPECT_EQ(vms[0].vcpus.size(), 1U);
+  EXPECT_EQ(vms[1].listed, 1U);
+  EXPECT_EQ(vms[1].comm, "idle");
+  EXPECT_TRUE(vms[1].vcpus.empty());
+  EXPECT_TRUE(vms[1].slots.empty());
+}
+
 TEST_F(SlotReaderTest, VmsOfOneProcessStayApart) {
   slot(0, 10, 0, 1).reason[kHlt].count = 1;
   slot(1, 10, 0, 2).reason[kHlt].count = 2;

@@ -174,6 +174,45 @@ TEST_F(VmTableTest, TheNameOutlivesTheProcess) {
   EXPECT_FALSE(table_.ended_before(vms[0].key, now - std::chrono::seconds(60)));
 }
 
+TEST_F(VmTableTest, AVmMayEndBeforeItsProcess) {
+  process(10, 500, "web");
+  std::vector<VmCounts> vms = {vm(10, 500, 1), vm(10, 500, 2)};
+  table_.identify(vms);
+  const auto asked = std::chrono::steady_clock::now() + std::chrono::hours(1);
+  const ListedVcpu second = {10, vms[1].key.start_ns, 2, 0, "qemu"};
+  table_.notice_listed({second}, asked);
+  EXPECT_TRUE(table_.ended(vms[0].key));
+  EXPECT_FALSE(table_.ended(vms[1].key));
+  table_.identify(vms);
+  EXPECT_TRUE(vms[0].gone);
+  EXPECT_FALSE(vms[1].gone);
+
+  // Another one in its place.
+  const ListedVcpu first = {10, vms[0].key.start_ns, 1, 0, "qemu"};
+  table_.notice_listed({first, second}, asked);
+  EXPECT_FALSE(table_.ended(vms[0].key));
+}
+
+TEST_F(VmTableTest, AListFromBeforeAVmWasSeenTellsNothingOfIt) {
+  process(10, 500, "web");
+  std::vector<VmCounts> vms = {vm(10, 500)};
+  const auto asked = std::chrono::steady_clock::now() - std::chrono::milliseconds(1);
+  table_.identify(vms);
+  table_.notice_listed({}, asked);
+  EXPECT_FALSE(table_.ended(vms[0].key));
+}
+
+TEST_F(VmTableTest, AThreadWithoutAVmEndsWithTheProcesssFirst) {
+  process(10, 500, "web");
+  std::vector<VmCounts> vms = {vm(10, 500, 5)};
+  table_.identify(vms);
+  const VmKey thread = {10, vms[0].key.start_ns, 0};
+  EXPECT_FALSE(table_.ended(thread));
+  end(10);
+  table_.notice_ended();
+  EXPECT_TRUE(table_.ended(thread));
+}
+
 TEST_F(VmTableTest, WhatIsNoLongerCountedIsForgotten) {
   process(10, 500, "web");
   std::vector<VmCounts> vms = {vm(10, 500)};

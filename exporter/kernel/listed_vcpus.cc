@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/kernel/listed_vcpus.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <tuple>
+
+namespace kvmx {
+
+std::optional<std::uint32_t> listed_vcpu_id(std::string_view name) {
+  constexpr std::string_view prefix = KVMX_VCPU_PREFIX;
+  if (!name.starts_with(prefix)) return std::nullopt;
+  name.remove_prefix(prefix.size());
+  std::uint32_t id = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return id;
+}
+
+std::vector<ListedVcpu> listed_vcpus(std::span<const listed_vcpu> records) {
+  std::vector<listed_vcpu> unique(records.begin(), records.end());
+  // A vCPU may have several descriptors, for a moment in a new child of its process too: the
+  // parent's is the one that counts.
+  std::ranges::sort(unique, {}, [](const listed_vcpu& record) {
+    return std::tuple(record.vcpu, record.vm_start, record.tgid);
+  });
+  const auto repeated = std::ranges::unique(unique, {}, &listed_vcpu::vcpu);
+  unique.erase(repeated.begin(), repeated.end());
+  std::vector<ListedVcpu> vcpus;
+  for (const listed_vcpu& record : unique) {
+    const auto id = listed_vcpu_id({record.name, ::strnlen(record.name, sizeof(record.name))});
+    if (!id) continue;
+    vcpus.push_back({record.tgid, record.vm_start, record.kvm, *id,
+                     std::string(record.comm, ::strnlen(record.comm, sizeof(record.comm)))});
+  }
+  std::ranges::sort(vcpus, {}, [](const ListedVcpu& vcpu) {
+    return std::tuple(vcpu.tgid, vcpu.start_ns, vcpu.kvm, vcpu.id);
+  });
+  return vcpus;
+}
+
+}  // namespace kvmx

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bpf/listed_vcpu.h"
+
+namespace kvmx {
+
+/// A vCPU that exists, whether or not it ever ran.
+struct ListedVcpu {
+  std::uint32_t tgid = 0;      ///< its process
+  std::uint64_t start_ns = 0;  ///< start of that process, ns since boot
+  std::uint64_t kvm = 0;       ///< its VM; 0 where the kernel does not tell
+  std::uint32_t id = 0;        ///< KVM's
+  std::string comm;            ///< name of the process
+};
+
+/// The id in what KVM calls a vCPU's descriptor, "kvm-vcpu:ID"; nothing if it is none.
+std::optional<std::uint32_t> listed_vcpu_id(std::string_view name);
+
+/// The vCPUs of a list as the kernel's side writes it: each once, in order of process, VM and id.
+std::vector<ListedVcpu> listed_vcpus(std::span<const listed_vcpu> records);
+
+}  // namespace kvmx

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""idle_vms.py EXPORTER GUEST: VMs and vCPUs are known while they exist, whether or not they run.
+
+A VM that never ran is there at the exporter's start and when it comes, with all its vCPUs; events
+of its other threads are its own; vCPUs that are plugged in later are counted, and a VM that ends
+while its process lives on is noticed. On this machine's KVM, or in an emulated host.
+"""
+
+import os
+import sys
+
+from session import Exporter, Guests, Verdict, skip
+
+IRQS = 40
+ALONE = "LAB_ISA" in os.environ  # on this machine others may run VMs, too
+PREFIX = f"idle-{os.getpid()}-"
+
+
+def vcpus(page, name):
+    return page.sum("kvm_vm_vcpus", vm=PREFIX + name)
+
+
+def main():
+    if not os.access("/dev/kvm", os.W_OK):
+        skip("there is no /dev/kvm that we may use")
+    guests, verdict = Guests(sys.argv[2]), Verdict()
+    early = guests.hold(PREFIX + "early", "--hold-before", "--program", "cpuid", "--count", 1,
+                        "--vcpus", 3)
+    exporter = Exporter(sys.argv[1], 10195, "--collector.events=kvm_set_irq", "--vm.linger=3s")
+    page = exporter.until(lambda page: vcpus(page, "early") == 3)
+    verdict.check(page, "a VM that was there before, and never ran, has its 3 vCPUs")
+
+    late = guests.hold(PREFIX + "late", "--hold-before", "--hold-after", "--irqs", IRQS,
+                       "--program", "cpuid", "--count", 1, "--vcpus", 2)
+    page = exporter.until(lambda page: vcpus(page, "late") == 2)
+    verdict.check(page, "a VM that came later, and never ran, has its 2 vCPUs")
+    if ALONE:
+        verdict.check(page and page.sum("kvm_exporter_vcpu_slots", state="used") == 0,
+                      "neither takes a slot")
+    before = page.sum("kvm_exporter_events_lost_total", cause="unattributed")
+    guests.go_on(late)
+    late.stdout.readline()
+    page = exporter.scrape()
+    got = page.sum("kvm_events_total", vm=PREFIX + "late", vcpu="", event="kvm_set_irq")
+    verdict.check(got == 2 * IRQS, f"of an idle VM's other threads {got} events are counted, of"
+                  f" {2 * IRQS}")
+    if ALONE:
+        lost = page.sum("kvm_exporter_events_lost_total", cause="unattributed") - before
+        verdict.check(lost == 0, f"{lost} are not attributed")
+
+    guests.start(PREFIX + "grows", "--program", "deadline-halt", "--rate", 20, "--count", 0,
+                 "--vcpus", 4, "--stagger", 1500, "--duration", 120)
+    steps = [exporter.until(lambda page, n=n: vcpus(page, "grows") == n) for n in (1, 2, 3, 4)]
+    verdict.check(all(steps), "vCPUs that are plugged in later are counted as they come")
+
+    # The process of `repeats` goes on, its VM does not.
+    repeats = guests.hold(PREFIX + "repeats", "--hold-before", "--repeat", 2, "--program", "cpuid",
+                          "--count", 5, "--vcpus", 2)
+    verdict.check(exporter.until(lambda page: vcpus(page, "repeats") == 2), "a VM of a process")
+    guests.go_on(repeats)
+    repeats.stdout.readline()  # the report; the next VM is made at once
+    repeats.stdout.readline()
+    verdict.check(exporter.until(lambda page: vcpus(page, "repeats") == 2), "and the next")
+    guests.go_on(repeats)
+    repeats.wait(60)
+
+    for guest in (early, late):
+        guests.go_on(guest)
+    gone = [exporter.until(lambda page, n=n: vcpus(page, n) is None) for n in ("early", "late")]
+    verdict.check(all(gone), "a VM that has ended has no vCPUs")
+    verdict.check(exporter.until(lambda page: page.sum("kvm_vm_info", vm=PREFIX + "late") is None),
+                  "and after --vm.linger no series")
+    verdict.end()
+
+
+main()
