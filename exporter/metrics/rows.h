@@ -22,7 +22,8 @@ enum class PerVcpu : std::uint8_t {
 template <typename Write>
 void for_each_row(const Snapshot& snapshot, bool by_vcpu, Write write) {
   Labels labels;
-  for (const VmCounts& vm : shown_vms(snapshot)) {
+  for (const VmCounts& vm : snapshot.vms) {
+    if (vm.excluded) continue;
     const Labels::Mark of_vm(labels);
     labels.add("vm", vm.label);
     if (!by_vcpu) {

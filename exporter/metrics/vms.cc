@@ -41,7 +41,8 @@ std::uint64_t count_vcpus(const VmCounts& vm) {
 template <typename Write>
 void for_each_vm(const Snapshot& snapshot, Write write) {
   Labels labels;
-  for (const VmCounts& vm : shown_vms(snapshot)) {
+  for (const VmCounts& vm : snapshot.vms) {
+    if (vm.excluded) continue;
     const Labels::Mark mark(labels);
     labels.add("vm", vm.label);
     write(vm, labels);

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <ranges>
 #include <string>
 #include <vector>
 
@@ -112,10 +111,5 @@ struct Snapshot {
   SlotCounts slots;
   std::uint64_t boot_time_ns = 0;  ///< since the epoch
 };
-
-/// The VMs that users shall see.
-inline auto shown_vms(const Snapshot& snapshot) {
-  return snapshot.vms | std::views::filter([](const VmCounts& vm) { return !vm.excluded; });
-}
 
 }  // namespace kvmx

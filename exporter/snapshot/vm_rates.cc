@@ -23,8 +23,8 @@ bool programs_a_timer(const MsrCount& msr) {
 
 void VmRates::record(const Snapshot& snapshot, Clock::time_point now) {
   Sample sample{.time = now, .vms = {}};
-  for (const VmCounts& vm : shown_vms(snapshot))
-    if (!vm.gone && !vm.excluded) sample.vms.emplace(vm.key, totals(vm));
+  for (const VmCounts& vm : snapshot.vms)
+    if (!vm.excluded && !vm.gone) sample.vms.emplace(vm.key, totals(vm));
   const std::lock_guard lock(mutex_);
   samples_.push_back(std::move(sample));
   while (now - samples_.front().time > kWindow) samples_.pop_front();
