@@ -10,9 +10,9 @@ BUILD_PACKAGES=(
 )
 # To run the tests, besides.
 TEST_PACKAGES=(
-  busybox-static clang-format curl groff-base libclang-rt-14-dev libgtest-dev man-db openssl
-  prometheus prometheus-alertmanager python3 python3-prometheus-client python3-yaml shellcheck
-  util-linux zsh
+  busybox-static clang-format curl groff-base libbenchmark-dev libclang-rt-14-dev libgtest-dev
+  man-db openssl prometheus prometheus-alertmanager python3 python3-prometheus-client python3-yaml
+  shellcheck util-linux zsh
 )
 
 # For the dashboards' schema: the machine's own node, unless it is too old. (A nodejs from elsewhere

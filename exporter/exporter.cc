@@ -74,6 +74,9 @@ std::shared_ptr<const Snapshot> Exporter::snapshot() {
 }
 
 void Exporter::refresh() {
+  // Nobody can ask for the last one meanwhile. Unless it is still being read, its memory serves the
+  // new one: on a big host a snapshot takes some megabytes.
+  current_ = nullptr;
   auto fresh = std::make_shared<Snapshot>();
   fresh->host = read_host();
   fresh->boot_time_ns = boot_time_ns_;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <malloc.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 
@@ -124,6 +125,9 @@ int main(int argc, char** argv) {
                   options.log_format == "json" ? kvmx::LogFormat::json : kvmx::LogFormat::logfmt);
   spdlog::info("kvm_exit_exporter {} (revision {})", kvmx::kVersion, kvmx::kRevision);
   const sigset_t signals = block_signals();
+  // A snapshot is made by the thread that needs it first and dropped by another. With a heap for
+  // each thread, what is freed in one would be of no use to the next.
+  ::mallopt(M_ARENA_MAX, 1);
 
   kvmx::route_libbpf_log();
   if (!kvmx::in_initial_pid_namespace())

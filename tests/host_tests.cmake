@@ -31,6 +31,10 @@ kvmx_host_test(web-tls 300 python3 "${here}/e2e/web_tls.py" "${exporter}")
 # RUN_SERIAL: a tick that waits for a CPU is no storm.
 kvmx_host_test(page-native 300 python3 "${here}/e2e/page_test.py" native "${exporter}" "${guest}")
 set_tests_properties(page-native PROPERTIES RUN_SERIAL ON)
+# The benchmark at its smallest, so that it keeps working; it measures nothing here.
+add_test(NAME bench COMMAND bench --benchmark_filter=/1000/ --benchmark_min_time=0.01)
+kvmx_host_test(big-host 120 python3 "${here}/e2e/big_host.py" "${exporter}"
+               "$<TARGET_FILE:fill_slots>")
 kvmx_host_test(exact-native 300 "${here}/exact/run.sh" native "${PROJECT_BINARY_DIR}")
 
 # Emulated hosts. An Intel host takes longest; more of its kernels by -DKVMX_INTEL_KERNELS="6.1;7.2".

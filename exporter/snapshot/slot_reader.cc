@@ -124,8 +124,10 @@ void SlotReader::read_reasons(const vcpu_slot& slot, bool ended, Shown& shown, V
   std::array<std::uint64_t, KVMX_REASONS> ns;
   for (std::uint32_t id = 0; id < KVMX_REASONS; ++id) ns[id] = load(slot.reason[id].ns);
   const auto& waits = wait_exits(isa);
+  std::uint64_t latency_ns = 0;
   for (std::uint32_t id = 0; id < KVMX_REASONS; ++id)
-    if (waits[id] == KVMX_NO_WAIT) vm.latency.sum_ns += ns[id];
+    if (waits[id] == KVMX_NO_WAIT) latency_ns += ns[id];
+  vm.latency.sum_ns += latency_ns;
 
   if (current < KVMX_REASONS) ns[current] += running_ns(slot.exit_ns, stamp, ended);
   ns[shown.exit_id] = std::max(ns[shown.exit_id], shown.exit_ns);
@@ -217,6 +219,7 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
   std::vector<VmCounts> found;
   found.reserve(vms.size());
   for (auto& [key, vm] : vms) {
+    vm.vcpus.shrink_to_fit();  // of a VM with 20 vCPUs, room for 12 more would be left
     vm.total = total(vm.vcpus);
     found.push_back(std::move(vm));
   }

@@ -71,6 +71,7 @@ std::optional<Credentials> parse_basic(std::string_view authorization) {
 }
 
 BasicAuth::BasicAuth(const std::map<std::string, std::string>& users) {
+  if (users.empty()) return;
   if (RAND_bytes(key_.data(), static_cast<int>(key_.size())) != 1) throw std::bad_alloc();
   for (const auto& [name, hash] : users) users_.push_back({digest(name), hash, std::nullopt});
 }

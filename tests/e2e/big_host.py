@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""big_host.py EXPORTER FILL_SLOTS: 100,000 series, whole and right, in 40 MiB of memory.
+
+The exporter runs as it is shipped, with room for 5000 vCPUs; its slots are filled from outside.
+"""
+
+import re
+import subprocess
+import sys
+
+from session import Exporter, Verdict, skip
+
+VMS, VCPUS, REASONS = 250, 20, 20
+SERIES = VMS * VCPUS * REASONS
+MEMORY_KIB = 40 * 1024
+
+
+def peak_memory(process):
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1))
+
+
+def main():
+    exporter = Exporter(sys.argv[1], 10189, f"--bpf.max-vcpus={VMS * VCPUS}", "--vm.linger=1h")
+    if "kvm_exporter_probe_attached{probe=\"kvm_exit\"} 1" not in exporter.get("/metrics"):
+        skip("this machine's KVM has no kvm_exit")
+    subprocess.run([sys.argv[2], str(exporter.process.pid), str(SERIES)], check=True)
+    verdict = Verdict()
+    for query in ("", "?collect[]=exits") * 10:
+        page = exporter.get("/metrics" + query)
+    exits = re.findall(r'^kvm_exits_total\{vm="[^"]+",vcpu="\d+",reason="[A-Z_0-9]+"\} [1-9]\d*$',
+                       page, re.MULTILINE)
+    verdict.check(len(exits) == len(set(exits)) == SERIES, f"{len(exits)} series of exits")
+    peak = peak_memory(exporter.process)
+    verdict.check(peak <= MEMORY_KIB, f"peak memory {peak / 1024:.1f} MiB")
+    verdict.end()
+
+
+main()
