@@ -48,6 +48,11 @@ void Exporter::load_lister() {
   spdlog::warn("VMs and vCPUs are known only once they run: {}", lister.error().message);
 }
 
+bool Exporter::attached() {
+  const std::lock_guard lock(mutex_);
+  return probes_.has_value();
+}
+
 WantedEvents Exporter::wanted_events() const {
   WantedEvents wanted{config_.collectors, {}};
   if (config_.other_events.empty()) return wanted;

@@ -42,6 +42,9 @@ class Exporter {
   /// Whether attach() has done what can be done so far.
   [[nodiscard]] bool ready() const { return ready_; }
 
+  /// Whether events are counted: KVM is loaded.
+  bool attached();
+
   /// The present state, at most config.min_interval old. Everyone who asks within that time gets
   /// the same one.
   std::shared_ptr<const Snapshot> snapshot();

@@ -131,6 +131,8 @@ void Flags::add_others() {
                "Scrapes closer together than this see the same counts");
   add_duration("--vm.linger", vm_linger_ms_, "5m",
                "How long to keep the counts of a VM that ended");
+  app_.add_flag("--sandbox,!--no-sandbox", options_.sandbox,
+                "Once attached, give up capabilities and most system calls (default: on)");
   add_choice("--log.level", options_.log_level, {"debug", "info", "warn", "error"}, "LEVEL",
              "What to log: debug, info, warn or error");
   add_choice("--log.format", options_.log_format, {"logfmt", "json"}, "FORMAT",

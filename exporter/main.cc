@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "exporter/base/log.h"
+#include "exporter/base/service_manager.h"
 #include "exporter/base/unique_fd.h"
 #include "exporter/base/version.h"
 #include "exporter/exporter.h"
@@ -18,6 +19,8 @@
 #include "exporter/kernel/libbpf_log.h"
 #include "exporter/metrics/collectors.h"
 #include "exporter/options.h"
+#include "exporter/sandbox/capabilities.h"
+#include "exporter/sandbox/sandbox.h"
 #include "exporter/snapshot/vm_rates.h"
 #include "exporter/web/landing_page.h"
 #include "exporter/web/policy.h"
@@ -75,11 +78,31 @@ sigset_t block_signals() {
   return signals;
 }
 
+/// Once: when KVM's events are attached to. While KVM is not loaded privileges are kept, for
+/// attaching later takes them.
+void on_attached(bool sandbox) {
+  if (sandbox) kvmx::enter_sandbox();
+  kvmx::service_manager::ready("counting KVM events");
+}
+
+/// For the threads of the web server: they need none from the first.
+void give_up_capabilities() {
+  if (const auto dropped = kvmx::drop_capabilities(); !dropped)
+    spdlog::warn("{}", dropped.error().message);
+}
+
 /// Keeps house, once a second and for every new vCPU, until a signal tells the process to end.
 void run_until_told_to_end(Exporter& exporter, VmRates& rates, WebServer& server,
-                           const sigset_t& signals) {
+                           const sigset_t& signals, bool sandbox) {
   const kvmx::UniqueFd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC));
+  bool attached = false;
+  if (!exporter.attached()) kvmx::service_manager::ready("waiting for KVM to be loaded");
   for (;;) {
+    if (!attached && exporter.attached()) {
+      on_attached(sandbox);
+      attached = true;
+    }
+    kvmx::service_manager::alive();
     std::array<pollfd, 2> waited = {pollfd{signal_fd.get(), POLLIN, 0},
                                     pollfd{exporter.wake_fd(), POLLIN, 0}};
     ::poll(waited.data(), waited.size(), 1000);
@@ -90,6 +113,7 @@ void run_until_told_to_end(Exporter& exporter, VmRates& rates, WebServer& server
       reload = signal.ssi_signo == SIGHUP;
       if (!reload) {
         spdlog::info("told to end by a signal");
+        kvmx::service_manager::stopping();
         return;
       }
     }
@@ -107,7 +131,8 @@ kvmx::ServerOptions server_options(const Options& options) {
   constexpr std::size_t kWaiting = 24;
   constexpr std::size_t kUnlimited = 128;
   return {options.listen_addresses,
-          options.max_requests == 0 ? kUnlimited : options.max_requests + kWaiting};
+          options.max_requests == 0 ? kUnlimited : options.max_requests + kWaiting,
+          options.sandbox ? give_up_capabilities : nullptr};
 }
 
 int fail(const kvmx::Error& error) {
@@ -148,6 +173,6 @@ int main(int argc, char** argv) {
   if (const auto attached = exporter.attach(); !attached) return fail(attached.error());
   for (const std::string& address : options.listen_addresses)
     spdlog::info("serving {} on {}", options.telemetry_path, address);
-  run_until_told_to_end(exporter, rates, *server, signals);
+  run_until_told_to_end(exporter, rates, *server, signals, options.sandbox);
   return EXIT_SUCCESS;
 }

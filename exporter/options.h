@@ -24,6 +24,7 @@ struct Options {
   std::chrono::milliseconds vm_linger{300'000};
   VmFilter vm_filter;
   PerVcpu per_vcpu = PerVcpu::counts;
+  bool sandbox = true;  ///< give up privileges once attached
   std::string log_level = "info";
   std::string log_format = "logfmt";
   std::array<bool, kEvents.size()> collectors = WantedEvents().collectors;

@@ -31,7 +31,7 @@ Error load_error(int error_number) {
   if (lockdown.find("[confidentiality]") != std::string::npos)
     return Error{text + ". The kernel is locked down: boot with lockdown=integrity, or none"};
   return Error{text +
-               ". Run as root, or with the capabilities CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN "
+               ". Run as root, or with the capability CAP_SYS_ADMIN "
                "(before Linux 5.11 also CAP_SYS_RESOURCE)"};
 }
 

@@ -86,13 +86,15 @@ struct WebServer::Running {
   std::unique_ptr<PolicyFile> policy_file;
   std::shared_ptr<const Policy> policy;  ///< whose TLS CivetWeb has; used by one thread
   Connections connections;
+  void (*on_thread_start)();
   mg_context* civetweb = nullptr;
 
-  Running(Routes all, std::unique_ptr<PolicyFile> file, std::size_t threads)
+  Running(const ServerOptions& options, Routes all, std::unique_ptr<PolicyFile> file)
       : routes(std::move(all)),
         policy_file(std::move(file)),
         policy(policy_file->current()),
-        connections(threads - kSpareThreads, kAnswering) {}
+        connections(options.threads - kSpareThreads, kAnswering),
+        on_thread_start(options.on_thread_start) {}
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
   ~Running() { stop(); }
@@ -138,6 +140,11 @@ struct WebServer::Running {
 
   static mg_callbacks callbacks() {
     mg_callbacks called{};
+    called.init_thread = [](const mg_context* context, int) -> void* {
+      const auto* self = static_cast<const Running*>(mg_get_user_data(context));
+      if (self->on_thread_start) self->on_thread_start();
+      return nullptr;
+    };
     called.log_message = log_civetweb;
     called.external_ssl_ctx = [](void** tls, void* self) {
       *tls = static_cast<Running*>(self)->policy->tls.get();
@@ -173,7 +180,7 @@ struct WebServer::Running {
 
 Result<WebServer> WebServer::start(const ServerOptions& options, Routes routes,
                                    std::unique_ptr<PolicyFile> policy) {
-  auto running = std::make_unique<Running>(std::move(routes), std::move(policy), options.threads);
+  auto running = std::make_unique<Running>(options, std::move(routes), std::move(policy));
   running->serve_by(running->policy);
   const Result<std::string> ports =
       civetweb_ports(options.listen_addresses, running->policy->tls != nullptr, host_has_ipv6());

@@ -15,6 +15,7 @@ namespace kvmx {
 struct ServerOptions {
   std::vector<std::string> listen_addresses;  ///< see civetweb_ports()
   std::size_t threads = 64;                   ///< connections served at once
+  void (*on_thread_start)() = nullptr;        ///< the first thing that each of them does
 };
 
 /// Serves `routes` by the policy in force until it is destroyed, which cuts off whoever is being

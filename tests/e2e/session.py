@@ -57,14 +57,15 @@ class Scrape:
 class Exporter:
     """The exporter as a child process, scraped over one kept-alive connection.
 
-    A snapshot may be one --scrape.min-interval, 1 ms, older than its request.
+    A snapshot may be one --scrape.min-interval, 1 ms, older than its request. `prefix` is a command
+    that runs it, by exec.
     """
 
-    def __init__(self, binary, port, *flags):
+    def __init__(self, binary, port, *flags, prefix=()):
         self.port = port
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            [binary, f"--web.listen-address=127.0.0.1:{port}", "--scrape.min-interval=1ms", *flags],
+            [*prefix, binary, f"--web.listen-address=127.0.0.1:{port}", "--scrape.min-interval=1ms", *flags],
             stderr=self.log)
         atexit.register(self.stop)
         self.connection = None

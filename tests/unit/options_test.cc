@@ -21,6 +21,7 @@ TEST(CommandLine, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(options.scrape_min_interval, std::chrono::seconds(1));
   EXPECT_EQ(options.vm_linger, std::chrono::minutes(5));
   EXPECT_EQ(options.log_level, "info");
+  EXPECT_TRUE(options.sandbox);
   EXPECT_EQ(options.per_vcpu, PerVcpu::counts);
   EXPECT_TRUE(options.vm_filter.shows("any"));
 }
@@ -30,7 +31,7 @@ TEST(CommandLine, EveryFlagIsTaken) {
       parse({"--web.listen-address=127.0.0.1:1", "--web.listen-address", "[::1]:2",
              "--web.telemetry-path=/m", "--bpf.max-vcpus=64", "--scrape.min-interval=250ms",
              "--vm.linger", "2h", "--log.level=debug", "--metrics.per-vcpu=all",
-             "--vm.include=web.*", "--vm.exclude=.*-ci"}));
+             "--vm.include=web.*", "--vm.exclude=.*-ci", "--no-sandbox"}));
   EXPECT_EQ(options.per_vcpu, PerVcpu::all);
   EXPECT_TRUE(options.vm_filter.shows("web-1"));
   EXPECT_FALSE(options.vm_filter.shows("web-1-ci"));
@@ -41,6 +42,7 @@ TEST(CommandLine, EveryFlagIsTaken) {
   EXPECT_EQ(options.scrape_min_interval, std::chrono::milliseconds(250));
   EXPECT_EQ(options.vm_linger, std::chrono::hours(2));
   EXPECT_EQ(options.log_level, "debug");
+  EXPECT_FALSE(options.sandbox);
 }
 
 TEST(CommandLine, HelpAndVersionEndWell) {

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+/// What a service manager such as systemd is told: sd_notify(3), for a unit of Type=notify. Where
+/// there is none ($NOTIFY_SOCKET is not set) nothing is told, and that is no error.
+namespace kvmx::service_manager {
+
+/// The service does its work now. `status` is a line for people, shown by "systemctl status".
+void ready(const std::string& status);
+
+/// The service is still alive. To be called at least every half of the unit's WatchdogSec.
+void alive();
+
+void stopping();
+
+}  // namespace kvmx::service_manager

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/sandbox/capabilities.h"
+
+#include <bpf/bpf.h>
+#include <sys/capability.h>
+
+#include <cerrno>
+#include <memory>
+#include <type_traits>
+
+namespace kvmx {
+namespace {
+
+struct CapFree {
+  void operator()(void* memory) const { cap_free(memory); }
+};
+using Capabilities = std::unique_ptr<std::remove_pointer_t<cap_t>, CapFree>;
+
+Result<void> apply(const Capabilities& capabilities) {
+  if (cap_set_proc(capabilities.get()) == 0) return {};
+  return errno_error("give up capabilities", errno);
+}
+
+bool permitted(const Capabilities& capabilities, cap_value_t capability) {
+  cap_flag_value_t value = CAP_CLEAR;
+  return cap_get_flag(capabilities.get(), capability, CAP_PERMITTED, &value) == 0 &&
+         value == CAP_SET;
+}
+
+void add(const Capabilities& capabilities, cap_flag_t flag, cap_value_t capability) {
+  cap_set_flag(capabilities.get(), flag, 1, &capability, CAP_SET);
+}
+
+/// Whether this thread, as it is, may use BPF maps: the kernel looks at that before the descriptor.
+bool may_use_maps() {
+  constexpr int kNoMap = -1;
+  const int key = 0;
+  int value = 0;
+  return bpf_map_lookup_elem(kNoMap, &key, &value) == 0 || errno != EPERM;
+}
+
+}  // namespace
+
+Result<std::string> drop_capabilities() {
+  const Capabilities held(cap_get_proc());
+  const Capabilities wanted(cap_init());
+  if (!held || !wanted) return errno_error("look at the capabilities", errno);
+  const bool has_bpf = permitted(held, CAP_BPF);
+  // Within reach until it is known whether maps can be used without it.
+  if (has_bpf) add(wanted, CAP_PERMITTED, CAP_BPF);
+  if (Result<void> tried = apply(wanted); !tried) return tried.error();
+  const bool keep = has_bpf && !may_use_maps();
+  if (keep)
+    add(wanted, CAP_EFFECTIVE, CAP_BPF);
+  else
+    cap_clear(wanted.get());
+  if (Result<void> dropped = apply(wanted); !dropped) return dropped.error();
+  return std::string(keep ? "cap_bpf" : "");
+}
+
+}  // namespace kvmx
