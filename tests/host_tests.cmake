@@ -21,6 +21,8 @@ if(KVMX_RENDER)
            COMMAND "${here}/dashboards/render.sh" "${PROJECT_BINARY_DIR}/render")
   set_tests_properties(dashboards-render PROPERTIES TIMEOUT 2400)
 endif()
+kvmx_host_test(chart 600 env PYTHONDONTWRITEBYTECODE=1 python3 "${here}/deploy/chart_test.py"
+               "${exporter}")
 kvmx_host_test(startup 300 "${here}/e2e/startup_test.sh" "${exporter}")
 kvmx_host_test(prometheus 300 python3 "${here}/e2e/prometheus_test.py" "${exporter}" "${guest}")
 kvmx_host_test(install 120 "${here}/e2e/install_test.sh" "${PROJECT_BINARY_DIR}")
@@ -74,5 +76,10 @@ if(KVMX_LINUX_GUESTS)
   kvmx_host_test(linux-guest-amd-6.1 480 "${here}/e2e/linux_guest.sh" "${exporter}")
   set_tests_properties(linux-guest-amd-6.1 PROPERTIES RUN_SERIAL ON)
 endif()
+foreach(kernel 5.10 6.1)
+  kvmx_host_test(privileges-amd-${kernel} 900 "${here}/lab/amd.sh" --kernel ${kernel} --timeout 880 --
+                 env PYTHONDONTWRITEBYTECODE=1 python3 "${here}/e2e/privileges.py" "${exporter}"
+                 "${guest}")
+endforeach()
 kvmx_host_test(late-kvm-amd-6.1 600 "${here}/lab/amd.sh" --kernel 6.1 --no-kvm --
                "${here}/e2e/late_kvm.sh" "${exporter}" "${guest}")
