@@ -8,6 +8,8 @@ BUILD_PACKAGES=(
   libexpat1-dev libre2-dev libseccomp-dev libspdlog-dev libssl-dev libsystemd-dev libyaml-cpp-dev
   llvm ninja-build pkg-config prometheus-cpp-dev zlib1g-dev
 )
+# To make a Debian package of it, besides.
+PACKAGING_PACKAGES=(debhelper)
 # To run the tests, besides.
 TEST_PACKAGES=(
   busybox-static clang-format curl groff-base libbenchmark-dev libclang-rt-14-dev libgtest-dev

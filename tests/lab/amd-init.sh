@@ -19,14 +19,20 @@ mkdir -p /machine /writes /newroot
 share machine /machine ro,cache=loose
 mount -t tmpfs tmpfs /writes
 mkdir /writes/upper /writes/work
-mount -t overlay -o lowerdir=/machine,upperdir=/writes/upper,workdir=/writes/work overlay /newroot ||
+mkdir -p /lab-run
+share run /lab-run cache=none
+# shellcheck source=/dev/null
+. /lab-run/settings
+mount -t overlay -o lowerdir="/machine${lab_system?}",upperdir=/writes/upper,workdir=/writes/work overlay /newroot ||
   fail "cannot lay a tmpfs over the machine's root"
 mkdir -p /newroot/lab-run /newroot/lab-out
-share run /newroot/lab-run cache=none
+mount -o move /lab-run /newroot/lab-run
 share out /newroot/lab-out cache=mmap
+[ -z "$lab_system" ] || {
+  mkdir -p /newroot/machine
+  mount -o move /machine /newroot/machine
+}
 
-# shellcheck source=/dev/null
-. /newroot/lab-run/settings
 hostname "${lab_hostname:?}"
 [ -z "${lab_net?}" ] || {
   load net
@@ -36,8 +42,13 @@ hostname "${lab_hostname:?}"
 }
 [ -z "${lab_kvm?}" ] || load kvm
 
-mount_kernel_trees "/"
-for tree in proc sys dev run; do
+trees="proc sys dev"
+# systemd mounts the rest itself.
+[ -n "$lab_system" ] || {
+  mount_kernel_trees "/"
+  trees="$trees run"
+}
+for tree in $trees; do
   mkdir -p "/newroot/$tree"
   mount -o move "/$tree" "/newroot/$tree"
 done
@@ -48,4 +59,18 @@ mount -o bind "/newroot${lab_kernel_dir:?}/lib/modules/$release" "/newroot/lib/m
 ln -sf "${lab_kernel_dir:?}/config" "/newroot/boot/config-$release"
 chmod 1777 /newroot/tmp
 
-exec switch_root /newroot /bin/sh "${lab_dir:?}/amd-run.sh"
+[ -n "$lab_system" ] || exec switch_root /newroot /bin/sh "${lab_dir:?}/amd-run.sh"
+
+cat >/newroot/etc/systemd/system/lab.service <<END
+[Unit]
+After=multi-user.target
+[Service]
+ExecStart=/bin/sh ${lab_dir:?}/amd-run.sh
+StandardOutput=tty
+TTYPath=/dev/console
+END
+# Nobody logs in, and without udev its terminal would be waited for.
+ln -s /dev/null "/newroot/etc/systemd/system/serial-getty@.service"
+mkdir -p /newroot/etc/systemd/system/default.target.wants
+ln -s ../lab.service /newroot/etc/systemd/system/default.target.wants/
+exec switch_root /newroot /lib/systemd/systemd --system --unit=default.target

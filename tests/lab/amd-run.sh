@@ -1,7 +1,7 @@
 #!/bin/sh
-# PID 1 of the emulated AMD host once it is up, in the machine's root: runs the
-# command and powers off. Called by amd-init.sh.
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+# PID 1 of the emulated AMD host once it is up, in the machine's root, or a service
+# of its systemd: runs the command and powers off. Called by amd-init.sh.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:/machine/usr/bin:/machine/bin
 # shellcheck source=/dev/null
 . /lab-run/settings
 # shellcheck source=host.sh

@@ -15,6 +15,9 @@
 #   --forward H:G     TCP port G of the host is 127.0.0.1:H here; repeatable
 #   --icount          the clock counts instructions, 1 ns each: repeatable times,
 #                     about 3 times slower, one CPU emulated at a time
+#   --system DIR      boot the Debian system in DIR with its own systemd, and run
+#                     COMMAND as a service in it; this machine's files are under
+#                     /machine there
 #   --no-kvm          leave kvm and kvm_amd out; COMMAND may modprobe kvm_amd
 #   --append ARGS     more arguments for the host's kernel
 #   --console FILE    keep the host's console log
@@ -35,6 +38,7 @@ set -euo pipefail
 # shellcheck source=run.sh
 . "$LAB_DIR/run.sh"
 
+system='' machine_files=''
 series=6.1 smp=1 mem=3000 timeout=300 out='' console='' append='' icount='' kvm=yes forwards=()
 while (($#)); do
   case $1 in
@@ -51,6 +55,10 @@ while (($#)); do
     --mem) need_number "$1" "$2" && mem=$2 ;;
     --timeout) need_number "$1" "$2" && timeout=$2 ;;
     --out) out=$2 ;;
+    --system)
+      [[ -x $2/lib/systemd/systemd ]] || die "--system needs a directory with a Debian system, not '$2'"
+      system=$(realpath "$2") machine_files=/machine
+      ;;
     --append) append=$2 ;;
     --console) console=$2 ;;
     --forward)
@@ -69,13 +77,14 @@ boot=$(boot_dir amd "$series" "$kernel")
 
 open_run "$out" "$console"
 {
-  setting lab_dir "$LAB_DIR"
-  setting lab_kernel_dir "$kernel"
+  setting lab_dir "$machine_files$LAB_DIR"
+  setting lab_kernel_dir "$machine_files$kernel"
+  setting lab_system "$system"
   setting lab_hostname lab-amd
   setting lab_net "${forwards[*]}"
   setting lab_kvm "$kvm"
 } >"$run/settings"
-write_command svm "$series" "$@" >"$run/command"
+write_command svm "$series" "$machine_files$PWD" "$@" >"$run/command"
 
 # The emulator does not speculate, and guarding against it takes a third of the
 # boot; counted instructions, though, should be those of a real host. All CPUs have

@@ -49,7 +49,7 @@ run_command() {
   # wait for it for ever.
   for process in /proc/[0-9]*; do
     process=${process#/proc/}
-    [ "$process" = 1 ] || [ "$process" = "$copier" ] || kill -KILL "$process" 2>/dev/null
+    [ "$process" = 1 ] || [ "$process" = $$ ] || [ "$process" = "$copier" ] || kill -KILL "$process" 2>/dev/null
   done
   wait "$copier"
 }

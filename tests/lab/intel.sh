@@ -81,7 +81,7 @@ carry() {
 
 open_run "$out" "$console"
 mkdir -p "$run/tree/lab-run" "$run/tree$PWD"
-write_command vmx "$series" "$@" >"$run/tree/lab-run/command"
+write_command vmx "$series" "$PWD" "$@" >"$run/tree/lab-run/command"
 for file in "${files[@]}"; do carry "$file"; done
 { cat "$boot/initramfs" && pack_tree "$run/tree"; } >"$run/initramfs"
 pad_sectors "$run/initramfs"

@@ -40,13 +40,13 @@ quote() {
 # setting NAME VALUE: a line the host's shell can read.
 setting() { printf '%s=%s\n' "$1" "$(quote "$2")"; }
 
-# write_command ISA SERIES COMMAND...: the script that runs in the host.
+# write_command ISA SERIES DIRECTORY COMMAND...: the script that runs in the host.
 write_command() {
   setting LAB_ISA "$1"
   setting LAB_KERNEL "$2"
   setting PATH "$PATH:/usr/sbin:/usr/bin:/sbin:/bin"
-  setting PWD "$PWD"
-  shift 2
+  setting PWD "$3"
+  shift 3
   echo 'LAB_OUT=/lab-out HOME=/root USER=root LC_ALL=C.UTF-8 TERM=dumb'
   echo 'export LAB_ISA LAB_KERNEL LAB_OUT PATH HOME USER LC_ALL TERM'
   # shellcheck disable=SC2016 # expanded in the host
