@@ -71,7 +71,7 @@ disarm_witness() {
 fetch() { busybox wget -q -O - "http://127.0.0.1:$port$1"; }
 
 start_exporter() {
-  "$exporter" --web.listen-address=127.0.0.1:$port --scrape.min-interval=1ms \
+  "$exporter" --web.listen-address=127.0.0.1:$port --scrape.min-interval=1ms --vm.linger=1000h \
     --collector.events="$(echo "$others" | tr ' ' ',')" \
     2>"$out/exporter.log" &
   exporter_pid=$!
