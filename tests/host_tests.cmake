@@ -63,6 +63,7 @@ kvmx_host_test(identity-native 300 env PYTHONDONTWRITEBYTECODE=1 python3 "${here
 kvmx_lab_test(identity-amd-6.1 600 "" identity.py)
 kvmx_lab_test(collectors-amd-6.1 400 "" collectors.py)
 kvmx_lab_test(kvm-stat-amd-6.1 400 "" kvm_stat.py)
+kvmx_lab_test(death-amd-6.1 400 "" death.py)
 kvmx_lab_test(idle-vms-amd-5.10 400 "" idle_vms.py)
 kvmx_lab_test(idle-vms-amd-6.1 400 "" idle_vms.py)
 kvmx_host_test(idle-vms-native 200 python3 "${here}/e2e/idle_vms.py" "${exporter}" "${guest}")
