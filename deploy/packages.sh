@@ -14,7 +14,7 @@ PACKAGING_PACKAGES=(debhelper)
 TEST_PACKAGES=(
   busybox-static clang-format curl groff-base libbenchmark-dev libclang-rt-14-dev libgtest-dev
   man-db openssl prometheus prometheus-alertmanager python3 python3-prometheus-client python3-yaml
-  shellcheck util-linux zsh
+  shellcheck systemd util-linux zsh
 )
 
 # For the dashboards' schema: the machine's own node, unless it is too old. (A nodejs from elsewhere

@@ -23,6 +23,10 @@ if(KVMX_RENDER)
 endif()
 kvmx_host_test(chart 600 env PYTHONDONTWRITEBYTECODE=1 python3 "${here}/deploy/chart_test.py"
                "${exporter}")
+# Exposure 2.0 or less, without a systemd that runs.
+add_test(NAME unit-exposure
+         COMMAND systemd-analyze security --offline=yes --threshold=20 --no-pager
+                 "${PROJECT_SOURCE_DIR}/deploy/systemd/kvm-exit-exporter.service")
 kvmx_host_test(startup 300 "${here}/e2e/startup_test.sh" "${exporter}")
 kvmx_host_test(prometheus 300 python3 "${here}/e2e/prometheus_test.py" "${exporter}" "${guest}")
 kvmx_host_test(install 120 "${here}/e2e/install_test.sh" "${PROJECT_BINARY_DIR}")

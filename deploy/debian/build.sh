@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# build.sh: a Debian package of this checkout, for the Debian that it is built on
+#
+# usage: deploy/debian/build.sh [--version VERSION] [--source DIR] OUT
+#
+# The .deb, and one with debug symbols, go to OUT. The build takes what debian/control lists:
+# apt-get build-dep, or deploy/packages.sh and debhelper. Build on bookworm for bookworm, on trixie
+# for trixie: libraries have other names there.
+#
+#   --version VERSION  instead of the first one in debian/changelog
+#   --source DIR       only lay the source there, ready for dpkg-buildpackage -b
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+version='' source=''
+while (($# > 1)); do
+  case $1 in
+    --version) version=$2 ;;
+    --source) source=$2 ;;
+    *) break ;;
+  esac
+  shift 2
+done
+if [[ -n $source && $# == 0 ]]; then
+  mkdir -p "$source"
+elif [[ $# == 1 && $1 != -* ]]; then
+  out=$(realpath -m "$1")
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+  source=$scratch/source
+  mkdir -p "$source" "$out"
+else
+  sed -n '3,/^set /{/^set /d; s/^# \{0,1\}//; p}' "$0" >&2
+  exit 2
+fi
+
+# What a clone has, and what is not committed yet; debian/ goes where dpkg looks for it.
+(cd "$ROOT" && git ls-files -z --cached --others --exclude-standard |
+  xargs -0 tar -c --ignore-failed-read) | tar -x -C "$source"
+cp -r "$source/deploy/debian" "$source/debian"
+cp "$ROOT/deploy/systemd/kvm-exit-exporter.service" "$source/debian/"
+git -C "$ROOT" rev-parse --short=12 HEAD >"$source/debian/revision"
+"$ROOT/deploy/civetweb.sh" "$source/debian/civetweb"
+[[ -z $version ]] || sed -i "1s/(.*)/($version)/" "$source/debian/changelog"
+[[ -n ${out:-} ]] || exit 0
+
+(cd "$source" && dpkg-buildpackage --build=binary --unsigned-changes)
+mv "$scratch"/*.deb "$scratch"/*.changes "$scratch"/*.buildinfo "$out/"
+ls "$out"
