@@ -37,6 +37,7 @@ kvmx_host_test(web-tls 300 python3 "${here}/e2e/web_tls.py" "${exporter}")
 # RUN_SERIAL: a tick that waits for a CPU is no storm.
 kvmx_host_test(page-native 300 python3 "${here}/e2e/page_test.py" native "${exporter}" "${guest}")
 set_tests_properties(page-native PROPERTIES RUN_SERIAL ON)
+add_test(NAME golden COMMAND /usr/bin/python3 "${here}/golden/check.py") # Debian's has the parser
 # The benchmark at its smallest, so that it keeps working; it measures nothing here.
 add_test(NAME bench COMMAND bench --benchmark_filter=/1000/ --benchmark_min_time=0.01)
 kvmx_host_test(big-host 120 python3 "${here}/e2e/big_host.py" "${exporter}"
@@ -73,6 +74,7 @@ kvmx_lab_test(idle-vms-amd-6.1 400 "" idle_vms.py)
 kvmx_host_test(idle-vms-native 200 python3 "${here}/e2e/idle_vms.py" "${exporter}" "${guest}")
 kvmx_lab_test(idle-fraction-amd-6.1 650 --icount idle_fraction.py)
 kvmx_lab_test(monotonic-amd-6.1 650 "--smp;2" monotonic.py)
+kvmx_lab_test(scrapers-amd-6.1 650 "--smp;2" scrapers.py)
 kvmx_host_test(monotonic-native 120 python3 "${here}/e2e/monotonic.py" "${exporter}" "${guest}")
 # Real Linux guests in an emulated host. On demand only: the emulator now and then breaks a nested
 # kernel (seen: a double fault while it boots), which says nothing of the exporter.

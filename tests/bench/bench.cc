@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a scrape costs, by the number of series, beside what it would cost with prometheus-cpp and
 // what it must cost at least. See the README for how to run it and what to read from it.
+//
+// usage: bench [--benchmark_...]   the benchmark
+//        bench --sizing            README's table of sizes
+//        bench --page              the page of that table's host, by default settings
 #include <benchmark/benchmark.h>
 
 #include <cstring>
@@ -16,6 +20,7 @@
 #include "tests/bench/peak_memory.h"
 #include "tests/bench/references.h"
 #include "tests/bench/scrape.h"
+#include "tests/bench/sizing.h"
 
 namespace kvmx::bench {
 namespace {
@@ -134,6 +139,15 @@ void add_benchmarks() {
 }  // namespace kvmx::bench
 
 int main(int argc, char** argv) {
+  const std::string_view first = argc == 2 ? argv[1] : "";
+  if (first == "--sizing") {
+    std::cout << kvmx::bench::sizing_table();
+    return 0;
+  }
+  if (first == "--page") {
+    std::cout << kvmx::bench::typical_page(kvmx::PerVcpu::counts);
+    return 0;
+  }
   constexpr std::string_view kPeakOf = "--peak-of=";
   if (argc == 3 && std::string_view(argv[1]).starts_with(kPeakOf))
     return kvmx::bench::print_peak(argv[1] + kPeakOf.size(), std::stoul(argv[2]));

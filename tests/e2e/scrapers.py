@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""scrapers.py EXPORTER GUEST: counts stay exact while four scrapers hammer.
+
+In an emulated host. Each scrape takes a snapshot of its own, reads all slots that the kernel is
+writing, and is asked for without a pause; the guests' own account and KVM's statistics must be met.
+"""
+
+import http.client
+import json
+import subprocess
+import sys
+import threading
+
+from session import Exporter, Verdict
+
+PORT = 10188
+# What each guest does, and what it calls the reason for which its exits are counted one by one.
+GUESTS = {
+    "cpuid": ("--program cpuid --vcpus 2 --count 4000", "cpuid", "cpuids"),
+    "hypercall": ("--program hypercall --count 4000", "hypercall", "hypercalls"),
+    "halt": ("--program deadline-halt --rate 100 --vcpus 2 --count 500", "hlt", "halts"),
+}
+SCRAPERS = [{}, {"Accept": "application/openmetrics-text"}, {"Accept-Encoding": "gzip"},
+            {"Accept": "application/openmetrics-text", "Accept-Encoding": "gzip"}]
+
+
+class Scraper(threading.Thread):
+    """Scrapes again and again until told to stop."""
+
+    def __init__(self, headers):
+        super().__init__()
+        self.headers, self.stopping, self.scrapes, self.error = headers, False, 0, None
+
+    def run(self):
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=120)
+            while not self.stopping:
+                connection.request("GET", "/metrics", headers=self.headers)
+                answer = connection.getresponse()
+                if answer.status != 200 or not answer.read():
+                    raise OSError(f"status {answer.status}")
+                self.scrapes += 1
+        except (OSError, http.client.HTTPException) as error:
+            self.error = error
+
+
+def run_guests(binary):
+    """What each guest says it did; all run at once."""
+    running = {name: subprocess.Popen([binary, "--qemu-name", name, *options.split()],
+                                      stdout=subprocess.PIPE, text=True)
+               for name, (options, _, _) in GUESTS.items()}
+    reports = {}
+    for name, process in running.items():
+        out, _ = process.communicate(timeout=500)
+        assert process.returncode == 0, f"{name} failed"
+        reports[name] = json.loads(out.splitlines()[-1])
+    return reports
+
+
+def vcpus_of(report):
+    """A report is of one VM, or lists some."""
+    return report["vms"][0]["vcpus"] if "vms" in report else report["vcpus"]
+
+
+def compare(verdict, page, name, report):
+    _, reason, counter = GUESTS[name]
+    for vcpu in vcpus_of(report):
+        where = {"vm": name, "vcpu": str(vcpu["vcpu"])}
+        what = f"{name} vCPU {vcpu['vcpu']}"
+        exits = page.sum("kvm_exits_total", **where)
+        verdict.check(exits == vcpu["stats"]["exits"],
+                      f"{what}: {exits} exits, by KVM {vcpu['stats']['exits']}")
+        counted = page.sum("kvm_exits_total", reason=reason, **where)
+        verdict.check(counted == vcpu["guest"][counter],
+                      f"{what}: {counted} of {reason}, by the guest {vcpu['guest'][counter]}")
+        for op in ("read", "write"):
+            accesses = page.sum("kvm_msr_accesses_total", op=op, **where) or 0
+            told = sum(msr[op + "s"] for msr in vcpu["msrs"])
+            verdict.check(accesses == told, f"{what}: {accesses} MSR {op}s, by the guest {told}")
+
+
+def main():
+    verdict = Verdict()
+    exporter = Exporter(sys.argv[1], PORT)
+    scrapers = [Scraper(headers) for headers in SCRAPERS]
+    for scraper in scrapers:
+        scraper.start()
+    try:
+        reports = run_guests(sys.argv[2])
+    finally:
+        for scraper in scrapers:
+            scraper.stopping = True
+    for scraper in scrapers:
+        scraper.join()
+        verdict.check(scraper.error is None and scraper.scrapes >= 5,
+                      f"{scraper.scrapes} scrapes with {scraper.headers}; {scraper.error}")
+    page = exporter.scrape()
+    for name, report in reports.items():
+        compare(verdict, page, name, report)
+    lost = page.sum("kvm_exporter_events_lost_total")
+    missed = page.sum("kvm_exporter_probe_missed_total")
+    verdict.check(lost == 0 and missed == 0, f"{lost} events lost, {missed} missed")
+    verdict.end()
+
+
+main()
