@@ -28,10 +28,11 @@ Result<void> Exporter::attach() {
     ready_ = true;
     return {};
   }
+  // To load takes 10 MB for a moment: first what does not keep the slots mapped.
+  load_lister();
   Result<Probes> probes = Probes::attach(features, wanted_events(), config_.max_vcpus);
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
-  load_lister();
   current_ = nullptr;
   ready_ = true;
   spdlog::info("counting KVM events, with room for {} vCPUs", config_.max_vcpus);

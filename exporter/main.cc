@@ -153,6 +153,9 @@ int main(int argc, char** argv) {
   // A snapshot is made by the thread that needs it first and dropped by another. With a heap for
   // each thread, what is freed in one would be of no use to the next.
   ::mallopt(M_ARENA_MAX, 1);
+  // Megabytes are needed only while BPF programs are loaded. They go back to the kernel if malloc
+  // does not get used to them.
+  ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 
   kvmx::route_libbpf_log();
   if (!kvmx::in_initial_pid_namespace())
