@@ -55,11 +55,14 @@ install_packages() {
   return $status
 }
 
-# build DIRECTORY PRESET [CMAKE_OPTION...]: configures and builds.
+# build DIRECTORY PRESET [CMAKE_OPTION...]: configures and builds; prints how it ended, and all of it
+# if it failed.
 build() {
   local directory=$1 preset=$2
   shift 2
   cmake -S "$ROOT" -B "$directory" -G Ninja -DKVMX_PRESET="$preset" "$@" >"$directory.cmake.log" ||
     { cat "$directory.cmake.log" >&2 && return 1; }
-  cmake --build "$directory"
+  cmake --build "$directory" >"$directory.build.log" ||
+    { cat "$directory.build.log" >&2 && return 1; }
+  tail -n 1 "$directory.build.log"
 }

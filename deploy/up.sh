@@ -48,9 +48,9 @@ install_packages "${BUILD_PACKAGES[@]}"
 mkdir -p "$ROOT/build"
 echo "Building"
 if [[ $demo ]]; then
-  build "$ROOT/build/up" release -DKVMX_TESTS=GUEST | tail -n 1
+  build "$ROOT/build/up" release -DKVMX_TESTS=GUEST
 else
-  build "$ROOT/build/up" release -DKVMX_TESTS=OFF | tail -n 1
+  build "$ROOT/build/up" release -DKVMX_TESTS=OFF
 fi
 
 exporter_pid='' guest_pid=''

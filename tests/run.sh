@@ -31,9 +31,9 @@ mkdir -p build
 step "build: release"
 build build/release release -DKVMX_LINUX_GUESTS="${KVMX_LINUX_GUESTS:-OFF}" \
   -DKVMX_RENDER="${KVMX_RENDER:-OFF}" \
-  ${KVMX_INTEL_KERNELS:+"-DKVMX_INTEL_KERNELS=$KVMX_INTEL_KERNELS"} | tail -n 1
+  ${KVMX_INTEL_KERNELS:+"-DKVMX_INTEL_KERNELS=$KVMX_INTEL_KERNELS"}
 step "build: address and undefined-behaviour sanitizers"
-build build/asan asan | tail -n 1
+build build/asan asan
 
 status=0
 step "unit tests under the sanitizers"
@@ -41,7 +41,7 @@ ctest --test-dir build/asan --output-on-failure -j 2 --progress --label-regex un
   status=$?
 step "fuzzers"
 build build/fuzz fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
-  -DKVMX_FUZZ_SECONDS="${KVMX_FUZZ_SECONDS:-60}" | tail -n 1
+  -DKVMX_FUZZ_SECONDS="${KVMX_FUZZ_SECONDS:-60}"
 ctest --test-dir build/fuzz --output-on-failure -j 2 || status=$?
 step "all tests"
 ctest --test-dir build/release --output-on-failure -j 2 "$@" 2>&1 | tee build/ctest.log ||
