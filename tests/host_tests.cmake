@@ -65,7 +65,7 @@ endfunction()
 
 kvmx_host_test(identity-native 300 env PYTHONDONTWRITEBYTECODE=1 python3 "${here}/e2e/identity.py"
                "${exporter}" "${guest}")
-kvmx_lab_test(identity-amd-6.1 600 "" identity.py)
+kvmx_lab_test(identity-amd-6.1 600 "--smp;2" identity.py)
 kvmx_lab_test(collectors-amd-6.1 400 "" collectors.py)
 kvmx_lab_test(kvm-stat-amd-6.1 400 "" kvm_stat.py)
 kvmx_lab_test(death-amd-6.1 400 "" death.py)

@@ -116,7 +116,7 @@ class Running:
             (OURS / group).mkdir(parents=True, exist_ok=True)
         disguise = [b"--exec-as=" + os.fsencode(word) for word in words]
         process = subprocess.Popen(
-            [self.binary, *disguise, "--program=deadline-halt", "--rate=20", "--count=0"],
+            [self.binary, *disguise, "--program=deadline-halt", "--rate=2", "--count=0"],
             stdout=subprocess.DEVNULL, preexec_fn=before_exec)
         self.processes.append(process)
         return process.pid
@@ -148,7 +148,7 @@ def until(exporter, condition):
         scrape = exporter.scrape()
         if condition(vms(scrape)) or time.monotonic() > deadline:
             return scrape
-        time.sleep(0.1)
+        time.sleep(0.3)
 
 
 def check_hosts(verdict, exporter, running):
@@ -223,7 +223,7 @@ def main():
         if subprocess.run(["mount", "-t", kind, "none", path], check=False).returncode:
             skip(f"{kind} cannot be mounted here")
     verdict, running = Verdict(), Running(sys.argv[2])
-    exporter = Exporter(sys.argv[1], 10194)
+    exporter = Exporter(sys.argv[1], 10198)
     try:
         check_hosts(verdict, exporter, running)
         check_names(verdict, exporter, running)
