@@ -176,7 +176,7 @@ def table(title, text, labels, columns, *, first=None, sort=(), links=None, hide
     """A row a set of labels, {label: heading}; instant figures.
 
     first: the heading of the first column. sort: headings, highest first. links: {heading: data
-    link}. hide: labels. widths: {heading: at least so many pixels}.
+    link}. hide: labels. widths: {heading: pixels}; the others share the rest.
     """
     queries, overrides, renames = [], [], dict(labels)
     for n, figure in enumerate(columns):
@@ -187,7 +187,7 @@ def table(title, text, labels, columns, *, first=None, sort=(), links=None, hide
     # A default "no value" is for a panel without rows; these are for cells.
     overrides += [named(heading, noValue="–") for heading in renames.values()]
     overrides += [named(heading, links=[to]) for heading, to in (links or {}).items()]
-    overrides += [named(name, custom__minWidth=width) for name, width in (widths or {}).items()]
+    overrides += [named(name, custom__width=width) for name, width in (widths or {}).items()]
     order = sorted(renames, key=lambda name: renames[name] != first)
     organize = {
         "excludeByName": {name: True for name in ("Time", *hide)},

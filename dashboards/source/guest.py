@@ -14,7 +14,8 @@ def who():
     return g.table(
         "Guest", "Who it is: kvm_vm_info.", labels,
         [g.column("guests", f"count by ({', '.join(labels)}) (kvm_vm_info{{@vm}})", "none")],
-        links={"host": kvm.link("Host", kvm.HOST, kvm.cell("host"))}, hide=["Value"], widths={"uuid": 300})
+        links={"host": kvm.link("Host", kvm.HOST, kvm.cell("host"))}, hide=["Value"],
+        widths={"uuid": 330})
 
 
 def summary():
@@ -88,7 +89,7 @@ def timer():
              5, "vm:kvm_timer_programs:rate5m{@vm}",
              "vm:kvm_timer_programs:rate5m{@vm} / vm:kvm_vm_vcpus:last5m{@vm}")}
         | kvm.HZ,
-        log=True, reference=kvm.HZ_LINES, thresholds={90: kvm.TICKING, 800: kvm.STORMING},
+        log=True, min=1, reference=kvm.HZ_LINES, thresholds={90: kvm.TICKING, 800: kvm.STORMING},
         alerts=["KvmTimerStorm", "KvmGuestIdleTick"], none=g.NO_RULES)
     return [tick, kvm.intervals(), kvm.timer_backend()]
 

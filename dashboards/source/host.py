@@ -19,7 +19,7 @@ def summary():
          "preemption_timer": "hv timer", "halt_poll_ns": "halt_poll_ns"},
         [g.column("hosts", "count by (instance, isa, kernel, preemption_timer, halt_poll_ns) "
                   "(kvm_host_info{@host})", "none")],
-        hide=["Value"], w=9)
+        hide=["Value"], widths={"kernel": 140}, w=9)
     return [
         info,
         g.stat("Guests", "VMs seen to run.", "none", "count(kvm_vm_vcpus{@host}) or vector(0)"),
@@ -52,7 +52,7 @@ def ticks():
         by_guest("Tick of the slowest vCPU, by guest",
                  "How often the slowest vCPU programs its timer. Harmless in a busy guest, waste in "
                  "one that is halted.",
-                 PER_SECOND, "vm:kvm_timer_programs:min_rate5m{@host}", log=True),
+                 "hertz", "vm:kvm_timer_programs:min_rate5m{@host}", log=True, min=1),
         by_guest("Halted, by guest", "The share of a guest's vCPU time that it is halted.",
                  "percentunit", "vm:kvm_halted:ratio_rate5m{@host}", min=0, max=1),
     ]

@@ -41,6 +41,29 @@ const browser = await puppeteer.launch({
   // Prometheus is of another origin than the page.
   args: ['--no-sandbox', '--disable-web-security', '--force-color-profile=srgb', '--disable-gpu'],
 });
+
+// Beyond the viewport there is nothing; to look for it, Chromium resizes the page, and loses tables.
+const picture = (page, options) => page.screenshot({ captureBeyondViewport: false, ...options });
+
+/** Everything is there, and two pictures in a row are the same. */
+async function settled(page, { tables, graphs }) {
+  await page.waitForFunction((tables, graphs) => {
+    const filled = [...document.querySelectorAll('[role="grid"]')]
+      .filter((grid) => grid.querySelector('[role="gridcell"]'));
+    return filled.length >= tables && document.querySelectorAll('.uplot canvas').length >= graphs;
+  }, { timeout: 120_000 }, tables, graphs);
+  await page.waitForNetworkIdle();
+  for (let before = '', tries = 0; tries < 60; tries += 1) {
+    const now = await picture(page, { encoding: 'base64' });
+    if (now === before) {
+      return;
+    }
+    before = now;
+    await new Promise((done) => setTimeout(done, 500));
+  }
+  throw new Error('the page does not come to rest');
+}
+
 let complaints = 0;
 for (const job of jobs) {
   const page = await browser.newPage();
@@ -50,20 +73,19 @@ for (const job of jobs) {
   });
   await page.setViewport({ width: job.width, height: 1000 });
   await page.goto(address);
-  const { height, empty } = await page.evaluate((arg) => window.draw(arg), job);
+  const { height, empty, ...expected } = await page.evaluate((arg) => window.draw(arg), job);
   await page.setViewport({ width: job.width, height });
-  await page.waitForNetworkIdle({ idleTime: 700 });
-  await page.evaluate(() => new Promise((done) => setTimeout(done, 700)));
-  await page.screenshot({ path: job.file });
-  if (job.shown) {
-    const clip = { x: 0, y: 0, width: job.width, height: job.shown.height ?? height };
-    await page.screenshot({ path: job.shown.file, clip });
+  await settled(page, expected);
+  await picture(page, { path: job.file });
+  if (job.upper) {
+    const clip = { x: 0, y: 0, width: job.width, height: job.upper.height };
+    await picture(page, { path: job.upper.file, clip });
   }
   await page.close();
-  const [found, expected] = [empty, job.empty].map((titles) => titles.sort().join(', ') || 'none');
-  if (found !== expected) {
+  const [found, known] = [empty, job.empty].map((titles) => titles.sort().join(', ') || 'none');
+  if (found !== known) {
     complaints += 1;
-    console.log(`${job.file}: panels without data: ${found}; expected: ${expected}`);
+    console.log(`${job.file}: panels without data: ${found}; expected: ${known}`);
   }
   console.log(`${job.file}: ${job.width} x ${height}`);
 }

@@ -121,7 +121,8 @@ function Panel({ panel, frames, context, width, height }) {
   );
 }
 
-/** Draws a dashboard; returns the titles of the panels without data, and the height. */
+/** Draws a dashboard; returns its height, the titles of the panels without data, and how many tables
+ *  and graphs there must be in the end. */
 window.draw = async ({ dashboard, url, variables, from, to, dark, width }) => {
   const theme = createTheme({ colors: { mode: dark ? 'dark' : 'light' } });
   const range = { from: dateTime(from * 1000).utc(), to: dateTime(to * 1000).utc(), raw: { from: '', to: '' } };
@@ -153,5 +154,8 @@ window.draw = async ({ dashboard, url, variables, from, to, dark, width }) => {
       ))}
     </ThemeContext.Provider>);
   const empty = drawn.filter(({ panel, frames }) => panel.targets && !hasData(frames));
-  return { height, empty: empty.map(({ panel }) => panel.title) };
+  const count = (type) => drawn.filter((one) => one.panel.type === type && !empty.includes(one)).length;
+  return {
+    height, empty: empty.map(({ panel }) => panel.title), tables: count('table'), graphs: count('timeseries'),
+  };
 };
