@@ -25,8 +25,8 @@ std::vector<ListedVcpu> listed_vcpus(std::span<const listed_vcpu> records) {
   std::ranges::sort(unique, {}, [](const listed_vcpu& record) {
     return std::tuple(record.vcpu, record.vm_start, record.tgid);
   });
-  const auto repeated = std::ranges::unique(unique, {}, &listed_vcpu::vcpu);
-  unique.erase(repeated.begin(), repeated.end());
+  const auto same = [](const listed_vcpu& a, const listed_vcpu& b) { return a.vcpu == b.vcpu; };
+  unique.erase(std::unique(unique.begin(), unique.end(), same), unique.end());
   std::vector<ListedVcpu> vcpus;
   for (const listed_vcpu& record : unique) {
     const auto id = listed_vcpu_id({record.name, ::strnlen(record.name, sizeof(record.name))});
