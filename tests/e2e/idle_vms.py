@@ -26,7 +26,7 @@ def main():
     guests, verdict = Guests(sys.argv[2]), Verdict()
     early = guests.hold(PREFIX + "early", "--hold-before", "--program", "cpuid", "--count", 1,
                         "--vcpus", 3)
-    exporter = Exporter(sys.argv[1], 10195, "--collector.events=kvm_set_irq", "--vm.linger=3s")
+    exporter = Exporter(sys.argv[1], 10185, "--collector.events=kvm_set_irq", "--vm.linger=3s")
     page = exporter.until(lambda page: vcpus(page, "early") == 3)
     verdict.check(page, "a VM that was there before, and never ran, has its 3 vCPUs")
 
