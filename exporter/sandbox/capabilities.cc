@@ -45,17 +45,21 @@ Result<std::string> drop_capabilities() {
   const Capabilities held(cap_get_proc());
   const Capabilities wanted(cap_init());
   if (!held || !wanted) return errno_error("look at the capabilities", errno);
-  const bool has_bpf = permitted(held, CAP_BPF);
+  // CAP_SYS_ADMIN contains CAP_BPF, but who was given only the former cannot turn it into the
+  // latter.
+  const cap_value_t for_maps = permitted(held, CAP_BPF) ? CAP_BPF : CAP_SYS_ADMIN;
+  const bool has_it = permitted(held, for_maps);
   // Within reach until it is known whether maps can be used without it.
-  if (has_bpf) add(wanted, CAP_PERMITTED, CAP_BPF);
+  if (has_it) add(wanted, CAP_PERMITTED, for_maps);
   if (Result<void> tried = apply(wanted); !tried) return tried.error();
-  const bool keep = has_bpf && !may_use_maps();
+  const bool keep = has_it && !may_use_maps();
   if (keep)
-    add(wanted, CAP_EFFECTIVE, CAP_BPF);
+    add(wanted, CAP_EFFECTIVE, for_maps);
   else
     cap_clear(wanted.get());
   if (Result<void> dropped = apply(wanted); !dropped) return dropped.error();
-  return std::string(keep ? "cap_bpf" : "");
+  if (!keep) return std::string();
+  return std::string(for_maps == CAP_BPF ? "cap_bpf" : "cap_sys_admin");
 }
 
 }  // namespace kvmx

@@ -14,7 +14,7 @@ import time
 
 from session import Exporter, Guests, Verdict
 
-NEEDED = {"5.10": ["sys_admin", "sys_resource", "dac_read_search"]}.get(
+NEEDED = {"5.10": ["bpf", "sys_admin", "sys_resource", "dac_read_search"]}.get(
     os.environ["LAB_KERNEL"], ["sys_admin"])
 TOO_FEW = [["bpf", "perfmon"], []]
 CAP_BPF = 1 << 39
