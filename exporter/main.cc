@@ -95,12 +95,12 @@ void give_up_capabilities() {
 void run_until_told_to_end(Exporter& exporter, VmRates& rates, WebServer& server,
                            const sigset_t& signals, bool sandbox) {
   const kvmx::UniqueFd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC));
-  bool attached = false;
+  bool told = false;  // of the attaching
   if (!exporter.attached()) kvmx::service_manager::ready("waiting for KVM to be loaded");
   for (;;) {
-    if (!attached && exporter.attached()) {
+    if (!told && exporter.attached()) {
       on_attached(sandbox);
-      attached = true;
+      told = true;
     }
     kvmx::service_manager::alive();
     std::array<pollfd, 2> waited = {pollfd{signal_fd.get(), POLLIN, 0},

@@ -14,32 +14,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 out=${1:-$root/build/dashboards}
 arguments=("$root/dashboards" "$root/deploy/prometheus/rules" "$root/tests/golden/metrics.txt")
-failed=0 passed=0
+# shellcheck source=../checks.sh
+. "$here/../checks.sh"
 
-missing=0
-need() { # command, package
-  command -v "$1" >/dev/null && return
-  echo "run.sh: no $1: install the package $2" >&2
-  missing=1
-}
 need promtool prometheus
 need python3 python3
 need node nodejs
 need npm npm
-[ $missing = 0 ] || exit 1
+all_there || exit 1
 mkdir -p "$out/json" "$out/npm"
-
-check() { # name, command...
-  local name=$1 log
-  shift
-  if log=$("$@" 2>&1); then
-    passed=$((passed + 1))
-    printf 'ok      %s%s\n' "$name" "$(sed -n '$s/^[0-9].*/: &/p' <<<"$log")"
-  else
-    failed=$((failed + 1))
-    printf 'FAILED  %s\n%s\n' "$name" "$log"
-  fi
-}
 
 generated() {
   rm -f "$out"/json/*
@@ -73,5 +56,4 @@ check "npm packages" packages
 check "Grafana's schema" schema
 check "pictures are of these dashboards" pictures
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+verdict

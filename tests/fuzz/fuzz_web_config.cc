@@ -3,34 +3,32 @@
 // tests/fuzz/corpus/web_config.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "exporter/web/address.h"
 #include "exporter/web/config.h"
+#include "tests/fuzz/require.h"
 
-namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
-}  // namespace
+using kvmx::require;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
   const kvmx::Result<kvmx::WebConfig> config = kvmx::parse_web_config(text, "/etc");
   if (config) {
-    if (config->tls) require(config->tls->certificate.given() && config->tls->key.given());
-    for (const auto& [name, hash] : config->users) require(!name.empty() && hash.size() == 60);
+    if (config->tls)
+      require(config->tls->certificate.given() && config->tls->key.given(),
+              "TLS has a certificate and a key");
+    for (const auto& [name, hash] : config->users)
+      require(!name.empty() && hash.size() == 60, "a user has a name and a bcrypt hash");
     for (const auto& [name, value] : config->headers)
-      require(value.find('\n') == std::string::npos && value.find('\r') == std::string::npos);
+      require(value.find('\n') == std::string::npos && value.find('\r') == std::string::npos,
+              "a header is one line");
   } else {
-    require(!config.error().message.empty());
+    require(!config.error().message.empty(), "a refusal says why");
   }
   // CivetWeb splits its list at commas: one address must not become two.
   const kvmx::Result<std::string> ports = kvmx::civetweb_ports({text}, true, true);
-  if (ports) require(ports->find(',') == std::string::npos);
+  if (ports) require(ports->find(',') == std::string::npos, "one address stays one");
   return 0;
 }

@@ -13,22 +13,14 @@ export PYTHONDONTWRITEBYTECODE=1
 here=$(cd "$(dirname "$0")" && pwd)
 deploy=$(cd "$here/../../deploy" && pwd)
 rules=$deploy/prometheus/rules
-failed=0 passed=0
+# shellcheck source=../checks.sh
+. "$here/../checks.sh"
 
-missing=0
-need() { # command, package
-  command -v "$1" >/dev/null && return
-  echo "run.sh: no $1: install the package $2" >&2
-  missing=1
-}
 need promtool prometheus
 need amtool prometheus-alertmanager
 need python3 python3
-python3 -c 'import yaml' 2>/dev/null || {
-  echo "run.sh: no module yaml: install the package python3-yaml" >&2
-  missing=1
-}
-[ $missing = 0 ] || exit 1
+need_module yaml python3-yaml
+all_there || exit 1
 
 if [ $# -gt 0 ]; then
   out=$1
@@ -37,18 +29,6 @@ else
   out=$(mktemp -d)
   trap 'rm -rf "$out"' EXIT
 fi
-
-check() { # name, command...
-  local name=$1 log
-  shift
-  if log=$("$@" 2>&1); then
-    passed=$((passed + 1))
-    printf 'ok      %s%s\n' "$name" "$(sed -n '$s/^[0-9].*/: &/p' <<<"$log")"
-  else
-    failed=$((failed + 1))
-    printf 'FAILED  %s\n%s\n' "$name" "$log"
-  fi
-}
 
 scenario() { # file: expands it and runs it
   local test
@@ -77,5 +57,4 @@ check "routes and inhibition" \
 check "runbooks" \
   python3 "$here/check_runbooks.py" "$deploy/runbooks" "$rules" "$deploy/prometheus/README.md"
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+verdict
