@@ -44,8 +44,16 @@ build build/fuzz fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
   -DKVMX_FUZZ_SECONDS="${KVMX_FUZZ_SECONDS:-60}"
 ctest --test-dir build/fuzz --output-on-failure -j 2 || status=$?
 step "all tests"
+rm -f build/release/page-*.json
 ctest --test-dir build/release --output-on-failure -j 2 "$@" 2>&1 | tee build/ctest.log ||
   status=$?
+
+# ctest shows no output of what passes.
+for page in build/release/page-*.json; do
+  [[ -e $page ]] || continue
+  step "$(basename "$page"): a storm's page and its end, as they came"
+  cat "$page"
+done
 
 if grep -q 'Skipped' build/ctest.log; then
   echo

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""page_test.py amd|native EXPORTER GUEST: a storm pages, alone, and the page ends with the storm.
+"""page_test.py amd|native EXPORTER GUEST OUT: a storm pages, alone, and the page ends with the storm.
 
 Three guests on real KVM: a storm, a tick of 100 Hz, and a quiet one; Prometheus and Alertmanager
 outside, with what deploy/ ships (page_stack.py says what is changed); a receiver of webhooks. The
-page and its end are printed as Alertmanager sends them. In the same run: quantiles of both
+page and its end go into the file OUT as Alertmanager sends them. In the same run: quantiles of both
 histograms, every recording rule, and that neither program has anything to complain of.
 
-amd: in the AMD lab, by hand. Its clock is real time, and a tick costs the emulator a third to half of
-a millisecond (measured on a busy machine): two vCPUs at 1000 Hz came to 900 ticks a second and were
-halted 0.55 to 0.68 of the time, where the rule asks for 0.7. It needs a quiet machine, and waits.
+amd: in the AMD lab. Its clock is real time, so the emulator must be given a CPU whenever it wants one:
+run ahead of all others, two vCPUs at 900 Hz come to 885 ticks a second and are halted 0.79 of the
+time, where the rule asks for 800 and 0.7 (on a machine of 2 CPUs with a load of 11; among equals it
+was 560 ticks at 850 Hz).
 native: on this machine's /dev/kvm, where that one is neither VMX nor SVM there are no exits.
 """
 
@@ -29,7 +30,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 DIVISOR = {"amd": 30, "native": 60}
 SCRAPE_INTERVAL = {"amd": "2s", "native": "1s"}
 # How long a busy machine may take to carry the storm.
-PATIENCE = {"amd": 600, "native": 120}
+PATIENCE = {"amd": 200, "native": 120}
 # What the emulator's slowness earns by right.
 EMULATOR_IS_SLOW = {"KvmExitHandlingSlow", "KvmHostExitOverheadHigh"}
 # Of exits nothing is known where /dev/kvm raises none; nor need it poll.
@@ -43,7 +44,7 @@ def start_guests(where, exporter, guest):
     if where == "native":
         command = [*guests, str(port), str(out)]
     else:
-        command = [ROOT / "tests/lab/amd.sh", "--kernel", "6.1", "--timeout", "1200", "--out",
+        command = [ROOT / "tests/lab/amd.sh", "--kernel", "6.1", "--timeout", "560", "--out",
                    str(out), "--forward", f"{port}:10177", "--", *guests, "10177", "/lab-out"]
     log = (out / "log").open("w+")
     process = subprocess.Popen([*ahead_of_others(), *command], stdout=log, stderr=log)
@@ -118,7 +119,6 @@ def storm_of(message):
 def check_page(verdict, stack, instance, exits):
     message = wait_for("the page", PATIENCE[where()],
                        lambda: stack.webhooks.message("/page", "firing", "page-storm"))
-    print("the page:", json.dumps(message, indent=2), flush=True)
     alert = storm_of(message)
     labels, annotations = alert["labels"], alert["annotations"]
     verdict.check(labels == {"alertname": "KvmTimerStorm", "severity": "critical", "vm": "page-storm",
@@ -130,6 +130,7 @@ def check_page(verdict, stack, instance, exits):
         verdict.check(words in text, f"the page says: {words}")
     runbook = annotations["runbook_url"].rsplit("/", 1)[1]
     verdict.check((ROOT / "deploy" / "runbooks" / runbook).is_file(), f"its runbook: {runbook}")
+    return message
 
 
 def ours(alerts):
@@ -153,12 +154,12 @@ def check_alone(verdict, stack):
 def check_end(verdict, stack):
     message = wait_for("the page's end", 300,
                        lambda: stack.webhooks.message("/page", "resolved", "page-storm"))
-    print("its end:", json.dumps(message, indent=2), flush=True)
     alert = storm_of(message)
     verdict.check(alert["labels"]["alertname"] == "KvmTimerStorm" and
                   alert["endsAt"] > alert["startsAt"], "it is the storm that ended")
     rate = stack.value('vm:kvm_timer_programs:min_rate5m{vm="page-storm"}')
     verdict.check(rate is not None and rate < 90, f"the guest of that name goes on, at {rate}/s")
+    return message
 
 
 def where():
@@ -175,14 +176,15 @@ def main():
         wait_for("the exporter answers", 300, lambda: answers(guests, port))
         instance = f"{where()}-host:10177"
         stack = Stack(f"127.0.0.1:{port}", instance, DIVISOR[where()], SCRAPE_INTERVAL[where()])
-        check_page(verdict, stack, instance, exits)
+        page = check_page(verdict, stack, instance, exits)
         check_rules(verdict, stack, exits)
         check_quantiles(verdict, stack, exits)
         wait_for("the tick of 100 Hz is told", 200, lambda: stack.query(
             'ALERTS{alertname="KvmGuestIdleTick",alertstate="firing",vm="page-tick"}'))
         check_alone(verdict, stack)
         (out / "cure").touch()
-        check_end(verdict, stack)
+        end = check_end(verdict, stack)
+        pathlib.Path(sys.argv[4]).write_text(json.dumps({"page": page, "end": end}, indent=2) + "\n")
         check_alone(verdict, stack)
         for server in (stack.prometheus, stack.alertmanager):
             verdict.check(not server.complaints(),
