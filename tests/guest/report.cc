@@ -71,6 +71,8 @@ void write_vcpu(JsonWriter& json, int vm_fd, const Vcpu& vcpu) {
     json.open('{');
     json.member("tid", thread.tid);
     json.member("runs", thread.runs);
+    json.member("wall_ns", thread.wall_ns);
+    json.member("cpu_ns", thread.cpu_ns);
     json.close('}');
   }
   json.close(']');

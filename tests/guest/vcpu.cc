@@ -46,18 +46,22 @@ kvm_segment segment(std::uint16_t selector, std::uint8_t type, bool is_code) {
   return result;
 }
 
+std::uint64_t now_ns(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 // Where KVM does not know the TSC's rate, half a second tells it well enough.
 std::uint64_t measured_tsc_khz() {
-  timespec start{};
-  timespec end{};
-  ::clock_gettime(CLOCK_MONOTONIC, &start);
+  const std::uint64_t start = now_ns(CLOCK_MONOTONIC);
   const std::uint64_t first = __rdtsc();
   const timespec pause{.tv_sec = 0, .tv_nsec = 500'000'000};
   ::nanosleep(&pause, nullptr);
-  ::clock_gettime(CLOCK_MONOTONIC, &end);
+  const std::uint64_t end = now_ns(CLOCK_MONOTONIC);
   const std::uint64_t last = __rdtsc();
-  const double seconds = static_cast<double>(end.tv_sec - start.tv_sec) +
-                         static_cast<double>(end.tv_nsec - start.tv_nsec) * 1e-9;
+  const double seconds = static_cast<double>(end - start) * 1e-9;
   return static_cast<std::uint64_t>(static_cast<double>(last - first) / seconds / 1000);
 }
 
@@ -177,9 +181,18 @@ std::vector<MsrRecord> Vcpu::msr_records() const {
 bool Vcpu::run(std::uint64_t max_returns) {
   const auto tid = static_cast<pid_t>(::syscall(SYS_gettid));
   auto thread = std::ranges::find(threads_, tid, &ThreadRuns::tid);
-  if (thread == threads_.end()) thread = threads_.insert(thread, {tid, 0});
+  if (thread == threads_.end()) thread = threads_.insert(thread, {.tid = tid});
+  const std::uint64_t wall = now_ns(CLOCK_MONOTONIC);
+  const std::uint64_t cpu = now_ns(CLOCK_THREAD_CPUTIME_ID);
+  const bool through = run_on(*thread, max_returns);
+  thread->cpu_ns += now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
+  thread->wall_ns += now_ns(CLOCK_MONOTONIC) - wall;
+  return through;
+}
+
+bool Vcpu::run_on(ThreadRuns& thread, std::uint64_t max_returns) {
   for (std::uint64_t done = 0; max_returns == 0 || done < max_returns; ++done) {
-    ++thread->runs;
+    ++thread.runs;
     enter();
     if (ending_ != Ending::not_yet) return true;
   }

@@ -39,8 +39,12 @@ class Vcpu {
   void request_kick();
 
   struct ThreadRuns {
-    pid_t tid;
-    std::uint64_t runs;
+    pid_t tid = 0;
+    std::uint64_t runs = 0;
+    // Between its first KVM_RUN and the end of its last, by the wall and by the thread's own CPU
+    // time; what benchmarks compare.
+    std::uint64_t wall_ns = 0;
+    std::uint64_t cpu_ns = 0;
   };
 
   [[nodiscard]] unsigned id() const { return id_; }
@@ -57,6 +61,7 @@ class Vcpu {
   void set_cpuid(const Kvm& kvm);
   void set_segments();
   void set_registers(const Program& program);
+  [[nodiscard]] bool run_on(ThreadRuns& thread, std::uint64_t max_returns);
   void enter();
   void count_return(int error);
   [[nodiscard]] bool handle_exit();

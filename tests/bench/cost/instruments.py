@@ -1,0 +1,111 @@
+"""The instruments whose cost is compared. Each is a context manager; it yields a command's prefix.
+
+Some instruments run beside the guest, some start it themselves: for those the prefix is theirs.
+"""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bpf"))
+import libbpf  # noqa: E402
+
+EVENTS = ("kvm_exit", "kvm_entry", "kvm_msr", "kvm_hv_timer_state", "kvm_vcpu_wakeup",
+          "kvm_userspace_exit")
+COUNTED = ("kvm_exit", "kvm_msr", "kvm_hv_timer_state")
+COLLECTORS = ("exits", "handling", "msrs", "timers", "halts", "userspace")
+PORT = 10179
+
+
+class CannotRun(Exception):
+    """The instrument does not run on this host; says why."""
+
+
+@contextlib.contextmanager
+def bare():
+    yield []
+
+
+def classic_tracepoints():
+    """Before BTF of modules (5.11) there are no typed programs."""
+    return not os.path.exists("/sys/kernel/btf/kvm")
+
+
+@contextlib.contextmanager
+def empty(programs, events):
+    """A BPF program that does nothing, at each of the events."""
+    kind = "classic" if classic_tracepoints() else "typed"
+    try:
+        attached = libbpf.Programs(programs, [f"{event}_{kind}" for event in events])
+    except libbpf.Failed as failure:
+        raise CannotRun(str(failure)) from None
+    try:
+        yield []
+    finally:
+        attached.close()
+
+
+@contextlib.contextmanager
+def ours(exporter, collectors, *flags):
+    """The exporter with these collectors only."""
+    off = [f"--no-collector.{name}" for name in COLLECTORS if name not in collectors]
+    process = subprocess.Popen(
+        [exporter, f"--web.listen-address=127.0.0.1:{PORT}", *off, *flags],
+        stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{PORT}/-/ready", timeout=10).close()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    process.kill()
+                    raise CannotRun(process.stderr.read()) from None
+                time.sleep(0.1)
+        yield []
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@contextlib.contextmanager
+def command(*words):
+    """A program of the system that starts the guest itself."""
+    if not shutil.which(words[0]):
+        raise CannotRun(f"{words[0]} is not installed")
+    with tempfile.TemporaryDirectory() as scratch:
+        yield [word.replace("SCRATCH", scratch) for word in words]
+
+
+def perf_stat(events):
+    return ("perf", "stat", "-a", "-o", "SCRATCH/stat",
+            *(word for event in events for word in ("-e", f"kvm:{event}")))
+
+
+def all_instruments(exporter, nothing):
+    """Name -> a function that starts the instrument. `nothing`: the object of empty programs."""
+    one_liner = "tracepoint:kvm:kvm_exit { @[pid, tid, args->exit_reason] = count(); }"
+    return {
+        "bare": bare,
+        "empty program, kvm_exit": lambda: empty(nothing, ["kvm_exit"]),
+        "empty programs, kvm_exit and kvm_entry": lambda: empty(nothing, ["kvm_exit", "kvm_entry"]),
+        "empty programs, the counted events": lambda: empty(nothing, COUNTED),
+        "empty programs, all our events": lambda: empty(nothing, EVENTS),
+        "ours, exits": lambda: ours(exporter, ["exits"]),
+        "ours, exits and handling": lambda: ours(exporter, ["exits", "handling"]),
+        "ours, exits, MSRs, timers": lambda: ours(exporter, ["exits", "msrs", "timers"]),
+        "ours, everything": lambda: ours(exporter, COLLECTORS),
+        "perf stat, kvm_exit": lambda: command(*perf_stat(["kvm_exit"])),
+        "perf stat, the counted events": lambda: command(*perf_stat(COUNTED)),
+        "bpftrace, kvm_exit by thread and reason":
+            lambda: command("bpftrace", "-o", "SCRATCH/out", "-e", one_liner, "-c"),
+        "perf kvm stat record":
+            lambda: command("perf", "kvm", "stat", "record", "-a", "-o", "SCRATCH/data"),
+    }
