@@ -33,75 +33,78 @@ const volatile struct {
   __u32 user_errno;
 } kvmx_format;
 
-/* Whether entries are counted too: without them no stamp would ever be taken back. */
+/* Whether entries are counted: without them no stamp would ever be taken back, and none is made. */
 const volatile bool kvmx_timed;
+/* Whether returns to the VMM are counted; noticed they are in any case. */
+const volatile bool kvmx_user_exits;
 
-static __always_inline int count_exit(const struct vcpu_ref *ref, __u32 isa, bool known,
-                                      __u32 code) {
-  struct vcpu_slot *slot = kvmx_slot_of_vcpu(ref);
-  if (!slot) return 0;
-  __u32 id = KVMX_REASON_OTHER;
-  if (known)
-    id = kvmx_reason_id(slot, isa, code);
-  else
-    kvmx_lose(KVMX_LOST_REASON_READ);
-  KVMX_FORGET(id);
-  if (id >= KVMX_REASONS) return 0; /* cannot be; the verifier asks */
-  slot->isa = isa;
-  slot->waiting = kvmx_wait_exits[id];
-  slot->exit_id = id;
-  slot->reason[id].count++;
-  /* Last: a reader that sees this stamp sees this exit's id and count too. */
-  if (kvmx_timed) *(volatile __u64 *)&slot->exit_ns = bpf_ktime_get_ns();
+/* What a reader must see together is written in this order: the count, the stamp, `exit`. */
+static __always_inline int count_exit_as(struct vcpu_slot *slot, __u32 exit, bool timed) {
+  slot->reason[exit & KVMX_EXIT_ID].count++;
+  if (!timed) return 0;
+  *(volatile __u64 *)&slot->exit_ns = bpf_ktime_get_ns();
+  *(volatile __u32 *)&slot->exit = exit;
   return 0;
 }
 
-static __always_inline int count_entry(const struct vcpu_ref *ref) {
-  struct vcpu_slot *slot = kvmx_slot_of_vcpu(ref);
-  if (!slot) return 0;
-  __u64 began = slot->exit_ns;
-  __u64 user_began = slot->user_ns;
-  __u32 id = slot->exit_id;
-  if (!began || id >= KVMX_REASONS) return 0;
-  __u64 now = bpf_ktime_get_ns();
-  __u64 took = now - began;
-  /* A stamp is taken back before its time is added: a reader may miss the time for a moment, but
-   * never counts it twice. */
-  *(volatile __u64 *)&slot->exit_ns = 0;
+static __always_inline int count_exit(struct vcpu_slot *slot, __u64 code, bool timed) {
+  __u32 exit = kvmx_dense_entry(kvmx_dense, code);
+  if (exit == KVMX_NOT_DENSE) exit = kvmx_spilled_reason(slot, code);
+  return count_exit_as(slot, exit, timed);
+}
+
+static __noinline int count_unread_exit(struct vcpu_slot *slot) {
+  kvmx_lose(KVMX_LOST_REASON_READ);
+  return count_exit_as(slot, KVMX_REASON_OTHER, kvmx_timed);
+}
+
+/*
+ * An exit has been handled. `exit` says so before the time is added: a reader may miss the time for
+ * a moment, but never counts it twice.
+ */
+static __always_inline __u64 end_exit(struct vcpu_slot *slot, __u32 id) {
+  const __u64 took = bpf_ktime_get_ns() - slot->exit_ns;
+  *(volatile __u32 *)&slot->exit = KVMX_EXIT_NONE;
   *(volatile __u64 *)&slot->reason[id].ns += took;
-  if (!kvmx_wait_exits[id]) {
-    __u32 bucket = kvmx_latency_bucket(took);
-    KVMX_FORGET(bucket);
-    if (bucket < KVMX_LATENCY_BUCKETS) slot->latency[bucket]++;
+  return took;
+}
+
+/* An entry after anything but an exit that was handled by KVM alone, at once. */
+static __noinline int count_other_entry(struct vcpu_slot *slot) {
+  const __u32 exit = slot->exit;
+  if (exit & KVMX_EXIT_NONE) {
+    slot->exit = KVMX_EXIT_NONE;
+    return 0;
   }
-  if (user_began) {
-    *(volatile __u64 *)&slot->user_ns = 0;
-    *(volatile __u64 *)&slot->user_total_ns += now - user_began;
-  }
+  const __u64 took = end_exit(slot, exit & KVMX_EXIT_ID);
+  if (!(exit & KVMX_EXIT_WAITS)) kvmx_count_latency(slot->latency, took);
+  if (!slot->user_ns) return 0;
+  const __u64 user = slot->exit_ns + took - slot->user_ns;
+  *(volatile __u64 *)&slot->user_ns = 0;
+  *(volatile __u64 *)&slot->user_total_ns += user;
+  return 0;
+}
+
+static __always_inline int count_plain_entry(struct vcpu_slot *slot, __u32 exit) {
+  kvmx_count_latency(slot->latency, end_exit(slot, exit));
   return 0;
 }
 
 /* The guest has programmed its timer. The exit that did it has the time already, where exits are
- * counted. */
+ * timed. */
 static __always_inline void count_interval(struct vcpu_slot *slot) {
-  __u64 now = slot->exit_ns;
-  if (!now) now = bpf_ktime_get_ns();
-  __u64 last = slot->timer_ns;
+  const bool exiting = kvmx_timed && !(slot->exit & KVMX_EXIT_NONE);
+  const __u64 now = exiting ? slot->exit_ns : bpf_ktime_get_ns();
+  const __u64 last = slot->timer_ns;
   slot->timer_ns = now;
   if (!last || now < last) return;
-  __u32 bucket = kvmx_interval_bucket(now - last);
-  KVMX_FORGET(bucket);
-  if (bucket >= KVMX_INTERVAL_BUCKETS) return;
-  slot->intervals[bucket]++;
   slot->interval_total_ns += now - last;
+  kvmx_count_interval(slot->intervals, now - last);
 }
 
-/* Writing 0 to a timer's MSR stops the timer. */
-static __always_inline int count_msr(const struct kvmx_thread *thread, bool write, __u32 index,
-                                     __u64 data, bool fault) {
-  struct vcpu_slot *slot = kvmx_slot_of_thread(thread);
-  if (!slot) return 0;
-  __u32 id = kvmx_msr_id(slot, index);
+/* `id` by kvmx_msr_id(). Writing 0 to a timer's MSR stops the timer. */
+static __always_inline int count_msr(struct vcpu_slot *slot, __u32 id, bool write, __u64 data,
+                                     bool fault) {
   KVMX_FORGET(id);
   if (id >= KVMX_MSRS) return 0;
   slot->msr[id].count[write]++;
@@ -110,93 +113,116 @@ static __always_inline int count_msr(const struct kvmx_thread *thread, bool writ
   return 0;
 }
 
-static __always_inline int count_wakeup(const struct kvmx_thread *thread, __u64 ns, bool waited) {
-  struct vcpu_slot *slot = kvmx_slot_of_thread(thread);
+static __always_inline int count_wakeup(struct vcpu_slot *slot, __u64 ns, bool waited) {
   if (!slot) return 0;
-  *(volatile __u32 *)&slot->waiting = KVMX_NO_WAIT;
+  if (!(slot->exit & KVMX_EXIT_NONE)) *(volatile __u32 *)&slot->exit |= KVMX_EXIT_WOKEN;
   slot->halts[waited].count++;
   *(volatile __u64 *)&slot->halts[waited].ns += ns;
   return 0;
 }
 
-static __always_inline int count_userspace_exit(const struct kvmx_thread *thread, __u32 reason,
-                                                int error) {
-  struct vcpu_slot *slot = kvmx_slot_of_thread(thread);
+static __always_inline int count_userspace_exit(struct vcpu_slot *slot, __u32 reason, int error) {
   if (!slot) return 0;
+  const __u32 exit = slot->exit;
+  *(volatile __u32 *)&slot->exit = exit | KVMX_EXIT_USER;
+  if (!kvmx_user_exits) return 0;
   __u32 id = kvmx_user_exit_id(reason, error);
   KVMX_FORGET(id);
   if (id >= KVMX_USER_EXITS) return 0;
   slot->user_exits[id]++;
-  /* Where no entry will take the stamp back, none is made. */
-  if (slot->exit_ns) *(volatile __u64 *)&slot->user_ns = bpf_ktime_get_ns();
+  /* KVM_RUN may return again without an entry: the VMM has had the vCPU since the first time. */
+  if (exit & (KVMX_EXIT_NONE | KVMX_EXIT_USER)) return 0;
+  *(volatile __u64 *)&slot->user_ns = bpf_ktime_get_ns();
   return 0;
 }
 
-static __always_inline int count_timer(const struct kvmx_thread *thread, __u32 vcpu_id, bool hv) {
-  struct vcpu_slot *slot = kvmx_slot_of_id(thread, vcpu_id);
+static __always_inline int count_timer(struct vcpu_slot *slot, bool hv) {
   if (!slot) return 0;
   slot->timer_arms[hv]++;
   slot->timer_seen = 1 + hv;
   return 0;
 }
 
-/* Typed programs. Arguments of a tracepoint may be null as far as the verifier of 6.12 on knows. */
+/*
+ * Typed programs. Arguments of a tracepoint may be null as far as the verifier of 6.12 on knows;
+ * vCPUs are not, but what is asked of one must be asked after a check.
+ */
 
-static __always_inline struct vcpu_ref typed_ref(const struct kvm_vcpu *vcpu) {
-  struct vcpu_ref ref = {.vcpu = (__u64)vcpu,
-                         .kvm = (__u64)vcpu->kvm,
-                         .vcpu_id = vcpu->vcpu_id,
-                         .thread = kvmx_thread_typed()};
-  return ref;
+static __noinline struct vcpu_slot *back_in_guest(struct vcpu_slot *slot,
+                                                  const struct kvm_vcpu *vcpu) {
+  slot = kvmx_recheck_slot(slot, vcpu);
+  if (slot) slot->exit = KVMX_EXIT_NONE;
+  return slot;
 }
 
 /* kvm_exit(vcpu, isa), since 5.17: the reason is in the vCPU. */
-SEC("tp_btf/kvm_exit")
-int BPF_PROG(kvm_exit_by_vcpu, struct kvm_vcpu *vcpu, __u32 isa) {
-  if (!vcpu) return 0;
-  const struct vcpu_ref ref = typed_ref(vcpu);
-  __u32 code = 0;
-  bool known = kvmx_read_exit_code(vcpu, isa, &code);
-  return count_exit(&ref, isa, known, code);
-}
+#define EXIT(name, read_code)                                          \
+  SEC("tp_btf/kvm_exit") int BPF_PROG(name, struct kvm_vcpu *vcpu) {   \
+    struct vcpu_slot *slot = kvmx_slot_of_vcpu(vcpu);                  \
+    __u64 code;                                                        \
+    if (!slot) return 0;                                               \
+    if (!read_code(slot->vcpu, &code)) return count_unread_exit(slot); \
+    return count_exit(slot, code, true);                               \
+  }
+EXIT(kvm_exit_svm, kvmx_read_svm_code)
+EXIT(kvm_exit_vmx, kvmx_read_vmx_reason)
+
+/* The same where entries are not counted, which would have noticed a return from the VMM. */
+#define EXIT_ALONE(name, read_code)                                             \
+  SEC("tp_btf/kvm_exit") int BPF_PROG(name, struct kvm_vcpu *vcpu) {            \
+    struct vcpu_slot *slot = kvmx_slot_of_vcpu(vcpu);                           \
+    __u64 code;                                                                 \
+    if (slot && slot->exit != KVMX_EXIT_NONE) slot = back_in_guest(slot, vcpu); \
+    if (!slot) return 0;                                                        \
+    if (!read_code(slot->vcpu, &code)) return count_unread_exit(slot);          \
+    return count_exit(slot, code, false);                                       \
+  }
+EXIT_ALONE(kvm_exit_svm_alone, kvmx_read_svm_code)
+EXIT_ALONE(kvm_exit_vmx_alone, kvmx_read_vmx_reason)
 
 /* kvm_exit(reason, vcpu, isa), up to 5.16. */
 SEC("tp_btf/kvm_exit")
 int BPF_PROG(kvm_exit_by_reason, __u32 reason, struct kvm_vcpu *vcpu, __u32 isa) {
-  if (!vcpu) return 0;
-  const struct vcpu_ref ref = typed_ref(vcpu);
-  return count_exit(&ref, isa, true, reason);
+  struct vcpu_slot *slot = kvmx_slot_of_vcpu(vcpu);
+  if (slot && !kvmx_timed && slot->exit != KVMX_EXIT_NONE) slot = back_in_guest(slot, vcpu);
+  return slot ? count_exit(slot, kvmx_exit_code(isa, reason), kvmx_timed) : 0;
 }
 
 SEC("tp_btf/kvm_entry")
 int BPF_PROG(kvm_entry_typed, struct kvm_vcpu *vcpu) {
-  if (!vcpu) return 0;
-  const struct vcpu_ref ref = typed_ref(vcpu);
-  return count_entry(&ref);
+  struct vcpu_slot *slot = kvmx_slot_of_vcpu(vcpu);
+  if (!slot) return 0;
+  const __u32 exit = slot->exit;
+  if (exit <= KVMX_EXIT_ID) return count_plain_entry(slot, exit);
+  slot = kvmx_recheck_slot(slot, vcpu);
+  return slot ? count_other_entry(slot) : 0;
 }
 
+/* kvm_msr(write, ecx, data, exception). Its arguments are fetched once they are of use: kept over
+ * the calls before, each would take a register to be saved. */
 SEC("tp_btf/kvm_msr")
-int BPF_PROG(kvm_msr_typed, unsigned int write, __u32 ecx, __u64 data, bool exception) {
-  const struct kvmx_thread thread = kvmx_thread_typed();
-  return count_msr(&thread, write != 0, ecx, data, exception);
+int kvm_msr_typed(const __u64 *arguments) {
+  struct vcpu_slot *slot = kvmx_slot_of_thread();
+  if (!slot) return 0;
+  const __u32 id = kvmx_msr_id(slot, arguments[1]);
+  return count_msr(slot, id, arguments[0] & 1, arguments[2], arguments[3] & 1);
 }
 
+/* kvm_hv_timer_state(vcpu_id, hv_timer_in_use) */
 SEC("tp_btf/kvm_hv_timer_state")
-int BPF_PROG(kvm_hv_timer_state_typed, unsigned int vcpu_id, unsigned int in_use) {
-  const struct kvmx_thread thread = kvmx_thread_typed();
-  return count_timer(&thread, vcpu_id, in_use != 0);
+int kvm_hv_timer_state_typed(const __u64 *arguments) {
+  struct vcpu_slot *slot = kvmx_slot_of_thread();
+  return count_timer(kvmx_slot_of_id(slot, arguments[0]), arguments[1] & 1);
 }
 
 SEC("tp_btf/kvm_vcpu_wakeup")
 int BPF_PROG(kvm_vcpu_wakeup_typed, __u64 ns, bool waited, bool valid) {
-  const struct kvmx_thread thread = kvmx_thread_typed();
-  return count_wakeup(&thread, ns, waited);
+  return count_wakeup(kvmx_slot_of_thread(), ns, waited);
 }
 
 SEC("tp_btf/kvm_userspace_exit")
 int BPF_PROG(kvm_userspace_exit_typed, __u32 reason, int error) {
-  const struct kvmx_thread thread = kvmx_thread_typed();
-  return count_userspace_exit(&thread, reason, error);
+  return count_userspace_exit(kvmx_slot_of_thread(), reason, error);
 }
 
 /* Classic programs. A record names a vCPU by its id within the thread's VM. */
@@ -213,51 +239,48 @@ static __always_inline __u64 field64(const void *record, __u32 offset) {
   return value;
 }
 
-static __always_inline struct vcpu_ref classic_ref(__u32 vcpu_id) {
-  struct vcpu_ref ref = {.vcpu_id = vcpu_id, .thread = kvmx_thread_classic()};
-  return ref;
-}
-
 SEC("tp/kvm/kvm_exit")
 int kvm_exit_classic(void *record) {
-  const struct vcpu_ref ref = classic_ref(field32(record, kvmx_format.exit_vcpu_id));
-  __u32 isa = field32(record, kvmx_format.exit_isa);
-  return count_exit(&ref, isa, true, field32(record, kvmx_format.exit_reason));
+  struct vcpu_slot *slot = kvmx_slot_of_classic_vcpu(field32(record, kvmx_format.exit_vcpu_id));
+  if (!slot) return 0;
+  const __u32 reason = field32(record, kvmx_format.exit_reason);
+  return count_exit(slot, kvmx_exit_code(kvmx_isa, reason), kvmx_timed);
 }
 
 SEC("tp/kvm/kvm_entry")
 int kvm_entry_classic(void *record) {
-  const struct vcpu_ref ref = classic_ref(field32(record, kvmx_format.entry_vcpu_id));
-  return count_entry(&ref);
+  struct vcpu_slot *slot = kvmx_slot_of_classic_vcpu(field32(record, kvmx_format.entry_vcpu_id));
+  return slot ? count_other_entry(slot) : 0;
 }
 
 SEC("tp/kvm/kvm_msr")
 int kvm_msr_classic(void *record) {
-  const struct kvmx_thread thread = kvmx_thread_classic();
-  __u8 exception = field32(record, kvmx_format.msr_exception);
-  return count_msr(&thread, field32(record, kvmx_format.msr_write) != 0,
-                   field32(record, kvmx_format.msr_ecx), field64(record, kvmx_format.msr_data),
-                   exception != 0);
+  struct vcpu_slot *slot = kvmx_slot_of_classic_thread();
+  if (!slot) return 0;
+  const __u32 id = kvmx_msr_id(slot, field32(record, kvmx_format.msr_ecx));
+  const __u8 exception = field32(record, kvmx_format.msr_exception);
+  return count_msr(slot, id, field32(record, kvmx_format.msr_write) != 0,
+                   field64(record, kvmx_format.msr_data), exception != 0);
 }
 
 SEC("tp/kvm/kvm_hv_timer_state")
 int kvm_hv_timer_state_classic(void *record) {
-  const struct kvmx_thread thread = kvmx_thread_classic();
-  return count_timer(&thread, field32(record, kvmx_format.timer_vcpu_id),
+  const __u32 vcpu_id = field32(record, kvmx_format.timer_vcpu_id);
+  return count_timer(kvmx_slot_of_id(kvmx_slot_of_classic_thread(), vcpu_id),
                      field32(record, kvmx_format.timer_in_use) != 0);
 }
 
 SEC("tp/kvm/kvm_vcpu_wakeup")
 int kvm_vcpu_wakeup_classic(void *record) {
-  const struct kvmx_thread thread = kvmx_thread_classic();
   __u8 waited = field32(record, kvmx_format.wakeup_waited);
-  return count_wakeup(&thread, field64(record, kvmx_format.wakeup_ns), waited != 0);
+  return count_wakeup(kvmx_slot_of_classic_thread(), field64(record, kvmx_format.wakeup_ns),
+                      waited != 0);
 }
 
 SEC("tp/kvm/kvm_userspace_exit")
 int kvm_userspace_exit_classic(void *record) {
-  const struct kvmx_thread thread = kvmx_thread_classic();
-  return count_userspace_exit(&thread, field32(record, kvmx_format.user_reason),
+  return count_userspace_exit(kvmx_slot_of_classic_thread(),
+                              field32(record, kvmx_format.user_reason),
                               (int)field32(record, kvmx_format.user_errno));
 }
 
@@ -266,12 +289,11 @@ int kvm_userspace_exit_classic(void *record) {
  * interest, so one raw tracepoint program a number serves whatever event it is attached to.
  */
 static __noinline int count_event(const void *context, __u32 number) {
-  const struct kvmx_thread thread = kvmx_thread_classic();
   if (kvmx_in_interrupt(context)) {
     kvmx_lose(KVMX_LOST_UNATTRIBUTED);
     return 0;
   }
-  const struct vcpu_slot *slot = kvmx_slot_of_anyone(&thread);
+  const struct vcpu_slot *slot = kvmx_slot_of_anyone();
   if (!slot) return 0;
   __u32 index = slot->index;
   struct event_counts *counts = bpf_map_lookup_elem(&events, &index);

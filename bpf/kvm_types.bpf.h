@@ -107,28 +107,79 @@ struct bpf_iter__task_file {
 
 #pragma clang attribute pop
 
+const volatile __u32 kvmx_isa; /* enum kvmx_isa of the host. Set by the exporter. */
+
+/* Since 6.2, a35b9af4ec2c: the verifier replaces the call by the pointer it is given. */
+extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
+
+/* The verifier's own list of such functions tells whether it knows this one. */
+enum special_kfunc_type { KF_bpf_rdonly_cast };
+
+/* In vmlinux on every kernel, and begins with 64 bits that are no pointer. */
+struct timespec64 {
+  __s64 tv_sec;
+} __attribute__((preserve_access_index));
+
+#define KVMX_HAS_RDONLY_CAST bpf_core_enum_value_exists(enum special_kfunc_type, KF_bpf_rdonly_cast)
+
 /*
- * The hardware's exit code of the exit that `vcpu` just took. vcpu_vmx and vcpu_svm both begin
- * with their kvm_vcpu, so one address serves. Where isa's module is not loaded its types do not
- * exist, and the branch is removed at load time. Returns false if the code cannot be read.
+ * The 64 bits at a kernel address, where there is bpf_rdonly_cast(): one load, in place of the 90
+ * instructions of bpf_probe_read_kernel(). One can cast to no type of a module, and before 7.x not
+ * to `void`, so it is to any struct of vmlinux that begins with 64 bits.
  */
-static __always_inline bool kvmx_read_exit_code(const struct kvm_vcpu *vcpu, __u32 isa,
-                                                __u32 *code) {
-  if (isa == KVMX_ISA_VMX) {
-    const struct vcpu_vmx *vmx = (const void *)vcpu;
-    const struct vcpu_vmx___vt *vmx_vt = (const void *)vcpu;
-    if (bpf_core_field_exists(vmx_vt->vt))
-      return !BPF_CORE_READ_INTO(code, vmx_vt, vt.exit_reason.full);
-    if (bpf_core_field_exists(vmx->exit_reason))
-      return !BPF_CORE_READ_INTO(code, vmx, exit_reason.full);
+static __always_inline __u64 kvmx_load(__u64 address) {
+  const __u32 type = bpf_core_type_id_kernel(struct timespec64);
+  return ((const struct timespec64 *)bpf_rdonly_cast((void *)address, type))->tv_sec;
+}
+
+static __always_inline bool kvmx_probe(__u64 address, __u64 *value) {
+  return !bpf_probe_read_kernel(value, sizeof(*value), (void *)address);
+}
+
+/* The exit code proper: VMX has flags, such as FAILED_VMENTRY, above its basic reasons. */
+static __always_inline __u64 kvmx_exit_code(__u32 isa, __u64 reason) {
+  return isa == KVMX_ISA_VMX ? reason & 0xffff : reason;
+}
+
+/*
+ * The hardware's exit code of the exit that the vCPU at this address just took. vcpu_vmx and
+ * vcpu_svm both begin with their kvm_vcpu, so one address serves. Where `isa`'s module is not
+ * loaded its types do not exist, and all of it is removed at load time. Returns false if the code
+ * cannot be read.
+ */
+static __always_inline bool kvmx_read_vmx_reason(__u64 vcpu, __u64 *code) {
+  const struct vcpu_vmx *vmx = 0;
+  const struct vcpu_vmx___vt *vmx_vt = 0;
+  if (bpf_core_field_exists(vmx_vt->vt))
+    vcpu += bpf_core_field_offset(vmx_vt->vt.exit_reason.full);
+  else if (bpf_core_field_exists(vmx->exit_reason))
+    vcpu += bpf_core_field_offset(vmx->exit_reason.full);
+  else
     return false;
+  if (KVMX_HAS_RDONLY_CAST) {
+    *code = kvmx_exit_code(KVMX_ISA_VMX, kvmx_load(vcpu));
+    return true;
   }
-  if (isa == KVMX_ISA_SVM) {
-    const struct vcpu_svm *svm = (const void *)vcpu;
-    if (bpf_core_field_exists(svm->vmcb))
-      return !BPF_CORE_READ_INTO(code, svm, vmcb, control.exit_code);
+  __u64 reason;
+  if (!kvmx_probe(vcpu, &reason)) return false;
+  *code = kvmx_exit_code(KVMX_ISA_VMX, reason);
+  return true;
+}
+
+static __always_inline bool kvmx_read_svm_code(__u64 vcpu, __u64 *code) {
+  const struct vcpu_svm *svm = 0;
+  const struct vmcb *vmcb = 0;
+  if (!bpf_core_field_exists(svm->vmcb)) return false;
+  const __u32 to_vmcb = bpf_core_field_offset(svm->vmcb);
+  const __u32 to_code = bpf_core_field_offset(vmcb->control.exit_code);
+  if (KVMX_HAS_RDONLY_CAST) {
+    *code = kvmx_load(kvmx_load(vcpu + to_vmcb) + to_code);
+    return true;
   }
-  return false;
+  __u64 value; /* not *code, which would have to be in memory for the sake of this alone */
+  if (!kvmx_probe(vcpu + to_vmcb, &value) || !kvmx_probe(value + to_code, &value)) return false;
+  *code = value;
+  return true;
 }
 
 /*
@@ -146,22 +197,22 @@ static __always_inline bool kvmx_in_interrupt(const void *context) {
   return address - (__u64)BPF_CORE_READ(task, stack) >= KVMX_STACK_SIZE;
 }
 
-/* The running thread, and the process it belongs to. */
+/*
+ * Start of the running thread, ns (CLOCK_MONOTONIC): what tells a reused tid, or a reused pointer
+ * to a vCPU, from the one before. For tp_btf programs (bpf_get_current_task_btf is of 5.11, as is
+ * module BTF): a direct load.
+ */
+static __always_inline __u64 kvmx_thread_start(void) {
+  return bpf_get_current_task_btf()->start_time;
+}
+
+/* The running thread, and the process it belongs to; for any program. */
 struct kvmx_thread {
-  __u64 start; /* task_struct.start_time: what tells a reused tid from the thread that had it */
+  __u64 start;
   __u64 pid_tgid;
 };
 
-/* For tp_btf programs: direct loads (bpf_get_current_task_btf is of 5.11, as is module BTF). */
-static __always_inline struct kvmx_thread kvmx_thread_typed(void) {
-  const struct task_struct *task = bpf_get_current_task_btf();
-  struct kvmx_thread thread = {.start = task->start_time,
-                               .pid_tgid = (__u64)(__u32)task->tgid << 32 | (__u32)task->pid};
-  return thread;
-}
-
-/* For classic tracepoint programs, which exist on kernels without that helper. */
-static __always_inline struct kvmx_thread kvmx_thread_classic(void) {
+static __always_inline struct kvmx_thread kvmx_thread_any(void) {
   const struct task_struct *task = (const void *)bpf_get_current_task();
   struct kvmx_thread thread = {.start = BPF_CORE_READ(task, start_time),
                                .pid_tgid = bpf_get_current_pid_tgid()};

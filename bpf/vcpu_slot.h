@@ -23,24 +23,39 @@
 enum kvmx_isa { KVMX_ISA_OTHER = 0, KVMX_ISA_VMX = 1, KVMX_ISA_SVM = 2 };
 
 /*
- * Exit reasons are counted by a dense id:
- *   VMX  the basic exit reason itself, below KVMX_VMX_REASONS;
- *   SVM  kvmx_svm_dense[] of the exit code, filled by the exporter from its table of names;
- *   any other code takes one of KVMX_SPILL_REASONS ids, first come first served, the code itself
- *   being kept in reason_code[]; once those are taken, KVMX_REASON_OTHER.
+ * Exit reasons are counted by a dense id: kvmx_dense[] of the exit code, which the exporter fills
+ * for the host's isa before loading. Any code without an id there takes one of KVMX_SPILL_REASONS
+ * ids, first come first served, the code itself being kept in reason_code[]; once those are taken,
+ * KVMX_REASON_OTHER.
  */
-#define KVMX_DENSE_REASONS 128
-#define KVMX_VMX_REASONS 96
+#define KVMX_REASONS 128
 #define KVMX_SPILL_REASONS 8
-#define KVMX_REASON_OTHER (KVMX_DENSE_REASONS + KVMX_SPILL_REASONS)
-#define KVMX_REASONS (KVMX_REASON_OTHER + 1)
+#define KVMX_REASON_OTHER (KVMX_REASONS - 1)
+#define KVMX_DENSE_REASONS (KVMX_REASON_OTHER - KVMX_SPILL_REASONS)
+#define KVMX_VMX_REASONS 96 /* a basic exit reason of VMX below this is its own id */
 
-/* SVM exit codes 0x000-0x0ff and 0x400-0x40f have an entry in kvmx_svm_dense[]. */
-#define KVMX_SVM_LOW_CODES 0x100
-#define KVMX_SVM_HIGH_BASE 0x400
-#define KVMX_SVM_HIGH_CODES 0x10
-#define KVMX_SVM_CODES (KVMX_SVM_LOW_CODES + KVMX_SVM_HIGH_CODES)
-#define KVMX_NOT_DENSE 0xff
+/*
+ * Exit codes that have an entry in kvmx_dense[]: 0x000-0x0ff, then SVM's 0x400-0x40f. An entry is
+ * an id, with KVMX_EXIT_WAITS or without, or KVMX_NOT_DENSE.
+ */
+#define KVMX_LOW_CODES 0x100
+#define KVMX_HIGH_BASE 0x400
+#define KVMX_HIGH_CODES 0x10
+#define KVMX_CODES (KVMX_LOW_CODES + KVMX_HIGH_CODES)
+#define KVMX_NOT_DENSE KVMX_REASON_OTHER
+
+/*
+ * vcpu_slot.exit: the dense id of the exit being handled, and what else there is to say of it. On
+ * the fast path there is nothing else, and one comparison tells.
+ */
+enum kvmx_exit {
+  KVMX_EXIT_ID = KVMX_REASONS - 1, /* the id's bits */
+  KVMX_EXIT_WAITS = 0x80,  /* the guest waits by its own wish, halted or in PAUSE: its time is
+                              no latency. The only one of these bits in kvmx_dense[]. */
+  KVMX_EXIT_WOKEN = 0x100, /* the halt has ended */
+  KVMX_EXIT_USER = 0x200,  /* KVM_RUN has returned to the VMM since */
+  KVMX_EXIT_NONE = 0x400   /* none is being handled: the guest runs, or has not run yet */
+};
 
 /*
  * MSRs with a counter of their own, which no guest can displace by touching others: the timers,
@@ -103,12 +118,6 @@ enum kvmx_timer { KVMX_TIMER_SW = 0, KVMX_TIMER_HV = 1, KVMX_TIMERS = 2 };
 
 /* How a halt ended, the waited argument of kvm_vcpu_wakeup: while KVM polled, or after sleep. */
 enum kvmx_wakeup { KVMX_WAKEUP_POLL = 0, KVMX_WAKEUP_WAIT = 1, KVMX_WAKEUPS = 2 };
-
-/*
- * Exits during which the guest waits by its own wish, by kvmx_wait_exits[] of their ids: their
- * time is no latency, and during a halt it is sleep.
- */
-enum kvmx_wait { KVMX_NO_WAIT = 0, KVMX_WAIT_HALT = 1, KVMX_WAIT_PAUSE = 2 };
 
 /*
  * Exit latencies: bucket i holds those of at most 2^(i-21) s that no bucket before holds; the last
@@ -174,26 +183,24 @@ struct kvmx_halt {
 struct vcpu_slot {
   /* One cache line decides on the fast path whose slot this is and takes an exit's time stamp. */
   __u64 vcpu;         /* struct kvm_vcpu *, 0 where no event gives it */
-  __u64 kvm;          /* struct kvm *, likewise */
   __u64 fast_start;   /* thread_start, or 0: this slot must be looked up the slow way */
+  __u64 exit_ns;      /* when the exit being handled began (CLOCK_MONOTONIC) */
+  __u32 exit;         /* enum kvmx_exit. Says whether exit_ns holds, and is written after it. */
+  __u32 tid;          /* thread that runs this vCPU, its id in the initial pid namespace */
+  __u64 thread_start; /* start of that thread, ns (CLOCK_MONOTONIC) */
+  __u64 kvm;          /* struct kvm *, 0 where no event gives it */
   __u32 vcpu_id;      /* or KVMX_VCPU_UNKNOWN */
-  __u32 exit_id;      /* dense id of the exit being handled */
-  __u64 exit_ns;      /* when it began (CLOCK_MONOTONIC), 0 while the guest runs */
-  __u64 thread_start; /* start of the thread that runs this vCPU, ns (CLOCK_MONOTONIC) */
-  __u32 tid;          /* that thread's id, in the initial pid namespace */
-  __u32 tgid;         /* its process; 0: the slot is free. Written last. */
+  __u32 tgid;         /* process of the thread; 0: the slot is free. Written last. */
   __u64 vm_start;     /* start of that process, ns since boot (CLOCK_BOOTTIME) */
 
-  __u64 user_ns;       /* when KVM_RUN returned to the VMM, 0 since the entry after it */
-  __u64 timer_ns;      /* when the guest last programmed its timer, 0: not yet */
-  __u32 waiting;       /* enum kvmx_wait of the exit being handled; 0 once a halt has ended */
-  __u32 isa;           /* enum kvmx_isa of the last exit */
-  __u32 shared;        /* 1: its thread runs other vCPUs too, so no shortcut is taken */
-  __u32 timer_seen;    /* 1 + the last enum kvmx_timer, 0: no timer yet */
-  __u32 spill_reasons; /* entries of reason_code[] in use */
-  __u32 spill_msrs;    /* entries of msr_index[] in use */
-  __u32 index;         /* of this slot */
-  __u32 reserved;
+  __u64 timer_ns;       /* when the guest last programmed its timer, 0: not yet */
+  __u64 user_ns;        /* when KVM_RUN returned to the VMM, 0 since the entry after it */
+  __u32 isa;            /* enum kvmx_isa of the host */
+  __u32 shared;         /* 1: its thread runs other vCPUs too, so no shortcut is taken */
+  __u32 timer_seen;     /* 1 + the last enum kvmx_timer, 0: no timer yet */
+  __u32 index;          /* of this slot */
+  __u32 spill_reasons;  /* entries of reason_code[] in use */
+  __u32 spill_msrs;     /* entries of msr_index[] in use */
   char comm[KVMX_COMM]; /* name of the process when the slot was made, NUL-terminated */
   __u64 timer_arms[KVMX_TIMERS];
   __u64 msr_faults[KVMX_MSR_OPS];
@@ -208,15 +215,15 @@ struct vcpu_slot {
   __u32 reason_code[KVMX_SPILL_REASONS];
   __u32 msr_index[KVMX_SPILL_MSRS];
   struct kvmx_msr msr[KVMX_MSRS];
-  struct kvmx_reason reason[KVMX_REASONS];
+  /* The second half, so that an id masked by KVMX_EXIT_ID cannot leave the slot. */
+  struct kvmx_reason reason[KVMX_REASONS] __attribute__((aligned(2048)));
 } __attribute__((aligned(4096))); /* a page: a slot's address is a shift, and no line is shared */
 
 KVMX_STATIC_ASSERT(sizeof(struct vcpu_slot) == 4096, "a slot is one page");
-KVMX_STATIC_ASSERT(__builtin_offsetof(struct vcpu_slot, user_ns) == 64,
+KVMX_STATIC_ASSERT(__builtin_offsetof(struct vcpu_slot, timer_ns) == 64,
                    "what the fast path reads and writes of the owner is one cache line");
 KVMX_STATIC_ASSERT(KVMX_TIMER_MSRS < KVMX_FIXED_MSRS, "timer MSRs are among the fixed ones");
 KVMX_STATIC_ASSERT(KVMX_VMX_REASONS <= KVMX_DENSE_REASONS, "VMX reasons are their own ids");
-KVMX_STATIC_ASSERT(KVMX_DENSE_REASONS <= KVMX_NOT_DENSE, "a dense id fits a byte of the table");
 
 /*
  * Every other event of KVM's, opt-in: counters of a slot by the number the exporter gave to the

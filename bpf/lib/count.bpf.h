@@ -13,53 +13,46 @@
  */
 #define KVMX_FORGET(value) asm volatile("" : "+r"(value))
 
-/* SVM exit code -> dense id, or KVMX_NOT_DENSE; codes from 0x400 after those from 0. */
-const volatile __u8 kvmx_svm_dense[KVMX_SVM_CODES];
+/* Exit code -> dense id, of the host's isa; see KVMX_CODES. Set by the exporter. */
+const volatile __u8 kvmx_dense[KVMX_CODES];
 
-/* Dense id -> enum kvmx_wait, of the host's isa. */
-const volatile __u8 kvmx_wait_exits[KVMX_REASONS];
-
-/* Bounds of the latency buckets, rounded down to whole ns: 10^9 * 2^i / 2^21. */
+/* Bound of a latency bucket, rounded down to whole ns: 10^9 * 2^i / 2^21. */
 #define KVMX_LATENCY_BOUND(i) (1000000000ull * (1ull << (i)) >> KVMX_LATENCY_FIRST_LOG2)
-static const __u64 kvmx_latency_bounds[KVMX_LATENCY_BOUNDS] = {
-    KVMX_LATENCY_BOUND(0),  KVMX_LATENCY_BOUND(1),  KVMX_LATENCY_BOUND(2),  KVMX_LATENCY_BOUND(3),
-    KVMX_LATENCY_BOUND(4),  KVMX_LATENCY_BOUND(5),  KVMX_LATENCY_BOUND(6),  KVMX_LATENCY_BOUND(7),
-    KVMX_LATENCY_BOUND(8),  KVMX_LATENCY_BOUND(9),  KVMX_LATENCY_BOUND(10), KVMX_LATENCY_BOUND(11),
-    KVMX_LATENCY_BOUND(12), KVMX_LATENCY_BOUND(13), KVMX_LATENCY_BOUND(14), KVMX_LATENCY_BOUND(15)};
-
-/* Bits needed to write `value`: 0 for 0, 1 for 1, 2 for 2 and 3, ... 32 for all above 2^31. */
-static __always_inline __u32 kvmx_bits(__u64 value) {
-  __u32 bits = 0;
-  __u32 v = value >> 32 ? 0xffffffffu : value;
-  if (v >> 16) bits += 16, v >>= 16;
-  if (v >> 8) bits += 8, v >>= 8;
-  if (v >> 4) bits += 4, v >>= 4;
-  if (v >> 2) bits += 2, v >>= 2;
-  if (v >> 1) bits += 1, v >>= 1;
-  return bits + v;
-}
 
 /*
- * The latency bucket of `ns`. The first bound has 9 bits and each next one a bit more, so the
- * number of bits of `ns` leaves two buckets, and one comparison decides.
+ * Counts `ns` in its latency bucket. Looked for from below: most exits take a microsecond or two,
+ * and those for which this takes long take longer themselves. The asm keeps the compiler from
+ * joining the branches, which would add to each what only the join needs.
  */
-static __always_inline __u32 kvmx_latency_bucket(__u64 ns) {
-  __u32 bits = kvmx_bits(ns);
-  __u32 bucket = bits < 9 ? 0 : bits - 9;
-  KVMX_FORGET(bucket);
-  if (bucket >= KVMX_LATENCY_BOUNDS) return KVMX_LATENCY_BOUNDS;
-  return ns <= kvmx_latency_bounds[bucket] ? bucket : bucket + 1;
+static __always_inline void kvmx_count_latency(__u64 *buckets, __u64 ns) {
+#define KVMX_TRY(i)                  \
+  if (ns <= KVMX_LATENCY_BOUND(i)) { \
+    buckets[i]++;                    \
+    asm volatile("" ::"i"(i));       \
+    return;                          \
+  }
+  /* clang-format off */
+  KVMX_TRY(0) KVMX_TRY(1) KVMX_TRY(2) KVMX_TRY(3) KVMX_TRY(4) KVMX_TRY(5) KVMX_TRY(6) KVMX_TRY(7)
+  KVMX_TRY(8) KVMX_TRY(9) KVMX_TRY(10) KVMX_TRY(11) KVMX_TRY(12) KVMX_TRY(13) KVMX_TRY(14)
+  KVMX_TRY(15)
+  /* clang-format on */
+#undef KVMX_TRY
+          buckets[KVMX_LATENCY_BOUNDS]++;
 }
 
-/* The bucket of a time between two timer programmings. */
-static __always_inline __u32 kvmx_interval_bucket(__u64 ns) {
+/* Counts a time between two timer programmings in its bucket, likewise. */
+static __always_inline void kvmx_count_interval(__u64 *buckets, __u64 ns) {
   __u32 bucket = 0;
-#define KVMX_TRY(bound)                         \
-  if (ns <= (__u64)(bound)*1000) return bucket; \
+#define KVMX_TRY(bound)            \
+  if (ns <= (__u64)(bound)*1000) { \
+    buckets[bucket]++;             \
+    asm volatile("" ::"i"(bound)); \
+    return;                        \
+  }                                \
   bucket++;
   KVMX_INTERVAL_BOUNDS_US(KVMX_TRY)
 #undef KVMX_TRY
-  return bucket;
+  buckets[bucket]++;
 }
 
 /* The id of a return to the VMM in vcpu_slot.user_exits[]. */
@@ -88,34 +81,52 @@ static __always_inline __u32 kvmx_spill(__u32 *keys, __u32 *used, __u32 size, __
   return size;
 }
 
-/* The id of an exit code in vcpu_slot.reason[]. */
-static __always_inline __u32 kvmx_reason_id(struct vcpu_slot *slot, __u32 isa, __u32 code) {
-  if (isa == KVMX_ISA_VMX) {
-    code &= 0xffff; /* the basic reason; above it are flags such as FAILED_VMENTRY */
-    if (code < KVMX_VMX_REASONS) return code;
-  } else if (isa == KVMX_ISA_SVM) {
-    __u32 entry = KVMX_SVM_CODES;
-    if (code < KVMX_SVM_LOW_CODES)
-      entry = code;
-    else if (code - KVMX_SVM_HIGH_BASE < KVMX_SVM_HIGH_CODES)
-      entry = KVMX_SVM_LOW_CODES + (code - KVMX_SVM_HIGH_BASE);
-    KVMX_FORGET(entry);
-    if (entry < KVMX_SVM_CODES && kvmx_svm_dense[entry] < KVMX_DENSE_REASONS)
-      return kvmx_svm_dense[entry];
-  }
+static __noinline __u32 kvmx_high_entry(const volatile __u8 *dense, __u64 code) {
+  code -= KVMX_HIGH_BASE;
+  if (code >= KVMX_HIGH_CODES) return KVMX_NOT_DENSE;
+  KVMX_FORGET(code);
+  return dense[KVMX_LOW_CODES + (code & (KVMX_HIGH_CODES - 1))];
+}
+
+/* The entry of an exit code in `dense`, or KVMX_NOT_DENSE. */
+static __always_inline __u32 kvmx_dense_entry(const volatile __u8 *dense, __u64 code) {
+  return code < KVMX_LOW_CODES ? dense[code] : kvmx_high_entry(dense, code);
+}
+
+/* The id of an exit code that has no dense one. */
+static __noinline __u32 kvmx_spilled_reason(struct vcpu_slot *slot, __u32 code) {
   return KVMX_DENSE_REASONS +
          kvmx_spill(slot->reason_code, &slot->spill_reasons, KVMX_SPILL_REASONS, code);
 }
 
-/* The id of an MSR in vcpu_slot.msr[]. The index is the guest's to choose. */
-static __always_inline __u32 kvmx_msr_id(struct vcpu_slot *slot, __u32 index) {
-  __u32 id = 0;
-#define KVMX_TRY(known)          \
-  if (index == known) return id; \
-  id++;
-  KVMX_WELL_KNOWN_MSRS(KVMX_TRY)
-#undef KVMX_TRY
+/* Well-known MSRs by their ids. */
+#define KVMX_ENUMERATE(index) KVMX_MSR_##index,
+enum kvmx_known_msr { KVMX_WELL_KNOWN_MSRS(KVMX_ENUMERATE) };
+#undef KVMX_ENUMERATE
+
+static __noinline __u32 kvmx_spilled_msr(struct vcpu_slot *slot, __u32 index) {
   return KVMX_FIXED_MSRS + kvmx_spill(slot->msr_index, &slot->spill_msrs, KVMX_SPILL_MSRS, index);
+}
+
+/*
+ * The id of an MSR in vcpu_slot.msr[]. The index is the guest's to choose. First what a ticking
+ * guest writes each time; of the rest the compiler makes a search tree.
+ */
+static __always_inline __u32 kvmx_msr_id(struct vcpu_slot *slot, __u32 index) {
+  if (index == 0x6e0) {
+    asm volatile(""); /* or the compiler puts these two into its tree */
+    return KVMX_MSR_0x6e0;
+  }
+  if (index == 0x80b) {
+    asm volatile("");
+    return KVMX_MSR_0x80b;
+  }
+#define KVMX_CASE(known) \
+  case known:            \
+    return KVMX_MSR_##known;
+  switch (index) { KVMX_WELL_KNOWN_MSRS(KVMX_CASE) }
+#undef KVMX_CASE
+  return kvmx_spilled_msr(slot, index);
 }
 
 #endif

@@ -2,11 +2,15 @@
 /*
  * Which slot does this event belong to?
  *
- * Fast: the CPU's last slot, if that slot says that its owner is the vCPU, or the thread, at hand.
+ * Fast: the CPU's last slot, if that slot says that its owner is the vCPU and the thread at hand.
  * Slow: by vCPU, then by a new slot. A thread that runs several vCPUs gets no shortcuts: each of
  * its slots is `shared`, so that an event without a vCPU finds the one that the thread runs *now*.
  * Pointers and thread ids are reused by the kernel, so neither is believed without the start time
  * of the thread or of its process.
+ *
+ * The fast way is open code with no stack of its own; the slow ways are functions that are given no
+ * more than a number, since what they need would else be gathered before it is known whether it is
+ * needed.
  */
 #ifndef KVMX_SLOT_BPF_H
 #define KVMX_SLOT_BPF_H
@@ -28,6 +32,11 @@ static __always_inline struct vcpu_slot *kvmx_slot(__u32 index) {
 
 static __always_inline __u32 *kvmx_hint(void) {
   return last_slot[bpf_get_smp_processor_id() & (KVMX_HINTS - 1)];
+}
+
+/* The CPU's last slot. */
+static __always_inline struct vcpu_slot *kvmx_last_slot(void) {
+  return bpf_map_lookup_elem(&slots, kvmx_hint());
 }
 
 static __always_inline bool kvmx_run_by(const struct vcpu_slot *slot,
@@ -56,6 +65,8 @@ static __always_inline struct vcpu_slot *kvmx_new_slot(const struct vcpu_key *ke
   slot->kvm = ref->kvm;
   slot->vcpu_id = ref->vcpu_id;
   slot->index = *index;
+  slot->isa = kvmx_isa;
+  slot->exit = KVMX_EXIT_NONE;
   slot->vm_start = kvmx_process_start();
   kvmx_process_comm(slot->comm);
   slot->tid = (__u32)ref->thread.pid_tgid;
@@ -130,7 +141,7 @@ static __always_inline struct vcpu_slot *kvmx_find_slot(const struct vcpu_ref *r
   return kvmx_adopt_slot(&key, ref, index) ?: kvmx_new_slot(&key, ref, index);
 }
 
-static __noinline struct vcpu_slot *kvmx_vcpu_slot_slow(const struct vcpu_ref *ref) {
+static __always_inline struct vcpu_slot *kvmx_bound_slot(const struct vcpu_ref *ref) {
   __u32 index;
   struct vcpu_slot *slot = kvmx_find_slot(ref, &index);
   if (!slot) return NULL;
@@ -139,59 +150,100 @@ static __noinline struct vcpu_slot *kvmx_vcpu_slot_slow(const struct vcpu_ref *r
   return slot;
 }
 
-/* The slot of the vCPU that an event names, which is what its thread runs from now on. */
-static __always_inline struct vcpu_slot *kvmx_slot_of_vcpu(const struct vcpu_ref *ref) {
-  struct vcpu_slot *slot = kvmx_slot(*kvmx_hint());
-  if (slot && slot->fast_start == ref->thread.start && kvmx_is_vcpu(slot, ref) &&
-      (ref->vcpu || slot->tid == (__u32)ref->thread.pid_tgid))
-    return slot;
-  return kvmx_vcpu_slot_slow(ref);
+static __noinline struct vcpu_slot *kvmx_slow_slot_of_vcpu(__u64 vcpu) {
+  if (!vcpu) return NULL; /* cannot be; the verifier asks, before an address is made of it */
+  const struct kvm_vcpu *pointer = (const void *)vcpu;
+  const struct vcpu_ref ref = {.vcpu = vcpu,
+                               .kvm = (__u64)BPF_CORE_READ(pointer, kvm),
+                               .vcpu_id = BPF_CORE_READ(pointer, vcpu_id),
+                               .thread = kvmx_thread_any()};
+  return kvmx_bound_slot(&ref);
 }
 
-static __noinline struct vcpu_slot *kvmx_thread_slot_slow(const struct kvmx_thread *thread) {
-  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &thread->pid_tgid);
+/* The slot of the vCPU that an event names, which is what its thread runs from now on. */
+static __always_inline struct vcpu_slot *kvmx_slot_of_vcpu(const struct kvm_vcpu *vcpu) {
+  struct vcpu_slot *slot = kvmx_last_slot();
+  const __u64 start = kvmx_thread_start();
+  if (slot && slot->fast_start == start && slot->vcpu == (__u64)vcpu) return slot;
+  return kvmx_slow_slot_of_vcpu((__u64)vcpu);
+}
+
+/*
+ * The same, `slot`, after the thread was out of KVM_RUN: it may have destroyed its VM and run
+ * another, whose vCPU is at the same address. As long as it stays in KVM_RUN it cannot.
+ */
+static __noinline struct vcpu_slot *kvmx_recheck_slot(struct vcpu_slot *slot,
+                                                      const struct kvm_vcpu *vcpu) {
+  if (!vcpu) return NULL; /* cannot be; the verifier asks */
+  if (slot->kvm == (__u64)vcpu->kvm && slot->vcpu_id == (__u32)vcpu->vcpu_id) return slot;
+  return kvmx_slow_slot_of_vcpu((__u64)vcpu);
+}
+
+static __noinline struct vcpu_slot *kvmx_slow_slot_of_id(__u32 vcpu_id) {
+  const struct vcpu_ref ref = {.vcpu_id = vcpu_id, .thread = kvmx_thread_any()};
+  return kvmx_bound_slot(&ref);
+}
+
+/* The same where an event gives the vCPU's id alone, within the VM that its thread belongs to. */
+static __always_inline struct vcpu_slot *kvmx_slot_of_classic_vcpu(__u32 vcpu_id) {
+  const struct kvmx_thread thread = kvmx_thread_any();
+  struct vcpu_slot *slot = kvmx_last_slot();
+  if (slot && slot->fast_start == thread.start && slot->tid == (__u32)thread.pid_tgid &&
+      slot->vcpu_id == vcpu_id)
+    return slot;
+  return kvmx_slow_slot_of_id(vcpu_id);
+}
+
+static __noinline struct vcpu_slot *kvmx_slow_slot_of_thread(void) {
+  const struct kvmx_thread thread = kvmx_thread_any();
+  if (!(thread.pid_tgid >> 32)) {
+    kvmx_lose(KVMX_LOST_UNATTRIBUTED);
+    return NULL;
+  }
+  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &thread.pid_tgid);
   if (current) {
     struct vcpu_slot *slot = kvmx_slot(*current);
-    if (slot && kvmx_run_by(slot, thread)) {
+    if (slot && kvmx_run_by(slot, &thread)) {
       *kvmx_hint() = *current;
       return slot;
     }
   }
-  const struct vcpu_ref ref = {.vcpu_id = KVMX_VCPU_UNKNOWN, .thread = *thread};
-  return kvmx_vcpu_slot_slow(&ref);
+  return kvmx_slow_slot_of_id(KVMX_VCPU_UNKNOWN);
 }
 
 /*
  * The slot of the vCPU that the current thread runs. A thread not seen to run any (where kvm_exit
  * does not fire, or before its first exit) gets one of its own, of its VM and no known vCPU.
  */
-static __always_inline struct vcpu_slot *kvmx_slot_of_thread(const struct kvmx_thread *thread) {
-  if (!(thread->pid_tgid >> 32)) {
-    kvmx_lose(KVMX_LOST_UNATTRIBUTED);
-    return NULL;
-  }
-  struct vcpu_slot *slot = kvmx_slot(*kvmx_hint());
-  if (slot && slot->fast_start == thread->start && slot->tid == (__u32)thread->pid_tgid)
-    return slot;
-  return kvmx_thread_slot_slow(thread);
+static __always_inline struct vcpu_slot *kvmx_slot_of_thread(void) {
+  struct vcpu_slot *slot = kvmx_last_slot();
+  const struct task_struct *task = bpf_get_current_task_btf();
+  if (slot && slot->fast_start == task->start_time && slot->tid == (__u32)task->pid) return slot;
+  return kvmx_slow_slot_of_thread();
+}
+
+static __always_inline struct vcpu_slot *kvmx_slot_of_classic_thread(void) {
+  const struct kvmx_thread thread = kvmx_thread_any();
+  struct vcpu_slot *slot = kvmx_last_slot();
+  if (slot && slot->fast_start == thread.start && slot->tid == (__u32)thread.pid_tgid) return slot;
+  return kvmx_slow_slot_of_thread();
 }
 
 /*
  * The slot for an event that any thread may raise: that of the vCPU it runs; for the other threads
  * of a VM, one that they share (tid 0), of no vCPU; none for anybody else.
  */
-static __always_inline struct vcpu_slot *kvmx_slot_of_anyone(const struct kvmx_thread *thread) {
-  struct vcpu_slot *slot = kvmx_slot(*kvmx_hint());
-  if (slot && slot->fast_start == thread->start && slot->tid == (__u32)thread->pid_tgid)
-    return slot;
+static __always_inline struct vcpu_slot *kvmx_slot_of_anyone(void) {
+  const struct kvmx_thread thread = kvmx_thread_any();
+  struct vcpu_slot *slot = kvmx_last_slot();
+  if (slot && slot->fast_start == thread.start && slot->tid == (__u32)thread.pid_tgid) return slot;
   __u32 index;
-  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &thread->pid_tgid);
+  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &thread.pid_tgid);
   if (current) {
-    index = *current;
-    slot = kvmx_slot(index);
-    if (slot && kvmx_run_by(slot, thread)) return slot;
+    slot = kvmx_slot(*current);
+    if (slot && kvmx_run_by(slot, &thread)) return slot;
   }
-  const __u32 tgid = thread->pid_tgid >> 32;
+  const __u32 tgid = thread.pid_tgid >> 32;
   const __u64 *start = bpf_map_lookup_elem(&vm_processes, &tgid);
   if (!start || *start != kvmx_process_start()) {
     kvmx_lose(KVMX_LOST_UNATTRIBUTED);
@@ -202,19 +254,24 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_anyone(const struct kvmx_t
   return kvmx_find_slot(&ref, &index);
 }
 
-/*
- * The slot for an event that names a vCPU by its id alone. Mostly the thread's own; where the
- * thread's vCPU is not known (kvm_exit does not fire), this is how it becomes known. A thread that
- * acts on another's vCPU (an ioctl) gets a slot of its own for it, and goes on running its own.
- */
-static __always_inline struct vcpu_slot *kvmx_slot_of_id(const struct kvmx_thread *thread,
-                                                         __u32 vcpu_id) {
-  struct vcpu_slot *slot = kvmx_slot_of_thread(thread);
-  if (!slot || slot->vcpu_id == vcpu_id) return slot;
-  const struct vcpu_ref ref = {.vcpu_id = vcpu_id, .thread = *thread};
-  if (!slot->vcpu) return kvmx_vcpu_slot_slow(&ref);
+/* The slot of a vCPU that is not the one its thread runs, as far as that is known. */
+static __noinline struct vcpu_slot *kvmx_slot_of_other_id(const struct vcpu_slot *own,
+                                                          __u32 vcpu_id) {
+  if (!own->vcpu) return kvmx_slow_slot_of_id(vcpu_id);
+  const struct vcpu_ref ref = {.vcpu_id = vcpu_id, .thread = kvmx_thread_any()};
   __u32 index;
   return kvmx_find_slot(&ref, &index);
+}
+
+/*
+ * The slot for an event of the current thread that names a vCPU by its id alone. Mostly the
+ * thread's own, `slot`; where the thread's vCPU is not known (kvm_exit does not fire), this is how
+ * it becomes known. A thread that acts on another's vCPU (an ioctl) gets a slot of its own for it,
+ * and goes on running its own.
+ */
+static __always_inline struct vcpu_slot *kvmx_slot_of_id(struct vcpu_slot *slot, __u32 vcpu_id) {
+  if (!slot || slot->vcpu_id == vcpu_id) return slot;
+  return kvmx_slot_of_other_id(slot, vcpu_id);
 }
 
 #endif

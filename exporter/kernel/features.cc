@@ -107,10 +107,11 @@ Features probe_features() {
     if (!prototype) prototype = tracepoint_prototype(loaded.vmlinux.get(), kEvents[i].name);
     if (prototype) features.sources[i] = typed_source(static_cast<Event>(i), *prototype);
   }
-  // An exit and its entry must name the vCPU in the same way, and the events without a vCPU find
-  // it through these two: all typed, or all classic.
+  // An exit and its entry must name the vCPU in the same way, the events without a vCPU find it
+  // through these two, and returns to the VMM tell when it may change: all typed, or all classic.
   const bool typed = features.source(Event::exit) != Source::absent &&
-                     features.source(Event::entry) != Source::absent;
+                     features.source(Event::entry) != Source::absent &&
+                     features.source(Event::userspace_exit) != Source::absent;
   if (typed) return features;
 
   features.sources.fill(Source::absent);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/kernel/host.h"
 
+#include <cpuid.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
@@ -16,11 +17,32 @@ bool in_initial_pid_namespace() {
   return ::stat("/proc/self/ns/pid", &info) == 0 && info.st_ino == kInitialPidNamespace;
 }
 
+namespace {
+
+bool cpu_has_svm() {
+  constexpr unsigned kSvm = 1U << 2;
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) != 0 && (ecx & kSvm) != 0;
+}
+
+/// By the module that drives the CPU. Where both are built in, both are always there.
+Isa host_isa() {
+  std::error_code ignored;
+  const bool intel = std::filesystem::exists("/sys/module/kvm_intel", ignored);
+  const bool amd = std::filesystem::exists("/sys/module/kvm_amd", ignored);
+  if (intel && amd) return cpu_has_svm() ? Isa::svm : Isa::vmx;
+  if (intel) return Isa::vmx;
+  return amd ? Isa::svm : Isa::other;
+}
+
+}  // namespace
+
 HostInfo read_host() {
   HostInfo host;
-  std::error_code ignored;
-  if (std::filesystem::exists("/sys/module/kvm_intel", ignored)) host.isa = Isa::vmx;
-  if (std::filesystem::exists("/sys/module/kvm_amd", ignored)) host.isa = Isa::svm;
+  host.isa = host_isa();
   utsname system{};
   if (::uname(&system) == 0) host.kernel = system.release;
   host.preemption_timer =

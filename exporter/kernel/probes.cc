@@ -83,6 +83,15 @@ std::optional<std::uint64_t> missed_runs(int program_fd) {
   return told ? std::optional<std::uint64_t>(info.recursion_misses) : std::nullopt;
 }
 
+/// Whether an event's program is to run: its collector is wanted, or, of returns to the VMM, exits
+/// are, whose typed programs learn from them when a thread may have changed its VM.
+bool is_needed(Event event, const WantedEvents& wanted, const Features& features) {
+  const auto collected = [&](Event which) { return wanted.collectors[index_of(which)]; };
+  return collected(event) ||
+         (event == Event::userspace_exit && features.source(Event::exit) != Source::classic &&
+          (collected(Event::exit) || collected(Event::entry)));
+}
+
 }  // namespace
 
 std::vector<ProbeState> detached_probes(const WantedEvents& wanted) {
@@ -120,15 +129,19 @@ Result<Probes> Probes::attach(const Features& features, const WantedEvents& want
   if (!probes.skeleton_) return errno_error("open the BPF programs", errno);
   kvm_exit_bpf& skeleton = *probes.skeleton_;
 
-  std::ranges::copy(svm_dense_ids(), skeleton.rodata->kvmx_svm_dense);
+  const Isa isa = read_host().isa;
+  skeleton.rodata->kvmx_isa = static_cast<__u32>(isa);
+  std::ranges::copy(dense_entries(isa), skeleton.rodata->kvmx_dense);
   skeleton.rodata->kvmx_timed = wanted.collectors[index_of(Event::entry)];
-  std::ranges::copy(wait_exits(read_host().isa), skeleton.rodata->kvmx_wait_exits);
+  skeleton.rodata->kvmx_user_exits = wanted.collectors[index_of(Event::userspace_exit)];
   if (Result<void> sized = size_maps(skeleton, wanted, max_vcpus); !sized) return sized.error();
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton.obj) bpf_program__set_autoload(program, false);
   std::array<bpf_program*, kEvents.size()> chosen{};
   for (std::size_t i = 0; i < chosen.size(); ++i) {
-    if (wanted.collectors[i]) chosen[i] = choose_program(skeleton, features, static_cast<Event>(i));
+    const auto event = static_cast<Event>(i);
+    if (is_needed(event, wanted, features))
+      chosen[i] = choose_program(skeleton, features, wanted, isa, event);
     if (chosen[i]) bpf_program__set_autoload(chosen[i], true);
   }
   for (std::size_t i = 0; i < wanted.others.size(); ++i)
@@ -152,7 +165,8 @@ Result<Probes> Probes::attach(const Features& features, const WantedEvents& want
       ring_buffer__new(bpf_map__fd(skeleton.maps.new_slots), pass_over, nullptr, nullptr));
   if (!probes.new_slots_) return errno_error("map the ring of new slots", errno);
 
-  for (std::size_t i = 0; i < chosen.size(); ++i)
+  // Exits come last: what they lean on is there then.
+  for (std::size_t i = chosen.size(); i-- > 0;)
     if (chosen[i]) probes.attach(chosen[i], kEvents[i].name, probes.program_fds_[i]);
   probes.other_fds_.assign(wanted.others.size(), -1);
   for (std::size_t i = 0; i < wanted.others.size(); ++i)

@@ -19,10 +19,16 @@ struct Choice {
   bpf_program* program;
 };
 
-std::vector<Choice> all_programs(const kvm_exit_bpf& skeleton) {
+/// The exit's program reads the reason where `isa` keeps it, and takes the time if entries are
+/// counted.
+std::vector<Choice> all_programs(const kvm_exit_bpf& skeleton, const WantedEvents& wanted,
+                                 Isa isa) {
   const auto& programs = skeleton.progs;
+  const bool timed = wanted.collectors[index_of(Event::entry)];
+  bpf_program* exit_svm = timed ? programs.kvm_exit_svm : programs.kvm_exit_svm_alone;
+  bpf_program* exit_vmx = timed ? programs.kvm_exit_vmx : programs.kvm_exit_vmx_alone;
   return {
-      {Event::exit, Source::typed, programs.kvm_exit_by_vcpu},
+      {Event::exit, Source::typed, isa == Isa::svm ? exit_svm : exit_vmx},
       {Event::exit, Source::typed_old, programs.kvm_exit_by_reason},
       {Event::exit, Source::classic, programs.kvm_exit_classic},
       {Event::entry, Source::typed, programs.kvm_entry_typed},
@@ -82,7 +88,8 @@ std::string set_offsets(kvm_exit_bpf& skeleton, const Features& features, Event 
 
 }  // namespace
 
-bpf_program* choose_program(kvm_exit_bpf& skeleton, const Features& features, Event event) {
+bpf_program* choose_program(kvm_exit_bpf& skeleton, const Features& features,
+                            const WantedEvents& wanted, Isa isa, Event event) {
   const std::string_view name = kEvents[index_of(event)].name;
   const Source source = features.source(event);
   if (source == Source::absent) {
@@ -98,7 +105,7 @@ bpf_program* choose_program(kvm_exit_bpf& skeleton, const Features& features, Ev
       return nullptr;
     }
   }
-  for (const Choice& choice : all_programs(skeleton))
+  for (const Choice& choice : all_programs(skeleton, wanted, isa))
     if (choice.event == event && choice.source == source) return choice.program;
   return nullptr;
 }

@@ -8,11 +8,29 @@
 namespace kvmx {
 namespace {
 
-/// Where a code stands in kvmx_svm_dense, if it has a place there.
-std::optional<std::size_t> svm_entry(std::uint32_t code) {
-  if (code < KVMX_SVM_LOW_CODES) return code;
-  if (code >= KVMX_SVM_HIGH_BASE && code < KVMX_SVM_HIGH_BASE + KVMX_SVM_HIGH_CODES)
-    return KVMX_SVM_LOW_CODES + (code - KVMX_SVM_HIGH_BASE);
+constexpr struct {
+  Isa isa;
+  std::uint32_t code;
+  Wait wait;
+} kWaits[] = {
+    {Isa::vmx, 12, Wait::halt},      // HLT
+    {Isa::vmx, 40, Wait::pause},     // PAUSE_INSTRUCTION
+    {Isa::svm, 0x078, Wait::halt},   // hlt
+    {Isa::svm, 0x0a6, Wait::halt},   // idle-halt
+    {Isa::svm, 0x077, Wait::pause},  // pause
+};
+
+Wait wait_of(Isa isa, std::uint32_t code) {
+  for (const auto& known : kWaits)
+    if (known.isa == isa && known.code == code) return known.wait;
+  return Wait::none;
+}
+
+/// Where a code stands in kvmx_dense, if it has a place there.
+std::optional<std::size_t> dense_place(std::uint32_t code) {
+  if (code < KVMX_LOW_CODES) return code;
+  if (code >= KVMX_HIGH_BASE && code < KVMX_HIGH_BASE + KVMX_HIGH_CODES)
+    return KVMX_LOW_CODES + (code - KVMX_HIGH_BASE);
   return std::nullopt;
 }
 
@@ -21,40 +39,39 @@ const std::vector<std::uint32_t>& svm_codes() {
   static const std::vector<std::uint32_t> codes = [] {
     std::vector<std::uint32_t> placed;
     for (const ExitReason& reason : exit_reasons(Isa::svm))
-      if (svm_entry(reason.code) && placed.size() < KVMX_DENSE_REASONS)
+      if (dense_place(reason.code) && placed.size() < KVMX_DENSE_REASONS)
         placed.push_back(reason.code);
     return placed;
   }();
   return codes;
 }
 
+WaitExits make_wait_exits(Isa isa) {
+  WaitExits waits{};
+  for (std::uint32_t id = 0; id < KVMX_DENSE_REASONS; ++id)
+    if (const auto code = dense_exit_code(isa, id)) waits[id] = wait_of(isa, *code);
+  return waits;
+}
+
 }  // namespace
 
-std::array<std::uint8_t, KVMX_SVM_CODES> svm_dense_ids() {
-  std::array<std::uint8_t, KVMX_SVM_CODES> ids;
-  ids.fill(KVMX_NOT_DENSE);
-  std::uint8_t next = 0;
-  for (const std::uint32_t code : svm_codes()) ids[*svm_entry(code)] = next++;
-  return ids;
+DenseEntries dense_entries(Isa isa) {
+  DenseEntries entries;
+  entries.fill(KVMX_NOT_DENSE);
+  for (std::uint32_t id = 0; id < KVMX_DENSE_REASONS; ++id) {
+    const auto code = dense_exit_code(isa, id);
+    if (!code) continue;
+    const bool waits = wait_of(isa, *code) != Wait::none;
+    entries[*dense_place(*code)] = static_cast<std::uint8_t>(id | (waits ? KVMX_EXIT_WAITS : 0));
+  }
+  return entries;
 }
 
 const WaitExits& wait_exits(Isa isa) {
-  static const WaitExits none{};
-  static const WaitExits vmx = [] {
-    WaitExits waits{};
-    waits[12] = KVMX_WAIT_HALT;   // HLT
-    waits[40] = KVMX_WAIT_PAUSE;  // PAUSE_INSTRUCTION
-    return waits;
-  }();
-  static const WaitExits svm = [] {
-    WaitExits waits{};
-    const auto ids = svm_dense_ids();
-    waits[ids[0x078]] = KVMX_WAIT_HALT;   // hlt
-    waits[ids[0x0a6]] = KVMX_WAIT_HALT;   // idle-halt
-    waits[ids[0x077]] = KVMX_WAIT_PAUSE;  // pause
-    return waits;
-  }();
-  if (isa == Isa::other) return none;
+  static const WaitExits other = make_wait_exits(Isa::other);
+  static const WaitExits vmx = make_wait_exits(Isa::vmx);
+  static const WaitExits svm = make_wait_exits(Isa::svm);
+  if (isa == Isa::other) return other;
   return isa == Isa::vmx ? vmx : svm;
 }
 

@@ -10,16 +10,18 @@
 
 namespace kvmx {
 
-/// SVM exit code -> dense id, in the form the BPF programs look it up (kvmx_svm_dense): codes from
-/// 0 first, then those from KVMX_SVM_HIGH_BASE; KVMX_NOT_DENSE for codes without a name.
-std::array<std::uint8_t, KVMX_SVM_CODES> svm_dense_ids();
+/// kvmx_dense, as the BPF programs look codes up: those from 0 first, then those from
+/// KVMX_HIGH_BASE.
+using DenseEntries = std::array<std::uint8_t, KVMX_CODES>;
+DenseEntries dense_entries(Isa isa);
 
-/// enum kvmx_wait by dense id.
-using WaitExits = std::array<std::uint8_t, KVMX_REASONS>;
-
-/// By the isa of the host, for kvmx_wait_exits: HLT, and what AMD calls idle-halt, in which KVM
-/// puts the vCPU to sleep (kvm_emulate_halt); PAUSE, on which it yields to other vCPUs
+/// Exits during which the guest waits by its own wish: HLT, and what AMD calls idle-halt, in which
+/// KVM puts the vCPU to sleep (kvm_emulate_halt); PAUSE, on which it yields to other vCPUs
 /// (kvm_vcpu_on_spin). MWAIT is not among them: KVM passes over it.
+enum class Wait : std::uint8_t { none, halt, pause };
+
+/// By dense id.
+using WaitExits = std::array<Wait, KVMX_REASONS>;
 const WaitExits& wait_exits(Isa isa);
 
 /// The exit code that a dense id stands for. Nothing for ids that no code has; spill ids

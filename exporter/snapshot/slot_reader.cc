@@ -109,32 +109,40 @@ void adopt_threads(std::map<VmKey, VmCounts>& vms) {
 
 }  // namespace
 
-/// Time since `stamp`, if what it began is still going on; called after the sum that the time will
-/// be added to was read.
-std::uint64_t SlotReader::running_ns(const __u64& stamp, std::uint64_t began, bool ended) const {
+/// Time since the VMM got the vCPU, if it still has it; called after the sum that the time will be
+/// added to was read.
+std::uint64_t SlotReader::user_running_ns(const vcpu_slot& slot, std::uint64_t began,
+                                          bool ended) const {
   const std::uint64_t now = clock_();
-  return began != 0 && !ended && load(stamp) == began && now > began ? now - began : 0;
+  return began != 0 && !ended && load(slot.user_ns) == began && now > began ? now - began : 0;
+}
+
+/// Likewise of an exit. The kernel writes `exit` last, and so it is read first.
+std::uint64_t SlotReader::exit_running_ns(const vcpu_slot& slot, const Exit& exit,
+                                          bool ended) const {
+  if (ended || !exit.id()) return 0;
+  const std::uint64_t now = clock_();
+  const bool same = Exit{load(slot.exit)}.id() == exit.id() && load(slot.exit_ns) == exit.began_ns;
+  return same && now > exit.began_ns ? now - exit.began_ns : 0;
 }
 
 void SlotReader::read_reasons(const vcpu_slot& slot, bool ended, Shown& shown, VcpuCounts& counts,
                               VmCounts& vm) const {
   const auto isa = static_cast<Isa>(load(slot.isa));
-  const std::uint64_t stamp = load(slot.exit_ns);
-  const std::uint32_t current = load(slot.exit_id);
+  const Exit exit{load(slot.exit), load(slot.exit_ns)};
   std::array<std::uint64_t, KVMX_REASONS> ns;
   for (std::uint32_t id = 0; id < KVMX_REASONS; ++id) ns[id] = load(slot.reason[id].ns);
   const auto& waits = wait_exits(isa);
   std::uint64_t latency_ns = 0;
   for (std::uint32_t id = 0; id < KVMX_REASONS; ++id)
-    if (waits[id] == KVMX_NO_WAIT) latency_ns += ns[id];
+    if (waits[id] == Wait::none) latency_ns += ns[id];
   vm.latency.sum_ns += latency_ns;
 
-  if (current < KVMX_REASONS) ns[current] += running_ns(slot.exit_ns, stamp, ended);
+  const std::uint32_t current = exit.id().value_or(shown.exit_id);
+  ns[current] += exit_running_ns(slot, exit, ended);
   ns[shown.exit_id] = std::max(ns[shown.exit_id], shown.exit_ns);
-  if (current < KVMX_REASONS) {
-    shown.exit_id = current;
-    shown.exit_ns = ns[current];
-  }
+  shown.exit_id = current;
+  shown.exit_ns = ns[current];
 
   std::array<ReasonCount, KVMX_REASONS> reasons;
   std::size_t seen = 0;
@@ -150,13 +158,14 @@ void SlotReader::read_halts(const vcpu_slot& slot, bool ended, Shown& shown,
                             VcpuCounts& counts) const {
   // KVM may only be polling for a wake-up before this, which is not for us to call a sleep.
   constexpr std::uint64_t kSurelyAsleepNs = 10'000'000;
-  const std::uint64_t stamp = load(slot.exit_ns);
-  const bool halted = load(slot.waiting) == KVMX_WAIT_HALT;
+  const Exit exit{load(slot.exit), load(slot.exit_ns)};
+  const bool halted =
+      exit.id() && wait_exits(static_cast<Isa>(load(slot.isa)))[*exit.id()] == Wait::halt;
   for (std::size_t i = 0; i < counts.halts.size(); ++i)
     counts.halts[i] = {load(slot.halts[i].count), load(slot.halts[i].ns)};
   // Not woken after its sum was read, and still in the same exit: the sum has nothing of this halt.
-  const std::uint64_t running = running_ns(slot.exit_ns, stamp, ended);
-  const bool still = halted && load(slot.waiting) == KVMX_WAIT_HALT;
+  const std::uint64_t running = exit_running_ns(slot, exit, ended);
+  const bool still = halted && (load(slot.exit) & KVMX_EXIT_WOKEN) == 0;
   const std::uint64_t asleep = still ? running : 0;
   HaltCount& sleeps = counts.halts[KVMX_WAKEUP_WAIT];
   sleeps.ns = held(shown.halt_ns, sleeps.ns + (asleep > kSurelyAsleepNs ? asleep : 0));
@@ -170,7 +179,7 @@ void SlotReader::read_user_exits(const vcpu_slot& slot, bool ended, Shown& shown
   }
   const std::uint64_t stamp = load(slot.user_ns);
   const std::uint64_t total = load(slot.user_total_ns);
-  counts.user_ns = held(shown.user_ns, total + running_ns(slot.user_ns, stamp, ended));
+  counts.user_ns = held(shown.user_ns, total + user_running_ns(slot, stamp, ended));
 }
 
 VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, bool ended, Shown& shown,

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,12 +46,26 @@ class SlotReader {
     std::uint64_t user_ns = 0;
   };
 
+  /// The exit being handled, if any, as it was when looked at.
+  struct Exit {
+    std::uint32_t state = KVMX_EXIT_NONE;  ///< enum kvmx_exit
+    std::uint64_t began_ns = 0;
+
+    [[nodiscard]] std::optional<std::uint32_t> id() const {
+      if ((state & KVMX_EXIT_NONE) != 0) return std::nullopt;
+      return state & KVMX_EXIT_ID;
+    }
+  };
+
   VcpuCounts read_slot(const vcpu_slot& slot, bool ended, Shown& shown, VmCounts& vm) const;
   void read_reasons(const vcpu_slot& slot, bool ended, Shown& shown, VcpuCounts& counts,
                     VmCounts& vm) const;
   void read_halts(const vcpu_slot& slot, bool ended, Shown& shown, VcpuCounts& counts) const;
   void read_user_exits(const vcpu_slot& slot, bool ended, Shown& shown, VcpuCounts& counts) const;
-  [[nodiscard]] std::uint64_t running_ns(const __u64& stamp, std::uint64_t began, bool ended) const;
+  [[nodiscard]] std::uint64_t user_running_ns(const vcpu_slot& slot, std::uint64_t began,
+                                              bool ended) const;
+  [[nodiscard]] std::uint64_t exit_running_ns(const vcpu_slot& slot, const Exit& exit,
+                                              bool ended) const;
 
   Clock clock_;
   std::vector<Shown> shown_;  ///< by slot

@@ -2,12 +2,14 @@
 #include "tests/bpf/count_shim.h"
 
 #pragma GCC diagnostic ignored "-Wunknown-pragmas"  // clang's, for the loop that must unroll
+#define __noinline __attribute__((noinline))        // as bpf_helpers.h has it
 #include "bpf/lib/count.bpf.h"
 
-__u32 shim_latency_bucket(__u64 ns) { return kvmx_latency_bucket(ns); }
-__u32 shim_interval_bucket(__u64 ns) { return kvmx_interval_bucket(ns); }
+void shim_count_latency(__u64* buckets, __u64 ns) { kvmx_count_latency(buckets, ns); }
+void shim_count_interval(__u64* buckets, __u64 ns) { kvmx_count_interval(buckets, ns); }
 __u32 shim_msr_id(struct vcpu_slot* slot, __u32 index) { return kvmx_msr_id(slot, index); }
-__u32 shim_vmx_reason_id(struct vcpu_slot* slot, __u32 code) {
-  return kvmx_reason_id(slot, KVMX_ISA_VMX, code);
+__u32 shim_dense_entry(const __u8* dense, __u64 code) { return kvmx_dense_entry(dense, code); }
+__u32 shim_spilled_reason(struct vcpu_slot* slot, __u32 code) {
+  return kvmx_spilled_reason(slot, code);
 }
 __u32 shim_user_exit_id(__u32 reason, int error) { return kvmx_user_exit_id(reason, error); }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <memory>
+#include <numeric>
 
 #include "tests/bpf/count_shim.h"
 
@@ -19,11 +22,28 @@ unsigned latency_bucket_by_definition(std::uint64_t ns) {
   return bucket;
 }
 
+/// The one bucket that `count` counts `ns` in.
+template <std::size_t kBuckets>
+unsigned bucket_of(void (*count)(__u64*, __u64), std::uint64_t ns) {
+  __u64 buckets[kBuckets] = {};
+  count(buckets, ns);
+  EXPECT_EQ(std::accumulate(std::begin(buckets), std::end(buckets), __u64{0}), 1U);
+  return static_cast<unsigned>(std::find(std::begin(buckets), std::end(buckets), 1U) - buckets);
+}
+
+unsigned latency_bucket(std::uint64_t ns) {
+  return bucket_of<KVMX_LATENCY_BUCKETS>(shim_count_latency, ns);
+}
+
+unsigned interval_bucket(std::uint64_t ns) {
+  return bucket_of<KVMX_INTERVAL_BUCKETS>(shim_count_interval, ns);
+}
+
 TEST(LatencyBucket, IsExactAroundEveryEdge) {
   for (unsigned i = 0; i <= 17; ++i) {
     const std::uint64_t edge = (1'000'000'000ULL << i) >> 21;
     for (std::uint64_t ns = edge - 2; ns <= edge + 2; ++ns)
-      EXPECT_EQ(shim_latency_bucket(ns), latency_bucket_by_definition(ns)) << ns;
+      EXPECT_EQ(latency_bucket(ns), latency_bucket_by_definition(ns)) << ns;
   }
 }
 
@@ -31,9 +51,9 @@ TEST(LatencyBucket, IsExactAroundEveryPowerOfTwo) {
   for (unsigned bit = 0; bit < 64; ++bit) {
     const std::uint64_t power = std::uint64_t{1} << bit;
     for (const std::uint64_t ns : {power - 1, power, power + 1})
-      EXPECT_EQ(shim_latency_bucket(ns), latency_bucket_by_definition(ns)) << ns;
+      EXPECT_EQ(latency_bucket(ns), latency_bucket_by_definition(ns)) << ns;
   }
-  EXPECT_EQ(shim_latency_bucket(~std::uint64_t{0}), KVMX_LATENCY_BUCKETS - 1U);
+  EXPECT_EQ(latency_bucket(~std::uint64_t{0}), KVMX_LATENCY_BUCKETS - 1U);
 }
 
 TEST(IntervalBucket, BoundsAreInclusive) {
@@ -44,25 +64,25 @@ TEST(IntervalBucket, BoundsAreInclusive) {
   };
   unsigned i = 0;
   for (const std::uint64_t us : bounds_us) {
-    EXPECT_EQ(shim_interval_bucket(us * 1000), i);
-    EXPECT_EQ(shim_interval_bucket(us * 1000 + 1), ++i);
+    EXPECT_EQ(interval_bucket(us * 1000), i);
+    EXPECT_EQ(interval_bucket(us * 1000 + 1), ++i);
   }
-  EXPECT_EQ(shim_interval_bucket(~std::uint64_t{0}), KVMX_INTERVAL_BUCKETS - 1U);
+  EXPECT_EQ(interval_bucket(~std::uint64_t{0}), KVMX_INTERVAL_BUCKETS - 1U);
 }
 
 TEST(IntervalBucket, TicksOfUsualKernelsAreToldApart) {
-  const unsigned hz1000 = shim_interval_bucket(1'000'000);
-  const unsigned hz300 = shim_interval_bucket(3'333'333);
-  const unsigned hz250 = shim_interval_bucket(4'000'000);
-  const unsigned hz100 = shim_interval_bucket(10'000'000);
+  const unsigned hz1000 = interval_bucket(1'000'000);
+  const unsigned hz300 = interval_bucket(3'333'333);
+  const unsigned hz250 = interval_bucket(4'000'000);
+  const unsigned hz100 = interval_bucket(10'000'000);
   EXPECT_LT(hz1000, hz300);
   EXPECT_LT(hz300, hz250);
   EXPECT_LT(hz250, hz100);
   // A tick that comes 3 % early or late stays where it belongs.
-  for (const std::uint64_t ns : {970'000, 1'030'000}) EXPECT_EQ(shim_interval_bucket(ns), hz1000);
-  for (const std::uint64_t ns : {3'230'000, 3'430'000}) EXPECT_EQ(shim_interval_bucket(ns), hz300);
-  for (const std::uint64_t ns : {3'880'000, 4'120'000}) EXPECT_EQ(shim_interval_bucket(ns), hz250);
-  for (const std::uint64_t ns : {9'700'000, 10'300'000}) EXPECT_EQ(shim_interval_bucket(ns), hz100);
+  for (const std::uint64_t ns : {970'000, 1'030'000}) EXPECT_EQ(interval_bucket(ns), hz1000);
+  for (const std::uint64_t ns : {3'230'000, 3'430'000}) EXPECT_EQ(interval_bucket(ns), hz300);
+  for (const std::uint64_t ns : {3'880'000, 4'120'000}) EXPECT_EQ(interval_bucket(ns), hz250);
+  for (const std::uint64_t ns : {9'700'000, 10'300'000}) EXPECT_EQ(interval_bucket(ns), hz100);
 }
 
 class SpillTest : public testing::Test {
@@ -92,11 +112,23 @@ TEST_F(SpillTest, MsrZeroIsAnIndexLikeAnyOther) {
   EXPECT_EQ(shim_msr_id(slot_.get(), 0), static_cast<unsigned>(KVMX_FIXED_MSRS));
 }
 
-TEST_F(SpillTest, VmxReasonsAreBasicReasons) {
-  EXPECT_EQ(shim_vmx_reason_id(slot_.get(), 12), 12U);
-  EXPECT_EQ(shim_vmx_reason_id(slot_.get(), 0x80000021), 33U);  // FAILED_VMENTRY, INVALID_STATE
-  EXPECT_EQ(shim_vmx_reason_id(slot_.get(), 200), static_cast<unsigned>(KVMX_DENSE_REASONS));
-  EXPECT_EQ(slot_->reason_code[0], 200U);
+TEST_F(SpillTest, ReasonsWithoutAnIdTakeTurnsThenShareOther) {
+  for (std::uint32_t i = 0; i < KVMX_SPILL_REASONS; ++i)
+    EXPECT_EQ(shim_spilled_reason(slot_.get(), 0x5000 + i), KVMX_DENSE_REASONS + i);
+  EXPECT_EQ(shim_spilled_reason(slot_.get(), 0x6000), static_cast<unsigned>(KVMX_REASON_OTHER));
+  EXPECT_EQ(shim_spilled_reason(slot_.get(), 0x5003), KVMX_DENSE_REASONS + 3U);
+  EXPECT_EQ(slot_->reason_code[3], 0x5003U);
+}
+
+TEST(DenseEntry, CodesOutsideTheTableHaveNone) {
+  __u8 dense[KVMX_CODES];
+  for (unsigned i = 0; i < KVMX_CODES; ++i) dense[i] = static_cast<__u8>(i % 100);
+  EXPECT_EQ(shim_dense_entry(dense, 0), 0U);
+  EXPECT_EQ(shim_dense_entry(dense, 0xff), 0xffU % 100);
+  EXPECT_EQ(shim_dense_entry(dense, 0x400), 0x100U % 100);
+  EXPECT_EQ(shim_dense_entry(dense, 0x40f), 0x10fU % 100);
+  for (const std::uint64_t code : {0x100UL, 0x3ffUL, 0x410UL, 0x80000001UL, 0x1'0000'0000UL, ~0UL})
+    EXPECT_EQ(shim_dense_entry(dense, code), static_cast<unsigned>(KVMX_NOT_DENSE)) << code;
 }
 
 TEST(UserExit, ErrorsHaveCountersOfTheirOwn) {

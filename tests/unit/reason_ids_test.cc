@@ -10,36 +10,58 @@
 namespace kvmx {
 namespace {
 
-/// Where the BPF programs look a code up.
-std::uint32_t svm_entry(std::uint32_t code) {
-  return code < KVMX_SVM_LOW_CODES ? code : KVMX_SVM_LOW_CODES + (code - KVMX_SVM_HIGH_BASE);
+/// As the BPF programs look a code up: its id, and whether the guest waits.
+struct Found {
+  std::uint32_t id;
+  bool waits;
+};
+
+Found look_up(Isa isa, std::uint32_t code) {
+  const std::uint32_t entry =
+      dense_entries(isa)[code < KVMX_LOW_CODES ? code : KVMX_LOW_CODES + (code - KVMX_HIGH_BASE)];
+  return {entry & KVMX_EXIT_ID, (entry & KVMX_EXIT_WAITS) != 0};
 }
 
 TEST(ReasonIds, EveryNamedSvmCodeOfTheTablesRangeHasAnIdThatLeadsBack) {
-  const auto ids = svm_dense_ids();
-  std::set<std::uint8_t> seen;
+  std::set<std::uint32_t> seen;
   for (const ExitReason& reason : exit_reasons(Isa::svm)) {
-    const bool placed = reason.code < KVMX_SVM_LOW_CODES ||
-                        (reason.code >= KVMX_SVM_HIGH_BASE &&
-                         reason.code < KVMX_SVM_HIGH_BASE + KVMX_SVM_HIGH_CODES);
+    const bool placed =
+        reason.code < KVMX_LOW_CODES ||
+        (reason.code >= KVMX_HIGH_BASE && reason.code < KVMX_HIGH_BASE + KVMX_HIGH_CODES);
     if (!placed) continue;
-    const std::uint8_t id = ids[svm_entry(reason.code)];
-    ASSERT_LT(id, KVMX_DENSE_REASONS) << reason.name;
+    const std::uint32_t id = look_up(Isa::svm, reason.code).id;
+    ASSERT_LT(id, static_cast<std::uint32_t>(KVMX_DENSE_REASONS)) << reason.name;
     EXPECT_TRUE(seen.insert(id).second) << reason.name;
     EXPECT_EQ(dense_exit_code(Isa::svm, id), reason.code);
   }
   EXPECT_GT(seen.size(), 90U);
 }
 
-TEST(ReasonIds, UnnamedSvmCodesAreNotDense) {
-  EXPECT_EQ(svm_dense_ids()[svm_entry(0x0fe)], KVMX_NOT_DENSE);
+TEST(ReasonIds, UnnamedCodesAreNotDense) {
+  EXPECT_EQ(look_up(Isa::svm, 0x0fe).id, static_cast<std::uint32_t>(KVMX_NOT_DENSE));
+  EXPECT_EQ(look_up(Isa::vmx, 0x0fe).id, static_cast<std::uint32_t>(KVMX_NOT_DENSE));
+  EXPECT_EQ(look_up(Isa::vmx, KVMX_HIGH_BASE).id, static_cast<std::uint32_t>(KVMX_NOT_DENSE));
+  EXPECT_EQ(look_up(Isa::other, 0).id, static_cast<std::uint32_t>(KVMX_NOT_DENSE));
   EXPECT_EQ(dense_exit_code(Isa::svm, KVMX_DENSE_REASONS - 1), std::nullopt);
+}
+
+TEST(ReasonIds, HaltsAndPausesWait) {
+  EXPECT_TRUE(look_up(Isa::svm, 0x078).waits);
+  EXPECT_TRUE(look_up(Isa::svm, 0x077).waits);
+  EXPECT_FALSE(look_up(Isa::svm, 0x07c).waits);
+  EXPECT_TRUE(look_up(Isa::vmx, 12).waits);
+  EXPECT_EQ(wait_exits(Isa::vmx)[12], Wait::halt);
+  EXPECT_EQ(wait_exits(Isa::vmx)[40], Wait::pause);
+  EXPECT_EQ(wait_exits(Isa::vmx)[32], Wait::none);
+  EXPECT_EQ(wait_exits(Isa::svm)[look_up(Isa::svm, 0x0a6).id], Wait::halt);
+  EXPECT_EQ(wait_exits(Isa::other)[12], Wait::none);
 }
 
 TEST(ReasonIds, EveryVmxReasonIsItsOwnId) {
   for (const ExitReason& reason : exit_reasons(Isa::vmx)) {
     ASSERT_LT(reason.code, static_cast<std::uint32_t>(KVMX_VMX_REASONS));
     EXPECT_EQ(dense_exit_code(Isa::vmx, reason.code), reason.code);
+    EXPECT_EQ(look_up(Isa::vmx, reason.code).id, reason.code);
   }
   EXPECT_EQ(dense_exit_code(Isa::vmx, KVMX_VMX_REASONS), std::nullopt);
 }

@@ -28,6 +28,7 @@ class SlotReaderTest : public testing::Test {
     made.kvm = kvm;
     made.vcpu_id = vcpu_id;
     made.isa = KVMX_ISA_VMX;
+    made.exit = KVMX_EXIT_NONE;
     std::strcpy(made.comm, "qemu");
     return made;
   }
@@ -188,7 +189,7 @@ TEST_F(SlotReaderTest, TimerStateIsNotThereBeforeTheFirstArming) {
 TEST_F(SlotReaderTest, TheExitInProgressCountsUpToNow) {
   vcpu_slot& vcpu = slot(0, 10, 0);
   vcpu.reason[kHlt] = {3, 500};
-  vcpu.exit_id = kHlt;
+  vcpu.exit = kHlt | KVMX_EXIT_WAITS;
   vcpu.exit_ns = 900;
   EXPECT_EQ(handling(kHlt), 600U);
   now_ = 2000;
@@ -198,10 +199,10 @@ TEST_F(SlotReaderTest, TheExitInProgressCountsUpToNow) {
 TEST_F(SlotReaderTest, TimeShownIsHeldUntilTheKernelsFigureComesIn) {
   vcpu_slot& vcpu = slot(0, 10, 0);
   vcpu.reason[kHlt] = {1, 0};
-  vcpu.exit_id = kHlt;
+  vcpu.exit = kHlt | KVMX_EXIT_WAITS;
   vcpu.exit_ns = 400;
   EXPECT_EQ(handling(kHlt), 600U);
-  vcpu.exit_ns = 0;  // the entry's first step; its second, the sum, is still to come
+  vcpu.exit = KVMX_EXIT_NONE;  // the entry's first step; its second, the sum, is still to come
   EXPECT_EQ(handling(kHlt), 600U);
   vcpu.reason[kHlt].ns = 650;
   EXPECT_EQ(handling(kHlt), 650U);
@@ -210,16 +211,15 @@ TEST_F(SlotReaderTest, TimeShownIsHeldUntilTheKernelsFigureComesIn) {
 TEST_F(SlotReaderTest, ASleepInProgressCountsOnceItIsSurelyOne) {
   vcpu_slot& vcpu = slot(0, 10, 0);
   vcpu.halts[KVMX_WAKEUP_WAIT] = {2, 700};
-  vcpu.exit_id = kHlt;
+  vcpu.exit = kHlt | KVMX_EXIT_WAITS;
   vcpu.exit_ns = 1000;
-  vcpu.waiting = KVMX_WAIT_HALT;
   const auto halted = [&] { return read().at(0).vcpus.at(0).halts[KVMX_WAKEUP_WAIT]; };
   now_ = 9'000'000;
   EXPECT_EQ(halted().ns, 700U);
   now_ = 600'000'001'000;
   EXPECT_EQ(halted().ns, 600'000'000'700U);
   EXPECT_EQ(halted().halts, 2U);
-  vcpu.waiting = KVMX_NO_WAIT;  // woken; the kernel's own figure is a little less, and not in yet
+  vcpu.exit |= KVMX_EXIT_WOKEN;  // woken; the kernel's own figure is a little less, and not in yet
   EXPECT_EQ(halted().ns, 600'000'000'700U);
   vcpu.halts[KVMX_WAKEUP_WAIT] = {3, 599'999'999'700};
   EXPECT_EQ(halted().ns, 600'000'000'700U);
@@ -260,9 +260,8 @@ TEST_F(SlotReaderTest, HistogramsOfAVmAddUpAndWaitsAreNoLatency) {
 TEST_F(SlotReaderTest, TimesOfAVmThatEndedStandStill) {
   vcpu_slot& vcpu = slot(0, 10, 0);
   vcpu.reason[kHlt] = {1, 0};
-  vcpu.exit_id = kHlt;
+  vcpu.exit = kHlt | KVMX_EXIT_WAITS;
   vcpu.exit_ns = 400;
-  vcpu.waiting = KVMX_WAIT_HALT;
   vcpu.user_ns = 400;
   now_ = 20'000'400;
   EXPECT_EQ(handling(kHlt), 20'000'000U);
@@ -277,7 +276,7 @@ TEST_F(SlotReaderTest, TimesOfAVmThatEndedStandStill) {
 TEST_F(SlotReaderTest, AForgottenSlotStartsFromNothing) {
   vcpu_slot& vcpu = slot(0, 10, 0);
   vcpu.reason[kHlt] = {1, 0};
-  vcpu.exit_id = kHlt;
+  vcpu.exit = kHlt | KVMX_EXIT_WAITS;
   vcpu.exit_ns = 400;
   EXPECT_EQ(handling(kHlt), 600U);
   std::memset(&vcpu, 0, sizeof(vcpu));
