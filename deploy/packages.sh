@@ -12,9 +12,9 @@ BUILD_PACKAGES=(
 PACKAGING_PACKAGES=(debhelper)
 # To run the tests, besides.
 TEST_PACKAGES=(
-  busybox-static clang-format curl groff-base libbenchmark-dev libclang-rt-14-dev libgtest-dev
-  linux-perf man-db openssl prometheus prometheus-alertmanager python3 python3-prometheus-client
-  python3-yaml shellcheck systemd util-linux zsh
+  bpftrace busybox-static clang-format curl groff-base libbenchmark-dev libclang-rt-14-dev
+  libgtest-dev linux-perf man-db openssl prometheus prometheus-alertmanager python3
+  python3-prometheus-client python3-yaml shellcheck systemd util-linux zsh
 )
 
 # For the dashboards' schema: the machine's own node, unless it is too old. (A nodejs from elsewhere
