@@ -3,13 +3,16 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <sys/capability.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <string>
+#include <type_traits>
 
 #include "exporter/base/file.h"
 #include "exporter/base/log.h"
@@ -21,11 +24,20 @@
 namespace kvmx {
 namespace {
 
-/// Why the kernel may refuse BPF, and the cure.
+bool may_read_module_btf() {
+  const std::unique_ptr<std::remove_pointer_t<cap_t>, decltype(&cap_free)> held(cap_get_proc(),
+                                                                                &cap_free);
+  cap_flag_value_t value = CAP_CLEAR;
+  return held && cap_get_flag(held.get(), CAP_SYS_ADMIN, CAP_EFFECTIVE, &value) == 0 &&
+         value == CAP_SET;
+}
+
+/// Why the kernel may refuse BPF, and the cure. Without CAP_SYS_ADMIN libbpf passes over the BTF of
+/// modules in silence, and then fails in some other way for want of it.
 Error load_error(int error_number) {
   std::string text = "cannot load the BPF programs: ";
   text += std::strerror(error_number);
-  if (error_number != EPERM)
+  if (error_number != EPERM && may_read_module_btf())
     return Error{text + ". Run with --log.level=debug to see the kernel's own words"};
   const std::string lockdown = read_line("/sys/kernel/security/lockdown").value_or("");
   if (lockdown.find("[confidentiality]") != std::string::npos)
