@@ -235,4 +235,16 @@ struct event_counts {
   __u64 count[KVMX_EVENTS];
 };
 
+/* What the exporter has shown of a slot's times that were still running; the kernel's side does not
+ * use it. It outlives the exporter as slots do, so that no time steps back over a restart. */
+struct shown_times {
+  __u32 exit_id; /* dense id of the exit being handled */
+  __u32 unused;
+  __u64 exit_ns;
+  __u64 halt_ns;
+  __u64 user_ns;
+};
+
+KVMX_STATIC_ASSERT(sizeof(struct shown_times) == 32, "no padding in what is kept");
+
 #endif

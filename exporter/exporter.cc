@@ -19,6 +19,7 @@ Exporter::Exporter(const ExporterConfig& config)
 Result<void> Exporter::attach() {
   const std::lock_guard lock(mutex_);
   if (probes_) return {};
+  if (Result<void> opened = open_pins(); !opened) return opened;
   const Features features = probe_features();
   if (!features.kvm) {
     if (!std::exchange(waiting_logged_, true))
@@ -30,12 +31,21 @@ Result<void> Exporter::attach() {
   }
   // To load takes 10 MB for a moment: first what does not keep the slots mapped.
   load_lister();
-  Result<Probes> probes = Probes::attach(features, wanted_events(), config_.max_vcpus);
+  Result<Probes> probes =
+      Probes::attach(features, wanted_events(), config_.max_vcpus, pins_ ? &*pins_ : nullptr);
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
   current_ = nullptr;
   ready_ = true;
   spdlog::info("counting KVM events, with room for {} vCPUs", config_.max_vcpus);
+  return {};
+}
+
+Result<void> Exporter::open_pins() {
+  if (config_.pin_dir.empty() || pins_) return {};
+  Result<PinDirectory> pins = PinDirectory::open(config_.pin_dir);
+  if (!pins) return pins.error();
+  pins_ = std::move(*pins);
   return {};
 }
 
@@ -89,7 +99,8 @@ void Exporter::refresh() {
   fresh->probes = probes_ ? probes_->states() : detached_probes({config_.collectors, {}});
   if (probes_) {
     const auto ended = [this](const VmKey& vm) { return vms_.ended(vm); };
-    fresh->vms = reader_.read(probes_->table().slots(), ended, listed_, probes_->table().events());
+    fresh->vms = reader_.read(probes_->table().slots(), ended, listed_, probes_->table().events(),
+                              probes_->table().shown());
     fresh->event_names = probes_->other_events();
     fresh->losses = probes_->table().losses();
     fresh->slots.free = config_.max_vcpus;

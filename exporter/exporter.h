@@ -28,6 +28,7 @@ struct ExporterConfig {
   std::chrono::milliseconds min_interval{};  ///< a snapshot is not taken anew before this
   std::chrono::milliseconds linger{};        ///< how long counts outlive their VM
   VmFilter vm_filter{};
+  std::string pin_dir{};  ///< where what counts is pinned; empty: nowhere
 };
 
 /// Ties kernel, identity and snapshot together. Safe to use from several threads.
@@ -66,6 +67,7 @@ class Exporter {
     std::vector<ListedVcpu> vcpus;
   };
 
+  Result<void> open_pins();
   [[nodiscard]] WantedEvents wanted_events() const;
   void load_lister();
   std::optional<Listing> list_vcpus(bool urgent);
@@ -76,6 +78,7 @@ class Exporter {
   const ExporterConfig config_;
   const std::uint64_t boot_time_ns_;  ///< taken once, so that starts of VMs do not waver
   std::mutex mutex_;
+  std::optional<PinDirectory> pins_;  ///< locked from the first attach()
   std::optional<Probes> probes_;
   std::optional<VcpuLister> lister_;  ///< the housekeeper's own, as are the next two
   Clock::time_point next_list_;

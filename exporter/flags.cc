@@ -127,6 +127,14 @@ void Flags::add_others() {
       ->group(kOthers)
       ->check(CLI::Range(1U, 1U << 20U).description(""))
       ->capture_default_str();
+  app_.add_option("--bpf.pin-dir", options_.pin_dir,
+                  "Directory on a BPF file system, such as /sys/fs/bpf/kvm-exit-exporter, to pin "
+                  "programs and maps in: counting goes on while the exporter is down")
+      ->type_name("DIR")
+      ->group(kOthers);
+  app_.add_flag("--bpf.unpin", options_.unpin,
+                "Remove what is pinned in --bpf.pin-dir, and end: KVM can be unloaded then")
+      ->group(kOthers);
   add_duration("--scrape.min-interval", scrape_min_interval_ms_, "1s",
                "Scrapes closer together than this see the same counts");
   add_duration("--vm.linger", vm_linger_ms_, "5m",
@@ -175,6 +183,8 @@ Result<Options> Flags::options() const {
   if (no_default_collectors_)
     for (std::size_t i = 0; i < kEvents.size(); ++i)
       options.collectors[i] = options.collectors[i] && collector_flags_[i]->count() > 0;
+  if (options.unpin && options.pin_dir.empty())
+    return Error{"--bpf.unpin needs --bpf.pin-dir: where is it pinned?"};
   if (!options.other_events.empty() && !options.collectors[index_of(Event::exit)])
     return Error{
         "--collector.events needs --collector.exits: exits tell which vCPU a thread runs."};

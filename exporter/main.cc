@@ -17,6 +17,7 @@
 #include "exporter/exporter.h"
 #include "exporter/kernel/host.h"
 #include "exporter/kernel/libbpf_log.h"
+#include "exporter/kernel/pin_directory.h"
 #include "exporter/metrics/collectors.h"
 #include "exporter/options.h"
 #include "exporter/sandbox/capabilities.h"
@@ -140,6 +141,16 @@ int fail(const kvmx::Error& error) {
   return EXIT_FAILURE;
 }
 
+/// Does what --bpf.unpin asks for.
+int unpin(const std::string& directory) {
+  const auto pins = kvmx::PinDirectory::open(directory);
+  if (!pins) return fail(pins.error());
+  const auto removed = pins->remove_all();
+  if (!removed) return fail(removed.error());
+  spdlog::info("{}: {} pinned sets removed", directory, *removed);
+  return EXIT_SUCCESS;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -149,6 +160,7 @@ int main(int argc, char** argv) {
   kvmx::start_log(options.log_level,
                   options.log_format == "json" ? kvmx::LogFormat::json : kvmx::LogFormat::logfmt);
   spdlog::info("kvm_exit_exporter {} (revision {})", kvmx::kVersion, kvmx::kRevision);
+  if (options.unpin) return unpin(options.pin_dir);
   const sigset_t signals = block_signals();
   // A snapshot is made by the thread that needs it first and dropped by another. With a heap for
   // each thread, what is freed in one would be of no use to the next.
@@ -163,7 +175,8 @@ int main(int argc, char** argv) {
         "this is not the host's pid namespace: VMs cannot be told by name, and all of them look "
         "ended. Run with the host's (hostPID: true, docker run --pid=host)");
   Exporter exporter({options.collectors, options.other_events, options.max_vcpus,
-                     options.scrape_min_interval, options.vm_linger, options.vm_filter});
+                     options.scrape_min_interval, options.vm_linger, options.vm_filter,
+                     options.pin_dir});
   Scraper scraper([&exporter] { return exporter.snapshot(); }, options.max_requests,
                   {.collectors = enabled_collectors(options), .per_vcpu = options.per_vcpu});
   VmRates rates;

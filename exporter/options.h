@@ -20,6 +20,8 @@ struct Options {
   std::uint32_t max_requests = 40;  ///< scrapes at once; 0: any number
   std::string web_config_file;
   std::uint32_t max_vcpus = 4096;
+  std::string pin_dir;
+  bool unpin = false;  ///< remove what is pinned, and end
   std::chrono::milliseconds scrape_min_interval{1000};
   std::chrono::milliseconds vm_linger{300'000};
   VmFilter vm_filter;

@@ -79,6 +79,7 @@ kvmx_host_test(idle-vms-native 200 python3 "${here}/e2e/idle_vms.py" "${exporter
 kvmx_lab_test(idle-fraction-amd-6.1 650 --icount idle_fraction.py)
 kvmx_lab_test(monotonic-amd-6.1 650 "--smp;2" monotonic.py)
 kvmx_lab_test(scrapers-amd-6.1 650 "--smp;2" scrapers.py)
+kvmx_lab_test(pins-amd-6.1 400 "" pins.py)
 kvmx_host_test(monotonic-native 120 python3 "${here}/e2e/monotonic.py" "${exporter}" "${guest}")
 # Real Linux guests in an emulated host. On demand only: the emulator now and then breaks a nested
 # kernel (seen: a double fault while it boots), which says nothing of the exporter.

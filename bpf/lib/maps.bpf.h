@@ -41,6 +41,15 @@ struct {
   __type(value, struct event_counts);
 } events SEC(".maps");
 
+/* Slot index -> what the exporter has shown. Set by the exporter: as many as slots. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct shown_times);
+} shown SEC(".maps");
+
 /*
  * Process (tgid) that has run a vCPU -> its start, ns since boot. Set by the exporter: as many as
  * slots. Full: events of that VM's other threads count as unattributed.

@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "exporter/base/file.h"
 #include "exporter/base/log.h"
@@ -55,6 +56,7 @@ Result<void> size_maps(kvm_exit_bpf& skeleton, const WantedEvents& wanted,
   } sizes[] = {{skeleton.maps.slots, max_vcpus},
                {skeleton.maps.free_slots, max_vcpus},
                {skeleton.maps.events, wanted.others.empty() ? 1 : max_vcpus},
+               {skeleton.maps.shown, max_vcpus},
                {skeleton.maps.vm_processes, max_vcpus},
                {skeleton.maps.slot_of_vcpu, 2 * max_vcpus},
                {skeleton.maps.slot_of_thread, 2 * max_vcpus}};
@@ -104,6 +106,32 @@ bool is_needed(Event event, const WantedEvents& wanted, const Features& features
           (collected(Event::exit) || collected(Event::entry)));
 }
 
+/// All that shapes the programs and maps, and with them what is in a slot.
+void add_shape(SetHash& hash, const kvm_exit_bpf& skeleton, std::uint32_t max_vcpus) {
+  std::size_t size = 0;
+  const void* object = kvm_exit_bpf__elf_bytes(&size);
+  hash.add(object, size);
+  hash.add(skeleton.rodata, sizeof(*skeleton.rodata));
+  hash.add(&max_vcpus, sizeof(max_vcpus));
+}
+
+/// The maps that outlive an exporter, and where their descriptors are kept.
+std::array<std::pair<const char*, int*>, 9> kept_maps(SlotMapFds& fds, int& ring) {
+  return {{{"slots", &fds.slots},
+           {"free_slots", &fds.free_slots},
+           {"slot_of_vcpu", &fds.slot_of_vcpu},
+           {"slot_of_thread", &fds.slot_of_thread},
+           {"vm_processes", &fds.vm_processes},
+           {"events", &fds.events},
+           {"lost", &fds.lost},
+           {"shown", &fds.shown},
+           {"new_slots", &ring}}};
+}
+
+std::string map_pin(const std::string& name) { return "map_" + name; }
+std::string program_pin(const std::string& name) { return "program_" + name; }
+std::string link_pin(const std::string& name) { return "link_" + name; }
+
 }  // namespace
 
 std::vector<ProbeState> detached_probes(const WantedEvents& wanted) {
@@ -129,7 +157,7 @@ void Probes::RingDeleter::operator()(ring_buffer* ring) const { ring_buffer__fre
 void Probes::LinkDeleter::operator()(bpf_link* link) const { bpf_link__destroy(link); }
 
 Result<Probes> Probes::attach(const Features& features, const WantedEvents& wanted,
-                              std::uint32_t max_vcpus) {
+                              std::uint32_t max_vcpus, PinDirectory* pins) {
   if (!std::filesystem::exists("/sys/kernel/btf/vmlinux"))
     return Error{
         "this kernel does not describe its types: there is no /sys/kernel/btf/vmlinux. Use one "
@@ -147,60 +175,142 @@ Result<Probes> Probes::attach(const Features& features, const WantedEvents& want
   skeleton.rodata->kvmx_timed = wanted.collectors[index_of(Event::entry)];
   skeleton.rodata->kvmx_user_exits = wanted.collectors[index_of(Event::userspace_exit)];
   if (Result<void> sized = size_maps(skeleton, wanted, max_vcpus); !sized) return sized.error();
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, skeleton.obj) bpf_program__set_autoload(program, false);
   std::array<bpf_program*, kEvents.size()> chosen{};
   for (std::size_t i = 0; i < chosen.size(); ++i) {
     const auto event = static_cast<Event>(i);
     if (is_needed(event, wanted, features))
       chosen[i] = choose_program(skeleton, features, wanted, isa, event);
-    if (chosen[i]) bpf_program__set_autoload(chosen[i], true);
   }
-  for (std::size_t i = 0; i < wanted.others.size(); ++i)
-    bpf_program__set_autoload(other_program(skeleton, i), true);
-  if (const int error = kvm_exit_bpf__load(&skeleton); error != 0) return load_error(-error);
+  std::vector<Wanted> programs = probes.wanted_programs(chosen);
 
-  const SlotMapFds fds = {.slots = bpf_map__fd(skeleton.maps.slots),
-                          .free_slots = bpf_map__fd(skeleton.maps.free_slots),
-                          .slot_of_vcpu = bpf_map__fd(skeleton.maps.slot_of_vcpu),
-                          .slot_of_thread = bpf_map__fd(skeleton.maps.slot_of_thread),
-                          .vm_processes = bpf_map__fd(skeleton.maps.vm_processes),
-                          .events = wanted.others.empty() ? -1 : bpf_map__fd(skeleton.maps.events),
-                          .lost = bpf_map__fd(skeleton.maps.lost)};
-  Result<SlotTable> table = SlotTable::map(fds, max_vcpus, true);
-  if (!table) return table.error();
-  probes.table_ = std::move(*table);
-
-  // What is in the ring does not matter, only that there is something: the table has it all.
-  const auto pass_over = [](void*, void*, std::size_t) { return 0; };
-  probes.new_slots_.reset(
-      ring_buffer__new(bpf_map__fd(skeleton.maps.new_slots), pass_over, nullptr, nullptr));
-  if (!probes.new_slots_) return errno_error("map the ring of new slots", errno);
-
-  // Exits come last: what they lean on is there then.
-  for (std::size_t i = chosen.size(); i-- > 0;)
-    if (chosen[i]) probes.attach(chosen[i], kEvents[i].name, probes.program_fds_[i]);
-  probes.other_fds_.assign(wanted.others.size(), -1);
-  for (std::size_t i = 0; i < wanted.others.size(); ++i)
-    probes.attach(other_program(skeleton, i), wanted.others[i], probes.other_fds_[i]);
-  if (probes.links_.empty())
-    return Error{"no KVM event can be attached to. Run with --log.level=debug to see why"};
+  if (pins) {
+    SetHash hash;
+    add_shape(hash, skeleton, max_vcpus);
+    for (const Wanted& program : programs) {
+      hash.add(bpf_program__name(program.program));
+      hash.add(program.event);
+    }
+    const Result<bool> there = pins->choose(hash);
+    if (!there) return there.error();
+    if (*there) {
+      const Result<void> taken = probes.take_over(*pins, programs, max_vcpus);
+      if (taken) return probes;
+      spdlog::warn("{}: what is pinned is removed, and counters start again",
+                   taken.error().message);
+      if (Result<void> removed = pins->remove_chosen(); !removed) return removed.error();
+      for (const Wanted& program : programs) *program.fd = -1;
+      probes.taken_over_.clear();
+    }
+  }
+  if (Result<void> loaded = probes.load(programs, max_vcpus); !loaded) return loaded.error();
+  if (pins) {
+    if (const Result<void> pinned = probes.pin(*pins, programs); !pinned) {
+      spdlog::warn("nothing is pinned, so counters start again with the exporter: {}",
+                   pinned.error().message);
+      if (Result<void> removed = pins->remove_chosen(); !removed) return removed.error();
+    }
+  }
   return probes;
 }
 
-/// Attaches a loaded program, and sets `program_fd` to its own; if that cannot be, says so in the
-/// log and leaves it.
-void Probes::attach(bpf_program* program, std::string_view event, int& program_fd) {
+std::vector<Probes::Wanted> Probes::wanted_programs(
+    const std::array<bpf_program*, kEvents.size()>& chosen) {
+  std::vector<Wanted> programs;
+  // Exits come last: what they lean on is there then.
+  for (std::size_t i = chosen.size(); i-- > 0;) {
+    const std::string name(kEvents[i].name);
+    if (chosen[i]) programs.push_back({chosen[i], name, name, &program_fds_[i]});
+  }
+  other_fds_.assign(wanted_.others.size(), -1);
+  for (std::size_t i = 0; i < wanted_.others.size(); ++i) {
+    bpf_program* const program = other_program(*skeleton_, i);
+    programs.push_back({program, wanted_.others[i], bpf_program__name(program), &other_fds_[i]});
+  }
+  return programs;
+}
+
+Result<void> Probes::open_table(std::uint32_t max_vcpus, bool fill) {
+  SlotMapFds fds = maps_;
+  if (wanted_.others.empty()) fds.events = -1;
+  Result<SlotTable> table = SlotTable::map(fds, max_vcpus, fill);
+  if (!table) return table.error();
+  table_ = std::move(*table);
+  // What is in the ring does not matter, only that there is something: the table has it all.
+  const auto pass_over = [](void*, void*, std::size_t) { return 0; };
+  new_slots_.reset(ring_buffer__new(ring_fd_, pass_over, nullptr, nullptr));
+  if (!new_slots_) return errno_error("map the ring of new slots", errno);
+  return {};
+}
+
+Result<void> Probes::load(std::vector<Wanted>& programs, std::uint32_t max_vcpus) {
+  kvm_exit_bpf& skeleton = *skeleton_;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton.obj) bpf_program__set_autoload(program, false);
+  for (const Wanted& wanted : programs) bpf_program__set_autoload(wanted.program, true);
+  if (const int error = kvm_exit_bpf__load(&skeleton); error != 0) return load_error(-error);
+  for (const auto& [name, fd] : kept_maps(maps_, ring_fd_))
+    *fd = bpf_object__find_map_fd_by_name(skeleton.obj, name);
+  if (Result<void> opened = open_table(max_vcpus, true); !opened) return opened;
+  for (const Wanted& wanted : programs) attach(wanted);
+  if (links_.empty())
+    return Error{"no KVM event can be attached to. Run with --log.level=debug to see why"};
+  return {};
+}
+
+Result<void> Probes::take_over(const PinDirectory& pins, std::vector<Wanted>& programs,
+                               std::uint32_t max_vcpus) {
+  for (const auto& [name, fd] : kept_maps(maps_, ring_fd_)) {
+    UniqueFd map = pins.get(map_pin(name));
+    if (!map) return errno_error("take over the pinned map " + std::string(name), errno);
+    *fd = map.get();
+    taken_over_.push_back(std::move(map));
+  }
+  for (const Wanted& wanted : programs) {
+    // Opened, which shows that it is there; it need not be held.
+    if (!pins.get(link_pin(wanted.pin)))
+      return errno_error("take over the pinned link of " + wanted.event, errno);
+    UniqueFd program = pins.get(program_pin(wanted.pin));
+    if (!program) return errno_error("take over the pinned program of " + wanted.event, errno);
+    *wanted.fd = program.get();
+    taken_over_.push_back(std::move(program));
+  }
+  if (Result<void> opened = open_table(max_vcpus, false); !opened) return opened;
+  skeleton_.reset();
+  spdlog::info("counters continue: what was pinned has gone on counting");
+  return {};
+}
+
+Result<void> Probes::pin(const PinDirectory& pins, const std::vector<Wanted>& programs) const {
+  // The maps of `this` are looked at through a copy: kept_maps() gives what can be set.
+  SlotMapFds maps = maps_;
+  int ring_fd = ring_fd_;
+  for (const auto& [name, fd] : kept_maps(maps, ring_fd))
+    if (Result<void> pinned = pins.pin(*fd, map_pin(name)); !pinned) return pinned;
+  if (links_.size() != programs.size())
+    return Error{"not every event could be attached to"};  // nor would a later exporter try again
+  for (std::size_t i = 0; i < programs.size(); ++i) {
+    if (Result<void> pinned = pins.pin(*programs[i].fd, program_pin(programs[i].pin)); !pinned)
+      return pinned;
+    if (Result<void> pinned = pins.pin(bpf_link__fd(links_[i].get()), link_pin(programs[i].pin));
+        !pinned)
+      return Error{pinned.error().message + " (links of classic tracepoints need Linux 5.15)"};
+  }
+  return pins.pin(maps_.lost, "complete");
+}
+
+/// Attaches a loaded program, and sets its descriptor where it is wanted; if that cannot be, says
+/// so in the log and leaves it.
+void Probes::attach(const Wanted& wanted) {
   // The skeleton's own links are not used: it attaches all or nothing.
-  const bool raw = bpf_program__type(program) == BPF_PROG_TYPE_RAW_TRACEPOINT;
-  bpf_link* link = raw ? bpf_program__attach_raw_tracepoint(program, std::string(event).c_str())
-                       : bpf_program__attach(program);
+  const bool raw = bpf_program__type(wanted.program) == BPF_PROG_TYPE_RAW_TRACEPOINT;
+  bpf_link* link = raw ? bpf_program__attach_raw_tracepoint(wanted.program, wanted.event.c_str())
+                       : bpf_program__attach(wanted.program);
   if (!link) {
-    spdlog::warn("{} is not counted: cannot attach: {}", event, std::strerror(errno));
+    spdlog::warn("{} is not counted: cannot attach: {}", wanted.event, std::strerror(errno));
     return;
   }
   links_.emplace_back(link);
-  program_fd = bpf_program__fd(program);
+  *wanted.fd = bpf_program__fd(wanted.program);
 }
 
 int Probes::new_slots_fd() const { return ring_buffer__epoll_fd(new_slots_.get()); }

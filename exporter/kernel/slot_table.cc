@@ -64,6 +64,10 @@ Result<SlotTable> SlotTable::map(const SlotMapFds& fds, std::uint32_t count, boo
   if (!lost) return lost.error();
   table.slots_ = std::move(*slots);
   table.lost_ = std::move(*lost);
+  Result<Mapping> shown =
+      Mapping::of_map(fds.shown, std::size_t{count} * sizeof(shown_times), true);
+  if (!shown) return shown.error();
+  table.shown_ = std::move(*shown);
   if (fds.events >= 0) {
     Result<Mapping> events =
         Mapping::of_map(fds.events, std::size_t{count} * sizeof(event_counts), true);
@@ -91,6 +95,10 @@ std::span<const event_counts> SlotTable::events() const {
   return {static_cast<const event_counts*>(events_.data()), count_};
 }
 
+std::span<shown_times> SlotTable::shown() const {
+  return {static_cast<shown_times*>(shown_.data()), count_};
+}
+
 Result<void> SlotTable::release(std::uint32_t index) {
   vcpu_slot* const freed = slot(index);
   const std::uint64_t thread = std::uint64_t{freed->tgid} << 32 | freed->tid;
@@ -103,6 +111,7 @@ Result<void> SlotTable::release(std::uint32_t index) {
   freed->thread_start = 0;
   std::atomic_thread_fence(std::memory_order_seq_cst);
   std::memset(freed, 0, sizeof(*freed));
+  shown()[index] = {};
   if (events_.data()) {
     event_counts& counts = static_cast<event_counts*>(events_.data())[index];
     std::memset(&counts, 0, sizeof(counts));

@@ -38,6 +38,7 @@ struct SlotMapFds {
   int vm_processes = -1;
   int events = -1;  ///< -1: no further events are counted
   int lost = -1;
+  int shown = -1;
 };
 
 /// The slots of all vCPUs, mapped from the kernel: read in place, without system calls.
@@ -51,6 +52,9 @@ class SlotTable {
 
   /// Counts of further events by slot; empty if none are counted.
   [[nodiscard]] std::span<const event_counts> events() const;
+
+  /// What was shown of each slot's running times: for the reader to keep.
+  [[nodiscard]] std::span<shown_times> shown() const;
 
   /// Clears a slot whose VM is gone and makes it available again.
   Result<void> release(std::uint32_t index);
@@ -69,6 +73,7 @@ class SlotTable {
   Mapping slots_;
   Mapping events_;
   Mapping lost_;
+  Mapping shown_;
   std::uint32_t count_ = 0;
 };
 

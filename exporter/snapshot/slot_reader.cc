@@ -60,8 +60,8 @@ void read_events(const event_counts& slot, VcpuCounts& counts) {
 }
 
 /// What to show of a time: never less than before.
-std::uint64_t held(std::uint64_t& shown, std::uint64_t ns) {
-  shown = std::max(shown, ns);
+std::uint64_t held(__u64& shown, std::uint64_t ns) {
+  shown = std::max<std::uint64_t>(shown, ns);
   return shown;
 }
 
@@ -140,7 +140,7 @@ void SlotReader::read_reasons(const vcpu_slot& slot, bool ended, Shown& shown, V
 
   const std::uint32_t current = exit.id().value_or(shown.exit_id);
   ns[current] += exit_running_ns(slot, exit, ended);
-  ns[shown.exit_id] = std::max(ns[shown.exit_id], shown.exit_ns);
+  ns[shown.exit_id] = std::max<std::uint64_t>(ns[shown.exit_id], shown.exit_ns);
   shown.exit_id = current;
   shown.exit_ns = ns[current];
 
@@ -206,8 +206,12 @@ VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, bool ended, Shown& shown
 std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
                                        const std::function<bool(const VmKey&)>& ended,
                                        std::span<const ListedVcpu> listed,
-                                       std::span<const event_counts> events) {
-  shown_.resize(slots.size());
+                                       std::span<const event_counts> events,
+                                       std::span<shown_times> shown) {
+  if (shown.empty()) {
+    shown_.resize(slots.size());
+    shown = shown_;
+  }
   std::map<VmKey, VmCounts> vms;
   add_listed(listed, vms);
   for (std::size_t i = 0; i < slots.size(); ++i) {
@@ -220,7 +224,7 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
     vm.isa = std::max(vm.isa, static_cast<Isa>(load(slot.isa)));
     if (vm.comm.empty()) vm.comm.assign(slot.comm, ::strnlen(slot.comm, sizeof(slot.comm)));
     vm.slots.push_back(static_cast<std::uint32_t>(i));
-    VcpuCounts counts = read_slot(slot, ended(key), shown_[i], vm);
+    VcpuCounts counts = read_slot(slot, ended(key), shown[i], vm);
     if (i < events.size()) read_events(events[i], counts);
     add_vcpu(vm, std::move(counts));
   }

@@ -28,23 +28,19 @@ class SlotReader {
 
   /// The VMs of all slots in use and of all listed vCPUs, in order of their keys; a VM's vCPUs in
   /// order of their ids. `ended` tells whether a VM is no more, so that none of its times is still
-  /// running. `events`: counts of further events by slot, or empty.
+  /// running. `events`: counts of further events by slot, or empty. `shown`: where to keep what was
+  /// shown, by slot; if empty, that is kept here and ends with this.
   std::vector<VmCounts> read(std::span<const vcpu_slot> slots,
                              const std::function<bool(const VmKey&)>& ended,
                              std::span<const ListedVcpu> listed = {},
-                             std::span<const event_counts> events = {});
+                             std::span<const event_counts> events = {},
+                             std::span<shown_times> shown = {});
 
   /// To be called when a slot is released: its next owner starts from nothing.
   void forget(std::uint32_t slot);
 
  private:
-  /// What was shown of a slot's times that were still running.
-  struct Shown {
-    std::uint32_t exit_id = 0;
-    std::uint64_t exit_ns = 0;
-    std::uint64_t halt_ns = 0;
-    std::uint64_t user_ns = 0;
-  };
+  using Shown = shown_times;
 
   /// The exit being handled, if any, as it was when looked at.
   struct Exit {

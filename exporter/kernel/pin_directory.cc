@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/kernel/pin_directory.h"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <vector>
+
+#include "exporter/base/log.h"
+
+namespace kvmx {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "set_";
+constexpr std::size_t kHashDigits = 16;
+constexpr mode_t kOwnerOnly = 0700;
+
+std::string set_name(std::uint64_t hash) {
+  char digits[kHashDigits + 1];
+  std::snprintf(digits, sizeof(digits), "%016llx", static_cast<unsigned long long>(hash));
+  return std::string(kPrefix) + digits;
+}
+
+bool is_set(const fs::directory_entry& entry) {
+  const std::string name = entry.path().filename();
+  std::error_code ignored;
+  return name.starts_with(kPrefix) && name.size() == kPrefix.size() + kHashDigits &&
+         name.find_first_not_of("0123456789abcdef", kPrefix.size()) == std::string::npos &&
+         entry.is_directory(ignored);
+}
+
+Result<std::vector<fs::directory_entry>> entries(const std::string& path) {
+  std::vector<fs::directory_entry> found;
+  std::error_code error;
+  for (fs::directory_iterator at(path, error); !error && at != fs::directory_iterator();
+       at.increment(error))
+    found.push_back(*at);
+  if (error) return errno_error("read the pin directory " + path, error.value());
+  return found;
+}
+
+}  // namespace
+
+void SetHash::add(const void* data, std::size_t size) {
+  constexpr std::uint64_t kPrime = 0x100000001b3;
+  const auto* bytes = static_cast<const unsigned char*>(data);
+  for (std::size_t i = 0; i < size; ++i) value_ = (value_ ^ bytes[i]) * kPrime;
+}
+
+void SetHash::add(std::string_view text) {
+  add(text.data(), text.size());
+  add("", 1);  // its NUL: "ab", "c" are not "a", "bc"
+}
+
+Result<PinDirectory> PinDirectory::open(const std::string& path) {
+  PinDirectory directory(path);
+  if (::mkdir(path.c_str(), kOwnerOnly) != 0 && errno != EEXIST)
+    return errno_error("make the pin directory " + path, errno);
+  directory.lock_ = UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.lock_) return errno_error("open the pin directory " + path, errno);
+  struct statfs file_system {};
+  if (::fstatfs(directory.lock_.get(), &file_system) != 0)
+    return errno_error("look at the pin directory " + path, errno);
+  if (file_system.f_type != BPF_FS_MAGIC)
+    return Error{"--bpf.pin-dir=" + path +
+                 " is not on a BPF file system: use a directory in /sys/fs/bpf, and if nothing is "
+                 "mounted there, \"mount -t bpf bpf /sys/fs/bpf\""};
+  if (::flock(directory.lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return errno_error("lock the pin directory " + path, errno);
+    return Error{"another exporter uses --bpf.pin-dir=" + path +
+                 ": stop it, or give this one a directory of its own"};
+  }
+  return directory;
+}
+
+Result<bool> PinDirectory::choose(const SetHash& hash) {
+  const std::string wanted = set_name(hash.value());
+  set_ = path_ + "/" + wanted;
+  const auto found = entries(path_);
+  if (!found) return found.error();
+  bool there = false;
+  for (const fs::directory_entry& entry : *found) {
+    const std::string name = entry.path().filename();
+    if (!is_set(entry)) {
+      spdlog::warn("{} is not of this exporter: left alone", entry.path().string());
+    } else if (name != wanted) {
+      spdlog::warn(
+          "what is pinned in {} was counted by other programs or options: it is removed, and "
+          "counters start again",
+          entry.path().string());
+      if (Result<void> removed = remove(entry.path()); !removed) return removed.error();
+    } else if (!get("complete")) {
+      spdlog::warn("what is pinned in {} is incomplete: it is removed, and counters start again",
+                   set_);
+      if (Result<void> removed = remove_chosen(); !removed) return removed.error();
+    } else {
+      there = true;
+    }
+  }
+  return there;
+}
+
+UniqueFd PinDirectory::get(const std::string& name) const {
+  return UniqueFd(bpf_obj_get((set_ + "/" + name).c_str()));
+}
+
+Result<void> PinDirectory::pin(int fd, const std::string& name) const {
+  if (::mkdir(set_.c_str(), kOwnerOnly) != 0 && errno != EEXIST)
+    return errno_error("make " + set_, errno);
+  const std::string path = set_ + "/" + name;
+  if (bpf_obj_pin(fd, path.c_str()) == 0) return {};
+  return errno_error("pin " + path, errno);
+}
+
+Result<void> PinDirectory::remove_chosen() const {
+  std::error_code ignored;
+  return fs::exists(set_, ignored) ? remove(set_) : Result<void>();
+}
+
+Result<void> PinDirectory::remove(const std::string& set) const {
+  // The mark goes first: what is left of a removal cut short is known to be incomplete.
+  std::error_code error;
+  fs::remove(set + "/complete", error);
+  if (!error) fs::remove_all(set, error);
+  return error ? Result<void>(errno_error("remove " + set, error.value())) : Result<void>();
+}
+
+Result<int> PinDirectory::remove_all() const {
+  const auto found = entries(path_);
+  if (!found) return found.error();
+  int removed = 0;
+  for (const fs::directory_entry& entry : *found) {
+    if (!is_set(entry)) continue;
+    if (Result<void> gone = remove(entry.path()); !gone) return gone.error();
+    ++removed;
+  }
+  return removed;
+}
+
+}  // namespace kvmx

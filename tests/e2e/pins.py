@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""pins.py EXPORTER GUEST: counting goes on while the exporter is down (--bpf.pin-dir).
+
+In an emulated AMD host: killed in a storm, stopped while a VM comes and goes, refused beside
+another, started with other options, and over a pin directory that is incomplete, corrupt or shared
+with others.
+"""
+
+import pathlib
+import subprocess
+import sys
+import time
+
+from session import Exporter, Guests, Verdict
+
+PORT = 10212
+PINS = pathlib.Path("/sys/fs/bpf/kvmx-test")
+STORM = 100_000
+
+
+def cpuids(page, **labels):
+    return page.sum("kvm_exits_total", reason="cpuid", **labels) or 0
+
+
+def log_of(exporter):
+    exporter.log.seek(0)
+    return exporter.log.read()
+
+
+def refused(binary, *flags):
+    run = subprocess.run([binary, f"--web.listen-address=127.0.0.1:{PORT + 1}", *flags],
+                         stderr=subprocess.PIPE, text=True, timeout=120)
+    return run.returncode, run.stderr
+
+
+def one_set():
+    return next(PINS.glob("set_*"))
+
+
+class Pinned:
+    """Starts exporters with pins, one after the other."""
+
+    def __init__(self, binary):
+        self.binary = binary
+
+    def start(self, *flags):
+        return Exporter(self.binary, PORT, f"--bpf.pin-dir={PINS}", "--bpf.max-vcpus=64", *flags)
+
+
+def check_killed(verdict, pinned, guests):
+    exporter = pinned.start()
+    storm = guests.hold("storm", "--hold-before", "--hold-after", "--program", "cpuid", "--count", STORM)
+    guests.go_on(storm)
+    page = exporter.until(lambda page: cpuids(page, vm="storm") > 0)
+    seen = cpuids(page, vm="storm")
+    exporter.process.kill()
+    exporter.process.wait()
+    verdict.check(0 < seen < STORM, f"killed in the middle of a storm, after {seen} of {STORM} exits")
+    time.sleep(1)
+    exporter = pinned.start()
+    again = cpuids(exporter.scrape(), vm="storm")
+    verdict.check(again > seen, f"counting has gone on meanwhile: {again}")
+    storm.stdout.readline()
+    total = cpuids(exporter.scrape(), vm="storm")
+    verdict.check(total == STORM, f"the total is exact: {total} of {STORM}")
+    guests.go_on(storm)
+    storm.wait()
+    return exporter
+
+
+def check_down(verdict, pinned, guests, exporter):
+    before = cpuids(exporter.scrape())
+    verdict.check(exporter.stop() == 0, "it ends well")
+    guests.run("while-down", "--program", "cpuid", "--count", 555)
+    exporter = pinned.start()
+    page = exporter.scrape()
+    verdict.check(cpuids(page) == before + 555,
+                  f"a VM that came and went while it was down: {cpuids(page) - before} exits of 555")
+    status, said = refused(pinned.binary, f"--bpf.pin-dir={PINS}")
+    verdict.check(status == 1 and "another exporter uses" in said, "a second exporter is refused")
+    exporter.stop()
+
+
+def check_clean_start(verdict, pinned, what, words, *flags):
+    exporter = pinned.start(*flags)
+    page = exporter.scrape()
+    verdict.check(cpuids(page) == 0, f"{what}: counters start again")
+    verdict.check(words in log_of(exporter), f"{what}: the log says so")
+    verdict.check(len(list(PINS.glob("set_*"))) == 1, f"{what}: one set is left")
+    return exporter
+
+
+def unload_kvm(patience):
+    """Whether the module kvm goes; the kernel may let go of a link a little later."""
+    deadline = time.monotonic() + patience
+    while subprocess.run(["rmmod", "kvm"], check=False, stderr=subprocess.DEVNULL).returncode != 0:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def check_unpin(verdict, pinned):
+    subprocess.run(["rmmod", "kvm_amd"], check=True)
+    verdict.check(not unload_kvm(1), "while there are pins KVM cannot be unloaded")
+    status, _ = refused(pinned.binary, f"--bpf.pin-dir={PINS}", "--bpf.unpin")
+    verdict.check(status == 0 and not list(PINS.glob("set_*")), "--bpf.unpin removes them")
+    verdict.check(unload_kvm(20), "then it can")
+    subprocess.run(["modprobe", "kvm_amd"], check=True)
+
+
+def main():
+    pinned, guests, verdict = Pinned(sys.argv[1]), Guests(sys.argv[2]), Verdict()
+    exporter = check_killed(verdict, pinned, guests)
+    check_down(verdict, pinned, guests, exporter)
+
+    other = ("--no-collector.halts",)
+    exporter = check_clean_start(verdict, pinned, "other options", "other programs or options", *other)
+    guests.run("counted", "--program", "cpuid", "--count", 77)
+    verdict.check(cpuids(exporter.scrape()) == 77, "and count")
+    exporter.stop()
+    (one_set() / "complete").unlink()
+    check_clean_start(verdict, pinned, "incomplete", "incomplete", *other).stop()
+    (one_set() / "map_slots").unlink()
+    foreign = PINS / "foreign"
+    foreign.mkdir()
+    exporter = check_clean_start(verdict, pinned, "corrupt", "take over the pinned map slots", *other)
+    verdict.check(f"{foreign} is not of this exporter" in log_of(exporter) and foreign.is_dir(),
+                  "what is not its own is left alone, and named")
+    exporter.stop()
+
+    check_unpin(verdict, pinned)
+    status, said = refused(pinned.binary, "--bpf.pin-dir=/tmp")
+    verdict.check(status == 1 and "not on a BPF file system" in said, "another file system is refused")
+    for count in (11, 22):
+        exporter = Exporter(pinned.binary, PORT, "--bpf.max-vcpus=64")
+        guests.run("unpinned", "--program", "cpuid", "--count", count)
+        verdict.check(cpuids(exporter.scrape()) == count, f"without pins a start is a clean one: {count}")
+        exporter.stop()
+    verdict.end()
+
+
+main()
