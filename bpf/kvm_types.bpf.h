@@ -33,9 +33,26 @@ struct kvm {
   struct mm_struct *mm; /* of the process that made it */
 };
 
+struct kvm_queued_exception {
+  bool pending;
+  bool injected;
+  __u8 vector;
+};
+
+struct kvm_vcpu_arch {
+  unsigned long regs[4]; /* by enum kvmx_register */
+  struct kvm_queued_exception exception;
+};
+
+struct kvm_vcpu_stat {
+  __u64 nested_run; /* entries of guests that the guest itself runs */
+};
+
 struct kvm_vcpu {
   struct kvm *kvm;
   int vcpu_id;
+  struct kvm_vcpu_arch arch;
+  struct kvm_vcpu_stat stat;
 };
 
 union vmx_exit_reason {
@@ -57,6 +74,7 @@ struct vcpu_vmx___vt {
 
 struct vmcb_control_area {
   __u32 exit_code; /* a u64 in 7.2, whose low half is at the same place */
+  __u64 exit_info_1;
 };
 
 struct vmcb {
@@ -106,6 +124,10 @@ struct bpf_iter__task_file {
 };
 
 #pragma clang attribute pop
+
+/* kvm_vcpu_arch.regs[], in the order of the hardware's encoding. */
+enum kvmx_register { KVMX_RAX = 0, KVMX_RCX = 1, KVMX_RDX = 2 };
+#define KVMX_GP_VECTOR 13 /* general protection fault */
 
 const volatile __u32 kvmx_isa; /* enum kvmx_isa of the host. Set by the exporter. */
 
@@ -180,6 +202,18 @@ static __always_inline bool kvmx_read_svm_code(__u64 vcpu, __u64 *code) {
   if (!kvmx_probe(vcpu + to_vmcb, &value) || !kvmx_probe(value + to_code, &value)) return false;
   *code = value;
   return true;
+}
+
+/* Where the vCPU at this address last left the guest for MSRs: whether it wrote. */
+static __always_inline bool kvmx_wrote_msr(__u64 vcpu, __u32 reason_id) {
+  if (kvmx_isa == KVMX_ISA_VMX) return reason_id == KVMX_VMX_MSR_WRITE;
+  const struct vcpu_svm *svm = 0;
+  const struct vmcb *vmcb = 0;
+  __u64 control = 0, info = 0;
+  if (bpf_core_field_exists(svm->vmcb) &&
+      kvmx_probe(vcpu + bpf_core_field_offset(svm->vmcb), &control))
+    kvmx_probe(control + bpf_core_field_offset(vmcb->control.exit_info_1), &info);
+  return info & 1;
 }
 
 /*

@@ -33,10 +33,13 @@ enum kvmx_isa { KVMX_ISA_OTHER = 0, KVMX_ISA_VMX = 1, KVMX_ISA_SVM = 2 };
 #define KVMX_REASON_OTHER (KVMX_REASONS - 1)
 #define KVMX_DENSE_REASONS (KVMX_REASON_OTHER - KVMX_SPILL_REASONS)
 #define KVMX_VMX_REASONS 96 /* a basic exit reason of VMX below this is its own id */
+#define KVMX_VMX_MSR_READ 31
+#define KVMX_VMX_MSR_WRITE 32
+#define KVMX_SVM_MSR 0x07c
 
 /*
  * Exit codes that have an entry in kvmx_dense[]: 0x000-0x0ff, then SVM's 0x400-0x40f. An entry is
- * an id, with KVMX_EXIT_WAITS or without, or KVMX_NOT_DENSE.
+ * an id, with KVMX_EXIT_WAITS and KVMX_EXIT_MSR or without, or KVMX_NOT_DENSE.
  */
 #define KVMX_LOW_CODES 0x100
 #define KVMX_HIGH_BASE 0x400
@@ -51,10 +54,12 @@ enum kvmx_isa { KVMX_ISA_OTHER = 0, KVMX_ISA_VMX = 1, KVMX_ISA_SVM = 2 };
 enum kvmx_exit {
   KVMX_EXIT_ID = KVMX_REASONS - 1, /* the id's bits */
   KVMX_EXIT_WAITS = 0x80,  /* the guest waits by its own wish, halted or in PAUSE: its time is
-                              no latency. The only one of these bits in kvmx_dense[]. */
+                              no latency */
   KVMX_EXIT_WOKEN = 0x100, /* the halt has ended */
   KVMX_EXIT_USER = 0x200,  /* KVM_RUN has returned to the VMM since */
-  KVMX_EXIT_NONE = 0x400   /* none is being handled: the guest runs, or has not run yet */
+  KVMX_EXIT_NONE = 0x400,  /* none is being handled: the guest runs, or has not run yet */
+  KVMX_EXIT_MSR = 0x800    /* of an MSR access, and kvm_msr has not told it. Used where the kernel
+                              may skip that event's program, see count_skipped_msr(). */
 };
 
 /*

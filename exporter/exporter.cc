@@ -162,8 +162,12 @@ void Exporter::housekeep() {
 void Exporter::tell_processes() {
   std::map<std::uint32_t, std::uint64_t> starts;
   for (const VmCounts& vm : current_->vms) starts[vm.key.tgid] = vm.key.start_ns;
+  // Only what is new: while a thread is preempted in such a call the kernel skips programs there.
+  if (starts == told_processes_) return;
   if (const Result<void> told = probes_->table().set_vm_processes(starts); !told)
     spdlog::error("{}", told.error().message);
+  else
+    told_processes_ = std::move(starts);
 }
 
 int Exporter::wake_fd() {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -84,6 +85,7 @@ class Exporter {
   Clock::time_point next_list_;
   Clock::time_point next_urgent_list_;
   std::vector<ListedVcpu> listed_;
+  std::map<std::uint32_t, std::uint64_t> told_processes_;  ///< in the map vm_processes, with starts
   SlotReader reader_;
   VmTable vms_;
   std::shared_ptr<const Snapshot> current_;

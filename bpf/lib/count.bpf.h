@@ -7,6 +7,10 @@
 
 #define KVMX_EINTR 4
 
+/* KVM_EXIT_X86_RDMSR and KVM_EXIT_X86_WRMSR: the VMM answers what the guest asked for. */
+#define KVMX_USER_RDMSR 29
+#define KVMX_USER_WRMSR 30
+
 /*
  * What the compiler knows of a value's bounds the verifier may not, and a check that only the
  * verifier needs would be dropped: makes the compiler forget, so that the check after it stays.
@@ -14,7 +18,7 @@
 #define KVMX_FORGET(value) asm volatile("" : "+r"(value))
 
 /* Exit code -> dense id, of the host's isa; see KVMX_CODES. Set by the exporter. */
-const volatile __u8 kvmx_dense[KVMX_CODES];
+const volatile __u16 kvmx_dense[KVMX_CODES];
 
 /* Bound of a latency bucket, rounded down to whole ns: 10^9 * 2^i / 2^21. */
 #define KVMX_LATENCY_BOUND(i) (1000000000ull * (1ull << (i)) >> KVMX_LATENCY_FIRST_LOG2)
@@ -81,7 +85,7 @@ static __always_inline __u32 kvmx_spill(__u32 *keys, __u32 *used, __u32 size, __
   return size;
 }
 
-static __noinline __u32 kvmx_high_entry(const volatile __u8 *dense, __u64 code) {
+static __noinline __u32 kvmx_high_entry(const volatile __u16 *dense, __u64 code) {
   code -= KVMX_HIGH_BASE;
   if (code >= KVMX_HIGH_CODES) return KVMX_NOT_DENSE;
   KVMX_FORGET(code);
@@ -89,7 +93,7 @@ static __noinline __u32 kvmx_high_entry(const volatile __u8 *dense, __u64 code) 
 }
 
 /* The entry of an exit code in `dense`, or KVMX_NOT_DENSE. */
-static __always_inline __u32 kvmx_dense_entry(const volatile __u8 *dense, __u64 code) {
+static __always_inline __u32 kvmx_dense_entry(const volatile __u16 *dense, __u64 code) {
   return code < KVMX_LOW_CODES ? dense[code] : kvmx_high_entry(dense, code);
 }
 

@@ -76,6 +76,9 @@ Source typed_source(Event event, const Prototype& prototype) {
   return Source::absent;
 }
 
+constexpr char kNoTracefs[] =
+    "tracefs is not mounted: run \"mount -t tracefs tracefs /sys/kernel/tracing\"";
+
 bool kvm_is_ready() {
   const fs::path kvm = "/sys/module/kvm";
   std::error_code ignored;
@@ -92,6 +95,19 @@ void probe_classic(Features& features, std::size_t event, const fs::path& events
   }
   features.fields[event] = parse_tracepoint_format(*text);
   features.sources[event] = Source::classic;
+}
+
+/// Classic programs run with preemption off on every kernel. They cost more, so only these events,
+/// of which nothing else tells what was skipped, have them; exits and entries are never preempted,
+/// and entries make up for skipped accesses to MSRs.
+void prefer_classic(Features& features) {
+  const auto events = kvm_events_directory();
+  if (!events) {
+    features.why_absent = kNoTracefs;
+    return;
+  }
+  for (const Event event : {Event::vcpu_wakeup, Event::userspace_exit})
+    probe_classic(features, index_of(event), *events);
 }
 
 }  // namespace
@@ -112,14 +128,18 @@ Features probe_features() {
   const bool typed = features.source(Event::exit) != Source::absent &&
                      features.source(Event::entry) != Source::absent &&
                      features.source(Event::userspace_exit) != Source::absent;
-  if (typed) return features;
+  if (typed) {
+    // The guard that such tracepoints stand under, in place of class_preempt_notrace_t.
+    features.preemptible = btf__find_by_name_kind(loaded.vmlinux.get(), "class_srcu_fast_notrace_t",
+                                                  BTF_KIND_TYPEDEF) > 0;
+    if (features.preemptible) prefer_classic(features);
+    return features;
+  }
 
   features.sources.fill(Source::absent);
   const auto events = kvm_events_directory();
   if (!events) {
-    features.why_absent =
-        "the kernel has no BTF for KVM and tracefs is not mounted: run "
-        "\"mount -t tracefs tracefs /sys/kernel/tracing\"";
+    features.why_absent = std::string("the kernel has no BTF for KVM and ") + kNoTracefs;
     return features;
   }
   for (std::size_t i = 0; i < kEvents.size(); ++i) probe_classic(features, i, *events);

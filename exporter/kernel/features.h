@@ -24,9 +24,13 @@ struct Features {
   /// an exit's reason is kept cannot be known.
   bool kvm = false;
   std::array<Source, kEvents.size()> sources{};
+  /// Tracepoints leave preemption on (since Linux 7.x). The kernel does not run a typed program on
+  /// a CPU on which another thread was preempted within it.
+  bool preemptible = false;
   /// Offsets of classic records' fields, by event; empty where the source is typed.
   std::array<std::map<std::string, FieldPlace, std::less<>>, kEvents.size()> fields;
-  std::string why_absent;  ///< for a log: why an event is absent, with the cure; else empty
+  /// For a log: why an event is absent, or has no classic program, with the cure; else empty.
+  std::string why_absent;
 
   [[nodiscard]] Source source(Event event) const {
     return sources[static_cast<std::size_t>(event)];

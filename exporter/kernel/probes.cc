@@ -171,7 +171,10 @@ Result<Probes> Probes::attach(const Features& features, const WantedEvents& want
 
   const Isa isa = read_host().isa;
   skeleton.rodata->kvmx_isa = static_cast<__u32>(isa);
-  std::ranges::copy(dense_entries(isa), skeleton.rodata->kvmx_dense);
+  const bool msr_skipped = features.preemptible && wanted.collectors[index_of(Event::msr)] &&
+                           wanted.collectors[index_of(Event::entry)];
+  skeleton.rodata->kvmx_msr_skipped = msr_skipped;
+  std::ranges::copy(dense_entries(isa, msr_skipped), skeleton.rodata->kvmx_dense);
   skeleton.rodata->kvmx_timed = wanted.collectors[index_of(Event::entry)];
   skeleton.rodata->kvmx_user_exits = wanted.collectors[index_of(Event::userspace_exit)];
   if (Result<void> sized = size_maps(skeleton, wanted, max_vcpus); !sized) return sized.error();

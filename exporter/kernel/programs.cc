@@ -105,6 +105,10 @@ bpf_program* choose_program(kvm_exit_bpf& skeleton, const Features& features,
       return nullptr;
     }
   }
+  const bool preempted = event == Event::vcpu_wakeup || event == Event::userspace_exit;
+  if (features.preemptible && preempted && source == Source::typed)
+    spdlog::warn("of {} this kernel may skip some on an overcommitted host: {}", name,
+                 features.why_absent);
   for (const Choice& choice : all_programs(skeleton, wanted, isa))
     if (choice.event == event && choice.source == source) return choice.program;
   return nullptr;

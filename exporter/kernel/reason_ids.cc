@@ -26,6 +26,12 @@ Wait wait_of(Isa isa, std::uint32_t code) {
   return Wait::none;
 }
 
+/// An access by RDMSR or WRMSR: its operands are in the guest's registers.
+bool is_msr_access(Isa isa, std::uint32_t code) {
+  if (isa == Isa::vmx) return code == KVMX_VMX_MSR_READ || code == KVMX_VMX_MSR_WRITE;
+  return isa == Isa::svm && code == KVMX_SVM_MSR;
+}
+
 /// Where a code stands in kvmx_dense, if it has a place there.
 std::optional<std::size_t> dense_place(std::uint32_t code) {
   if (code < KVMX_LOW_CODES) return code;
@@ -55,14 +61,16 @@ WaitExits make_wait_exits(Isa isa) {
 
 }  // namespace
 
-DenseEntries dense_entries(Isa isa) {
+DenseEntries dense_entries(Isa isa, bool mark_msrs) {
   DenseEntries entries;
   entries.fill(KVMX_NOT_DENSE);
   for (std::uint32_t id = 0; id < KVMX_DENSE_REASONS; ++id) {
     const auto code = dense_exit_code(isa, id);
     if (!code) continue;
     const bool waits = wait_of(isa, *code) != Wait::none;
-    entries[*dense_place(*code)] = static_cast<std::uint8_t>(id | (waits ? KVMX_EXIT_WAITS : 0));
+    const bool marked = mark_msrs && is_msr_access(isa, *code);
+    entries[*dense_place(*code)] = static_cast<std::uint16_t>(id | (waits ? KVMX_EXIT_WAITS : 0) |
+                                                              (marked ? KVMX_EXIT_MSR : 0));
   }
   return entries;
 }

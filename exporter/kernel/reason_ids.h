@@ -12,8 +12,9 @@ namespace kvmx {
 
 /// kvmx_dense, as the BPF programs look codes up: those from 0 first, then those from
 /// KVMX_HIGH_BASE.
-using DenseEntries = std::array<std::uint8_t, KVMX_CODES>;
-DenseEntries dense_entries(Isa isa);
+using DenseEntries = std::array<std::uint16_t, KVMX_CODES>;
+/// With `mark_msrs` those of MSR accesses bear KVMX_EXIT_MSR.
+DenseEntries dense_entries(Isa isa, bool mark_msrs);
 
 /// Exits during which the guest waits by its own wish: HLT, and what AMD calls idle-halt, in which
 /// KVM puts the vCPU to sleep (kvm_emulate_halt); PAUSE, on which it yields to other vCPUs

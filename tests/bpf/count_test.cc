@@ -121,8 +121,8 @@ TEST_F(SpillTest, ReasonsWithoutAnIdTakeTurnsThenShareOther) {
 }
 
 TEST(DenseEntry, CodesOutsideTheTableHaveNone) {
-  __u8 dense[KVMX_CODES];
-  for (unsigned i = 0; i < KVMX_CODES; ++i) dense[i] = static_cast<__u8>(i % 100);
+  __u16 dense[KVMX_CODES];
+  for (unsigned i = 0; i < KVMX_CODES; ++i) dense[i] = static_cast<__u16>(i % 100);
   EXPECT_EQ(shim_dense_entry(dense, 0), 0U);
   EXPECT_EQ(shim_dense_entry(dense, 0xff), 0xffU % 100);
   EXPECT_EQ(shim_dense_entry(dense, 0x400), 0x100U % 100);

@@ -17,8 +17,8 @@ struct Found {
 };
 
 Found look_up(Isa isa, std::uint32_t code) {
-  const std::uint32_t entry =
-      dense_entries(isa)[code < KVMX_LOW_CODES ? code : KVMX_LOW_CODES + (code - KVMX_HIGH_BASE)];
+  const std::uint32_t entry = dense_entries(
+      isa, false)[code < KVMX_LOW_CODES ? code : KVMX_LOW_CODES + (code - KVMX_HIGH_BASE)];
   return {entry & KVMX_EXIT_ID, (entry & KVMX_EXIT_WAITS) != 0};
 }
 
@@ -55,6 +55,15 @@ TEST(ReasonIds, HaltsAndPausesWait) {
   EXPECT_EQ(wait_exits(Isa::vmx)[32], Wait::none);
   EXPECT_EQ(wait_exits(Isa::svm)[look_up(Isa::svm, 0x0a6).id], Wait::halt);
   EXPECT_EQ(wait_exits(Isa::other)[12], Wait::none);
+}
+
+TEST(ReasonIds, MsrAccessesAreMarkedOnRequest) {
+  EXPECT_EQ(dense_entries(Isa::vmx, true)[31], 31U | KVMX_EXIT_MSR);
+  EXPECT_EQ(dense_entries(Isa::vmx, true)[32], 32U | KVMX_EXIT_MSR);
+  EXPECT_EQ(dense_entries(Isa::vmx, true)[33], 33U);
+  EXPECT_EQ(dense_entries(Isa::svm, true)[0x7c],
+            dense_entries(Isa::svm, false)[0x7c] | KVMX_EXIT_MSR);
+  EXPECT_EQ(dense_entries(Isa::svm, true)[0x78], dense_entries(Isa::svm, false)[0x78]);
 }
 
 TEST(ReasonIds, EveryVmxReasonIsItsOwnId) {
