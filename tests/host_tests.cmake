@@ -27,6 +27,13 @@ kvmx_host_test(chart 600 env PYTHONDONTWRITEBYTECODE=1 python3 "${here}/deploy/c
 add_test(NAME unit-exposure
          COMMAND systemd-analyze security --offline=yes --threshold=20 --no-pager
                  "${PROJECT_SOURCE_DIR}/deploy/systemd/kvm-exit-exporter.service")
+# The package of this machine's Debian: made, installed, upgraded, purged, and run as a service.
+set(package "${PROJECT_BINARY_DIR}/package")
+kvmx_host_test(package-build 1500 "${here}/deploy/build_package.sh" "${package}")
+kvmx_host_test(package-install 900 "${here}/deploy/package_test.sh" "${package}")
+kvmx_host_test(service-amd-6.1 900 "${here}/deploy/service_test.sh" "${package}" "${guest}")
+set_tests_properties(package-build PROPERTIES FIXTURES_SETUP package)
+set_tests_properties(package-install service-amd-6.1 PROPERTIES FIXTURES_REQUIRED package)
 kvmx_host_test(startup 300 "${here}/e2e/startup_test.sh" "${exporter}")
 kvmx_host_test(prometheus 300 python3 "${here}/e2e/prometheus_test.py" "${exporter}" "${guest}")
 kvmx_host_test(install 120 "${here}/e2e/install_test.sh" "${PROJECT_BINARY_DIR}")

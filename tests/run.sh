@@ -22,7 +22,7 @@ fi
 step() { printf '\n== %s\n' "$*"; }
 
 step "packages"
-install_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+install_packages "${BUILD_PACKAGES[@]}" "${PACKAGING_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
 
 step "kernels for the emulated hosts"
 time tests/lab/fetch.sh

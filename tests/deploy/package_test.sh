@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# package_test.sh SUITE PACKAGE: install, upgrade, remove and purge a package in a clean Debian
+# package_test.sh PACKAGES [SUITE]: install, upgrade, remove and purge the package in a clean Debian
 #
-# As root, by hand: make PACKAGE, a .deb, on that Debian with deploy/debian/build.sh. SUITE is bookworm
-# or trixie; its clean system is made once, in the lab's cache. Services are not started in there.
+# As root. The package is in the directory PACKAGES, made on that Debian by deploy/debian/build.sh.
+# SUITE is bookworm or trixie, else this machine's own; its clean system is made once, in the lab's
+# cache. Services are not started in there.
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=../lab/lib.sh
@@ -12,7 +13,9 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=../lab/trees.sh
 . "$LAB_DIR/trees.sh"
 
-suite=$1 package=$(realpath "$2")
+package=$(realpath "$1"/kvm-exit-exporter_*.deb)
+# shellcheck source=/dev/null
+suite=${2:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
 failures=0
 check() {
   local sentence=$1

@@ -1,0 +1,95 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# service_host.sh GUEST: the packaged service as its host sees it
+#
+# Run by service_test.sh under a systemd of its own, in an emulated host on which the package is
+# installed. POSIX sh, and busybox of the machine around it.
+set -u
+guest=$1
+unit=kvm-exit-exporter
+failures=0
+export LD_LIBRARY_PATH=/machine/usr/lib/x86_64-linux-gnu # the guest's libraries
+busybox() { /machine/usr/bin/busybox "$@"; }
+
+check() {
+  sentence=$1
+  shift
+  if "$@"; then echo "ok: $sentence"; else echo "FAILED: $sentence" && failures=$((failures + 1)); fi
+}
+
+# within SECONDS COMMAND...: until it succeeds.
+within() {
+  left=$1
+  shift
+  until "$@"; do
+    left=$((left - 1))
+    [ $left -gt 0 ] || return 1
+    sleep 1
+  done
+}
+
+main_pid() { systemctl show -P MainPID $unit; }
+active() { systemctl is-active --quiet $unit; }
+page() { busybox wget -q -O - http://127.0.0.1:10177/metrics; }
+shows() { page 2>/dev/null | grep -q "$1"; }
+refuses() { busybox wget -O /dev/null http://127.0.0.1:10177/metrics 2>&1 | grep -q 401; }
+admits() { busybox wget -q -O /dev/null http://somebody:tick-tock@127.0.0.1:10177/metrics; }
+
+# All capability sets but the bounding one, of every thread.
+powerless() {
+  ! grep -hE '^Cap(Inh|Prm|Eff|Amb):' /proc/"$(main_pid)"/task/*/status | grep -qv '0000000000000000$'
+}
+# Before Linux 5.19 one is kept, see the README, Privileges.
+nearly_powerless() {
+  ! grep -hE '^Cap(Inh|Prm|Eff|Amb):' /proc/"$(main_pid)"/task/*/status |
+    grep -qvE '(0000000000000000|0000008000000000)$'
+}
+confined() { ! grep -hE '^(NoNewPrivs|Seccomp):' /proc/"$(main_pid)"/task/*/status | grep -qE ':.0$'; }
+
+# What the exporter itself complained of; systemd's words on the watchdog are none of its own.
+complaints() { journalctl -u $unit -o cat --no-pager | grep -E 'level=(warning|error|critical)'; }
+
+run_guest() { "$guest" --qemu-name "$@" >/dev/null; }
+
+echo "Linux $(uname -r), $(systemctl --version | head -n 1)"
+check "the service is active" within 60 active
+check "KVM's events are attached" within 60 shows '^kvm_exporter_probe_attached{probe="kvm_exit"} 1'
+if [ "$LAB_KERNEL" = 5.10 ]; then
+  check "its threads hold no capability but CAP_BPF" within 30 nearly_powerless
+else
+  check "its threads hold no capability" within 30 powerless
+fi
+check "they are confined" confined
+
+check "a guest runs" run_guest exits --program cpuid --count 500
+check "its exits are counted exactly" within 30 shows '^kvm_exits_total{vm="exits",vcpu="0",reason="cpuid"} 500$'
+check "a storm runs" run_guest storm --program deadline-halt --count 300 --rate 1000 --vcpus 2
+check "it is counted exactly" within 30 shows '^kvm_msr_accesses_total{vm="storm",vcpu="1",op="write",msr="IA32_TSC_DEADLINE",index="0x6e0"} 300$'
+
+exposed() { systemd-analyze security --no-pager --threshold=20 $unit >/tmp/exposure; }
+check "its exposure is 2.0 or less" exposed
+tail -n 1 /tmp/exposure
+check "it answers whoever asks" shows '^kvm_host_info'
+# The password is tick-tock.
+cat >/etc/web.yml <<'END'
+basic_auth_users:
+  somebody: $2y$10$oS152aLAuKHCxtdLmHzfse7unsf0c4PeAFGBsN.lp6NxshlFRDV/W
+END
+check "it reloads" systemctl reload $unit
+check "and asks for a password then" within 30 refuses
+check "which opens it" admits
+: >/etc/web.yml
+systemctl reload $unit
+check "and no longer after another reload" within 30 shows '^kvm_host_info'
+
+before=$(main_pid)
+kill -STOP "$before"
+replaced() { active && [ "$(main_pid)" != "$before" ]; }
+check "a stopped one is replaced by the watchdog" within 120 replaced
+check "the new one counts" within 60 shows '^kvm_exporter_probe_attached{probe="kvm_exit"} 1'
+check "it complains of nothing $(complaints)" [ -z "$(complaints)" ]
+check "it stops at once" systemctl stop $unit
+check "and well" [ "$(systemctl show -P Result $unit)" = success ]
+[ $failures = 0 ] || journalctl -u $unit -o cat --no-pager | tail -n 40
+echo "$failures failed"
+[ $failures = 0 ]
