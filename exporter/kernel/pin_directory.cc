@@ -83,30 +83,31 @@ Result<PinDirectory> PinDirectory::open(const std::string& path) {
 }
 
 Result<bool> PinDirectory::choose(const SetHash& hash) {
-  const std::string wanted = set_name(hash.value());
-  set_ = path_ + "/" + wanted;
+  set_ = path_ + "/" + set_name(hash.value());
+  std::error_code ignored;
+  if (!fs::exists(set_, ignored)) return false;
+  if (get("complete")) return true;
+  spdlog::warn("what is pinned in {} is incomplete: it is removed, and counters start again", set_);
+  if (Result<void> removed = remove_chosen(); !removed) return removed.error();
+  return false;
+}
+
+Result<void> PinDirectory::remove_others() const {
   const auto found = entries(path_);
   if (!found) return found.error();
-  bool there = false;
   for (const fs::directory_entry& entry : *found) {
-    const std::string name = entry.path().filename();
+    const std::string path = entry.path();
     if (!is_set(entry)) {
-      spdlog::warn("{} is not of this exporter: left alone", entry.path().string());
-    } else if (name != wanted) {
+      spdlog::warn("{} is not of this exporter: left alone", path);
+    } else if (path != set_) {
       spdlog::warn(
           "what is pinned in {} was counted by other programs or options: it is removed, and "
           "counters start again",
-          entry.path().string());
-      if (Result<void> removed = remove(entry.path()); !removed) return removed.error();
-    } else if (!get("complete")) {
-      spdlog::warn("what is pinned in {} is incomplete: it is removed, and counters start again",
-                   set_);
-      if (Result<void> removed = remove_chosen(); !removed) return removed.error();
-    } else {
-      there = true;
+          path);
+      if (Result<void> removed = remove(path); !removed) return removed;
     }
   }
-  return there;
+  return {};
 }
 
 UniqueFd PinDirectory::get(const std::string& name) const {

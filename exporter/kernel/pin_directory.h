@@ -29,9 +29,11 @@ class PinDirectory {
   /// Makes the directory if it is not there, and locks it.
   static Result<PinDirectory> open(const std::string& path);
 
-  /// Chooses the set to work on, and removes all others and an incomplete one. Returns whether the
-  /// chosen one is there.
+  /// Chooses the set to work on, and removes it if it is incomplete. Returns whether it is there.
   Result<bool> choose(const SetHash& hash);
+
+  /// Removes all sets but the chosen one.
+  Result<void> remove_others() const;
 
   /// The pinned object of this name in the chosen set; none if it cannot be had.
   [[nodiscard]] UniqueFd get(const std::string& name) const;

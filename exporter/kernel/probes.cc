@@ -197,7 +197,10 @@ Result<Probes> Probes::attach(const Features& features, const WantedEvents& want
     if (!there) return there.error();
     if (*there) {
       const Result<void> taken = probes.take_over(*pins, programs, max_vcpus);
-      if (taken) return probes;
+      if (taken) {
+        if (Result<void> removed = pins->remove_others(); !removed) return removed.error();
+        return probes;
+      }
       spdlog::warn("{}: what is pinned is removed, and counters start again",
                    taken.error().message);
       if (Result<void> removed = pins->remove_chosen(); !removed) return removed.error();
@@ -207,6 +210,8 @@ Result<Probes> Probes::attach(const Features& features, const WantedEvents& want
   }
   if (Result<void> loaded = probes.load(programs, max_vcpus); !loaded) return loaded.error();
   if (pins) {
+    // Not before: a start that fails shall not cost the counters there are.
+    if (Result<void> removed = pins->remove_others(); !removed) return removed.error();
     if (const Result<void> pinned = probes.pin(*pins, programs); !pinned) {
       spdlog::warn("nothing is pinned, so counters start again with the exporter: {}",
                    pinned.error().message);

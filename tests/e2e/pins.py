@@ -16,6 +16,8 @@ from session import Exporter, Guests, Verdict
 PORT = 10212
 PINS = pathlib.Path("/sys/fs/bpf/kvmx-test")
 STORM = 100_000
+# A table that this host has no memory for, and other options besides.
+TOO_MANY = ("--no-collector.halts", "--bpf.max-vcpus=1048576")
 
 
 def cpuids(page, **labels):
@@ -118,6 +120,11 @@ def main():
     exporter = check_clean_start(verdict, pinned, "other options", "other programs or options", *other)
     guests.run("counted", "--program", "cpuid", "--count", 77)
     verdict.check(cpuids(exporter.scrape()) == 77, "and count")
+    exporter.stop()
+    status, said = refused(pinned.binary, f"--bpf.pin-dir={PINS}", *TOO_MANY)
+    verdict.check(status == 1 and "cannot load" in said, "a start with too large a table fails")
+    exporter = pinned.start(*other)
+    verdict.check(cpuids(exporter.scrape()) == 77, "and costs nothing of what is pinned")
     exporter.stop()
     (one_set() / "complete").unlink()
     check_clean_start(verdict, pinned, "incomplete", "incomplete", *other).stop()
