@@ -91,6 +91,7 @@ kvmx_lab_test(monotonic-amd-6.1 650 "--smp;2" monotonic.py)
 kvmx_lab_test(preemption-amd-7.2 400 "" preemption.py)
 kvmx_lab_test(scrapers-amd-6.1 650 "--smp;2" scrapers.py)
 kvmx_lab_test(pins-amd-6.1 400 "" pins.py)
+kvmx_host_test(races-amd-6.1 900 "${here}/e2e/races.sh" "${PROJECT_BINARY_DIR}/tsan" "${guest}")
 kvmx_host_test(monotonic-native 120 python3 "${here}/e2e/monotonic.py" "${exporter}" "${guest}")
 # Real Linux guests in an emulated host. On demand only: the emulator now and then breaks a nested
 # kernel (seen: a double fault while it boots), which says nothing of the exporter.

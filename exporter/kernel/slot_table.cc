@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -107,9 +106,9 @@ Result<void> SlotTable::release(std::uint32_t index) {
   forget(fds_.slot_of_vcpu, freed->vcpu ? &by_pointer : &by_thread, index);
   forget(fds_.slot_of_thread, &thread, index);
   // The owner goes first: from here on no event of any vCPU can take this slot for its own.
+  // (Exchanged, since nothing may move over that in either direction.)
   freed->fast_start = 0;
-  freed->thread_start = 0;
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  __atomic_exchange_n(&freed->thread_start, 0, __ATOMIC_ACQ_REL);
   std::memset(freed, 0, sizeof(*freed));
   shown()[index] = {};
   if (events_.data()) {

@@ -87,6 +87,8 @@ kill -STOP "$before"
 replaced() { active && [ "$(main_pid)" != "$before" ]; }
 check "a stopped one is replaced by the watchdog" within 120 replaced
 check "the new one counts" within 60 shows '^kvm_exporter_probe_attached{probe="kvm_exit"} 1'
+told_to_journal() { journalctl -u $unit -o cat --no-pager | grep -q 'level=info'; }
+check "its log is in the journal" told_to_journal
 check "it complains of nothing $(complaints)" [ -z "$(complaints)" ]
 check "it stops at once" systemctl stop $unit
 check "and well" [ "$(systemctl show -P Result $unit)" = success ]
