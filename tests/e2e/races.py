@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 
-from scrapers import SCRAPERS, Scraper
+from scrapers import check_scrapes, start_scrapers
 from session import Exporter, Guests, Verdict
 
 PORT = 10188
@@ -24,9 +24,7 @@ def main():
     # Without the sandbox: it does not let ThreadSanitizer do what it needs.
     exporter = Exporter(sys.argv[1], PORT, "--vm.linger=1s", "--no-sandbox", "--bpf.max-vcpus=64",
                         f"--web.config.file={config.name}")
-    scrapers = [Scraper(headers) for headers in SCRAPERS]
-    for scraper in scrapers:
-        scraper.start()
+    scrapers = start_scrapers()
     for number in range(VMS):
         program, *options = PROGRAMS[number % len(PROGRAMS)]
         one = threading.Thread(target=guests.run, args=(f"one-{number}", "--program", program, *options))
@@ -37,12 +35,7 @@ def main():
         exporter.process.send_signal(signal.SIGHUP)
     free = exporter.until(lambda page: page.sum("kvm_exporter_vcpu_slots", state="free") == 64)
     verdict.check(free is not None, "all VMs have ended, and their slots are free")
-    for scraper in scrapers:
-        scraper.stopping = True
-    for scraper in scrapers:
-        scraper.join()
-        verdict.check(scraper.error is None and scraper.scrapes >= 5,
-                      f"{scraper.scrapes} scrapes with {scraper.headers}; {scraper.error}")
+    check_scrapes(verdict, scrapers)
     status = exporter.stop()
     exporter.log.seek(0)
     reports = exporter.log.read()

@@ -44,6 +44,23 @@ class Scraper(threading.Thread):
             self.error = error
 
 
+def start_scrapers():
+    scrapers = [Scraper(headers) for headers in SCRAPERS]
+    for scraper in scrapers:
+        scraper.start()
+    return scrapers
+
+
+def check_scrapes(verdict, scrapers):
+    """Ends them."""
+    for scraper in scrapers:
+        scraper.stopping = True
+    for scraper in scrapers:
+        scraper.join()
+        verdict.check(scraper.error is None and scraper.scrapes >= 5,
+                      f"{scraper.scrapes} scrapes with {scraper.headers}; {scraper.error}")
+
+
 def run_guests(binary):
     """What each guest says it did; all run at once."""
     running = {name: subprocess.Popen([binary, "--qemu-name", name, *options.split()],
@@ -82,18 +99,11 @@ def compare(verdict, page, name, report):
 def main():
     verdict = Verdict()
     exporter = Exporter(sys.argv[1], PORT)
-    scrapers = [Scraper(headers) for headers in SCRAPERS]
-    for scraper in scrapers:
-        scraper.start()
+    scrapers = start_scrapers()
     try:
         reports = run_guests(sys.argv[2])
     finally:
-        for scraper in scrapers:
-            scraper.stopping = True
-    for scraper in scrapers:
-        scraper.join()
-        verdict.check(scraper.error is None and scraper.scrapes >= 5,
-                      f"{scraper.scrapes} scrapes with {scraper.headers}; {scraper.error}")
+        check_scrapes(verdict, scrapers)
     page = exporter.scrape()
     for name, report in reports.items():
         compare(verdict, page, name, report)
