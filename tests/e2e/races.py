@@ -21,7 +21,7 @@ def main():
     os.environ["TSAN_OPTIONS"] = "second_deadlock_stack=1"
     verdict, guests = Verdict(), Guests(sys.argv[2])
     config = tempfile.NamedTemporaryFile("w", suffix=".yml")
-    # Without the sandbox: it does not let ThreadSanitizer do what it needs.
+    # Without the sandbox, which is made for the system calls of the exporter alone.
     exporter = Exporter(sys.argv[1], PORT, "--vm.linger=1s", "--no-sandbox", "--bpf.max-vcpus=64",
                         f"--web.config.file={config.name}")
     scrapers = start_scrapers()
