@@ -99,6 +99,13 @@ static __always_inline struct vcpu_slot *kvmx_adopt_slot(const struct vcpu_key *
   return slot;
 }
 
+/* The thread that ran the vCPU of `slot` so far has no part in it any more, and may be gone. */
+static __always_inline void kvmx_unbind_thread(const struct vcpu_slot *slot, __u32 index) {
+  const __u64 key = (__u64)slot->tgid << 32 | slot->tid;
+  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &key);
+  if (current && *current == index) bpf_map_delete_elem(&slot_of_thread, &key);
+}
+
 /*
  * Records that `thread` now runs the vCPU of `slot`. If it ran another one before, both lose their
  * shortcut; a slot that only stood for the thread (vcpu_id unknown) is retired instead.
@@ -114,6 +121,7 @@ static __always_inline void kvmx_bind_thread(struct vcpu_slot *slot, __u32 index
       if (other->vcpu_id != KVMX_VCPU_UNKNOWN) slot->shared = other->shared = 1;
     }
   }
+  if (slot->tid != (__u32)key) kvmx_unbind_thread(slot, index);
   slot->tid = (__u32)key;
   slot->thread_start = thread->start;
   slot->fast_start = slot->shared ? 0 : thread->start;

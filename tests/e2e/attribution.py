@@ -1,0 +1,171 @@
+"""attribution.py EXPORTER GUEST: counts go to the right VM and vCPU, however these are run.
+
+In an emulated AMD host. Several VMs in one process, one thread for several vCPUs, vCPUs that wander
+from thread to thread, vCPUs that are plugged in later; VMs, threads and processes that come again
+under the addresses and the numbers of earlier ones. Each vCPU does something else (a random
+sequence of MSR accesses of its own), so counts in the wrong place would show. All must equal what
+the guest and KVM say.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from collections import Counter
+
+from session import Exporter, Guests, Verdict
+
+LAST_PID = pathlib.Path("/proc/sys/kernel/ns_last_pid")
+WORK = ("--hold-before", "--hold-after", "--program", "random-msr", "--indices", 40, "--count",
+        2000, "--deadlines", 30, "--yield-every", 7)
+# Without BTF of KVM an event tells a vCPU's id and not its VM, and each thread has its own slots.
+TELLS_VM = os.environ["LAB_KERNEL"] != "5.10"
+ONE_VM = {
+    "one-vm": ("--vcpus", 3),
+    "one-thread": ("--vcpus", 3, "--one-thread"),
+    "wandering": ("--vcpus", 3, "--swap-threads", 5),
+    "lone-wanderer": ("--swap-threads", 5),  # between two threads
+    "hot-plug": ("--vcpus", 4, "--stagger", 300),
+}
+SEVERAL_VMS = {
+    "three-vms": ("--vms", 3, "--vcpus", 2),
+    "one-thread-three-vms": ("--vms", 3, "--vcpus", 2, "--one-thread"),
+    "wandering-two-vms": ("--vms", 2, "--vcpus", 2, "--swap-threads", 3),
+}
+ROUNDS = 6
+
+
+def told(vm):
+    """What a VM did, by its guest and by KVM: {(vCPU, what): count}; vCPU "" of all together."""
+    counts = Counter({("", "exits"): vm["debugfs"]["exits"]})
+    for vcpu in vm["vcpus"]:
+        name = str(vcpu["vcpu"])
+        counts["", "returns"] += sum(vcpu["kvm_run"].values())
+        for msr in vcpu["msrs"]:
+            for op in ("read", "write"):
+                counts[name, op] += msr[f"{op}s"]
+                counts[name, f"faulting {op}"] += msr[f"{op}_faults"]
+            if msr["index"] == "0x6e0":
+                counts[name, "deadlines"] += msr["writes"]
+        if "stats" in vcpu:
+            counts[name, "exits"] += vcpu["stats"]["exits"]
+    return +counts
+
+
+def shown(samples):
+    """The same by the exporter, of one VM's samples."""
+    counts = Counter()
+    for name, labels, value in samples:
+        if name == "kvm_exits_total":
+            counts["", "exits"] += int(value)
+            if TELLS_VM:
+                counts[labels["vcpu"], "exits"] += int(value)
+        elif name == "kvm_userspace_exits_total":
+            counts["", "returns"] += int(value)
+        elif name == "kvm_msr_faults_total":
+            counts[labels["vcpu"], f"faulting {labels['op']}"] += int(value)
+        elif name == "kvm_msr_accesses_total":
+            counts[labels["vcpu"], labels["op"]] += int(value)
+            if (labels["op"], labels["msr"]) == ("write", "IA32_TSC_DEADLINE"):
+                counts[labels["vcpu"], "deadlines"] += int(value)
+    return +counts
+
+
+def vms_of(page, name):
+    """[counts] of the VMs of the process of that name, ended ones too."""
+    labels = {m.labels["vm"] for m in page.samples
+              if m.name == "kvm_vm_info" and m.labels["name"] == name}
+    return [shown([m for m in page.samples if m.labels.get("vm") == label]) for label in labels]
+
+
+def in_order(counts):
+    return sorted(sorted(vm.items()) for vm in counts)
+
+
+def check_same(verdict, what, have, want):
+    """Two lists of VMs' counts: which VM is which label is for nobody to know."""
+    same = in_order(have) == in_order(want)
+    accesses = sum(n for vm in want for (_, kind), n in vm.items() if kind in ("read", "write"))
+    verdict.check(same, f"{what}: {len(have)} VMs, {accesses} MSR accesses are where they belong"
+                  + ("" if same else f"\n  shown {in_order(have)}\n  told  {in_order(want)}"))
+
+
+def work(guests, guest):
+    """Lets a held guest run; its report, while its VMs are still there."""
+    guests.go_on(guest)
+    return json.loads(guest.stdout.readline())
+
+
+def check_threads(verdict, guest, vcpus):
+    """A thread that runs a vCPU no more leaves nothing behind while the VM lives on."""
+    dump = subprocess.run(["bpftool", "--json", "map", "dump", "name", "slot_of_thread"],
+                          stdout=subprocess.PIPE, check=True).stdout
+    keys = [int.from_bytes(bytes(int(byte, 16) for byte in entry["key"]), "little")
+            for entry in json.loads(dump)]
+    known = [key & 0xFFFFFFFF for key in keys if key >> 32 == guest.pid]
+    verdict.check(0 < len(known) <= vcpus, f"threads {known} are known for {vcpus} vCPUs")
+
+
+def run_case(verdict, exporter, guests, name, *options):
+    """The guest's process, which has ended then."""
+    guest = guests.hold(name, *options, *WORK)
+    vms = work(guests, guest)["vms"]
+    want, vcpus = [told(vm) for vm in vms], sum(len(vm["vcpus"]) for vm in vms)
+    page = exporter.until(lambda page: vms_of(page, name))
+    if not TELLS_VM:
+        want = [sum(want, Counter())]
+    check_same(verdict, name, vms_of(page, name), want)
+    if TELLS_VM:
+        check_threads(verdict, guest, vcpus)
+    guests.go_on(guest)
+    guest.wait()
+    return guest.pid
+
+
+def check_rounds(verdict, exporter, guests):
+    """VMs of one process one after the other, with threads of the same ids. KVM often gives one the
+    address of the one before, and then it goes on with the counters of that."""
+    name = "rounds"
+    guest = guests.hold(name, "--repeat", ROUNDS, "--vcpus", 2, *WORK)
+    want, threads = Counter(), Counter()
+    for number in range(ROUNDS):
+        if number:
+            LAST_PID.write_text(str(min(threads) - 1))
+            guests.go_on(guest)
+            guest.stdout.readline()  # the next VM is ready
+        vm = work(guests, guest)["vms"][0]
+        threads.update(thread["tid"] for vcpu in vm["vcpus"] for thread in vcpu["threads"])
+        want += told(vm)
+        page = exporter.until(lambda page: vms_of(page, name))
+        have = sum(vms_of(page, name), Counter())
+        check_same(verdict, f"VM {number} of a process, and those before", [have], [want])
+    again = [thread for thread, rounds in threads.items() if rounds > 1]
+    verdict.check(again, f"threads {again} were those of several VMs")
+    guests.go_on(guest)
+    guest.wait()
+
+
+def check_same_process(verdict, exporter, guests):
+    """A process with the id of one that has just ended, whose counts linger."""
+    before = run_case(verdict, exporter, guests, "before", "--vcpus", 2)
+    LAST_PID.write_text(str(before - 1))
+    after = run_case(verdict, exporter, guests, "after", "--vcpus", 2, "--seed", 9)
+    verdict.check(before == after, f"they were processes {before} and {after}")
+
+
+def main():
+    guests, verdict = Guests(sys.argv[2]), Verdict()
+    exporter = Exporter(sys.argv[1], 10213, "--vm.linger=1h")
+    for name, options in (ONE_VM | SEVERAL_VMS).items():
+        run_case(verdict, exporter, guests, name, *options)
+    check_rounds(verdict, exporter, guests)
+    check_same_process(verdict, exporter, guests)
+    page = exporter.scrape()
+    lost = {m.labels["cause"]: m.value for m in page.samples
+            if m.name == "kvm_exporter_events_lost_total"}
+    verdict.check(not any(lost.values()), f"nothing is lost: {lost}")
+    verdict.end()
+
+
+main()
