@@ -132,8 +132,22 @@ static __noinline int count_skipped_msr(struct vcpu_slot *slot, const struct kvm
   return count_msr(slot, id, write, data, raised && vcpu->arch.exception.vector == KVMX_GP_VECTOR);
 }
 
+/*
+ * A halt of this long has ended that began after KVM_RUN had returned to the VMM: a signal took the
+ * vCPU out of its sleep, and KVM_RUN put it back to sleep with no entry between. The VMM had the
+ * vCPU until then.
+ */
+static __noinline void end_user_by_halt(struct vcpu_slot *slot, __u64 ns) {
+  const __u64 began = bpf_ktime_get_ns() - ns;
+  const __u64 user = slot->user_ns;
+  *(volatile __u32 *)&slot->exit &= ~KVMX_EXIT_USER;
+  *(volatile __u64 *)&slot->user_ns = 0;
+  if (user && began > user) *(volatile __u64 *)&slot->user_total_ns += began - user;
+}
+
 static __always_inline int count_wakeup(struct vcpu_slot *slot, __u64 ns, bool waited) {
   if (!slot) return 0;
+  if (slot->exit & KVMX_EXIT_USER) end_user_by_halt(slot, ns);
   if (!(slot->exit & KVMX_EXIT_NONE)) *(volatile __u32 *)&slot->exit |= KVMX_EXIT_WOKEN;
   slot->halts[waited].count++;
   *(volatile __u64 *)&slot->halts[waited].ns += ns;

@@ -44,6 +44,10 @@ struct kvm_vcpu_arch {
   struct kvm_queued_exception exception;
 };
 
+struct rcuwait {
+  struct task_struct *task; /* who sleeps, if anyone does */
+};
+
 struct kvm_vcpu_stat {
   __u64 nested_run; /* entries of guests that the guest itself runs */
 };
@@ -51,6 +55,7 @@ struct kvm_vcpu_stat {
 struct kvm_vcpu {
   struct kvm *kvm;
   int vcpu_id;
+  struct rcuwait wait; /* since 5.8; of the thread in kvm_vcpu_block() */
   struct kvm_vcpu_arch arch;
   struct kvm_vcpu_stat stat;
 };

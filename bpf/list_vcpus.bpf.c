@@ -37,6 +37,7 @@ int list_vcpus(struct bpf_iter__task_file *context) {
     /* Only threads of the VM's own memory may run its vCPUs. Others merely hold a descriptor. */
     if (BPF_CORE_READ(kvm, mm) != task->mm) return 0;
     listed.kvm = (__u64)kvm;
+    listed.asleep = BPF_CORE_READ(vcpu, wait.task) != NULL;
   }
   listed.tgid = task->tgid;
   listed.vm_start = task->group_leader->start_boottime;

@@ -55,8 +55,8 @@ enum kvmx_exit {
   KVMX_EXIT_ID = KVMX_REASONS - 1, /* the id's bits */
   KVMX_EXIT_WAITS = 0x80,  /* the guest waits by its own wish, halted or in PAUSE: its time is
                               no latency */
-  KVMX_EXIT_WOKEN = 0x100, /* the halt has ended */
-  KVMX_EXIT_USER = 0x200,  /* KVM_RUN has returned to the VMM since */
+  KVMX_EXIT_WOKEN = 0x100, /* the halt has ended; another may have begun, which no event tells */
+  KVMX_EXIT_USER = 0x200,  /* KVM_RUN has returned to the VMM since the exit, and since it woke */
   KVMX_EXIT_NONE = 0x400,  /* none is being handled: the guest runs, or has not run yet */
   KVMX_EXIT_MSR = 0x800    /* of an MSR access, and kvm_msr has not told it. Used where the kernel
                               may skip that event's program, see count_skipped_msr(). */

@@ -121,7 +121,7 @@ void Exporter::refresh() {
 
 /// The vCPUs that exist, if it is time to look again: at once if `urgent`, which it is when one has
 /// just begun to run, but looking shall never take more than a fiftieth of the time.
-std::optional<Exporter::Listing> Exporter::list_vcpus(bool urgent) {
+std::optional<VcpuListing> Exporter::list_vcpus(bool urgent) {
   const Clock::time_point asked = Clock::now();
   if (!lister_ || asked < (urgent ? next_urgent_list_ : next_list_)) return std::nullopt;
   Result<std::vector<ListedVcpu>> listed = lister_->list();
@@ -135,16 +135,16 @@ std::optional<Exporter::Listing> Exporter::list_vcpus(bool urgent) {
   const Clock::time_point done = Clock::now();
   next_urgent_list_ = done + 50 * (done - asked);
   next_list_ = std::max(next_urgent_list_, asked + std::chrono::milliseconds(900));
-  return Listing{asked, std::move(*listed)};
+  return VcpuListing{asked, std::move(*listed)};
 }
 
 void Exporter::housekeep() {
   if (!probes_) return;  // set by this thread
-  std::optional<Listing> listing = list_vcpus(probes_->drain_new());
+  std::optional<VcpuListing> listing = list_vcpus(probes_->drain_new());
   const std::lock_guard lock(mutex_);
   if (listing) {
     vms_.notice_listed(listing->vcpus, listing->asked);
-    listed_ = std::move(listing->vcpus);
+    listed_ = std::move(*listing);
   }
   vms_.notice_ended();
   refresh();

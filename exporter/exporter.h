@@ -62,16 +62,10 @@ class Exporter {
  private:
   using Clock = std::chrono::steady_clock;
 
-  /// vCPUs that existed at some time after `asked`.
-  struct Listing {
-    Clock::time_point asked;
-    std::vector<ListedVcpu> vcpus;
-  };
-
   Result<void> open_pins();
   [[nodiscard]] WantedEvents wanted_events() const;
   void load_lister();
-  std::optional<Listing> list_vcpus(bool urgent);
+  std::optional<VcpuListing> list_vcpus(bool urgent);
   void refresh();
   void tell_processes();
   void release(const VmCounts& vm);
@@ -84,7 +78,7 @@ class Exporter {
   std::optional<VcpuLister> lister_;  ///< the housekeeper's own, as are the next two
   Clock::time_point next_list_;
   Clock::time_point next_urgent_list_;
-  std::vector<ListedVcpu> listed_;
+  VcpuListing listed_;
   std::map<std::uint32_t, std::uint64_t> told_processes_;  ///< in the map vm_processes, with starts
   SlotReader reader_;
   VmTable vms_;

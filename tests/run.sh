@@ -5,9 +5,8 @@
 # usage: tests/run.sh [CTEST OPTION...]       for example: tests/run.sh -R exact-amd
 #
 # As root, on Debian 12. Emulated hosts need no hardware; their kernels are fetched once and kept
-# (see tests/lab/kernels.sh). KVMX_INTEL_KERNELS="6.1;6.12;7.2" tries more kernels on Intel, and
-# KVMX_LINUX_GUESTS=ON boots real Linux guests in the emulated AMD host. KVMX_RENDER=ON draws the
-# dashboards (700 MB of npm's packages, ten minutes).
+# (see tests/lab/kernels.sh). KVMX_INTEL_KERNELS="6.1;6.12;7.2" tries more kernels on Intel.
+# KVMX_RENDER=ON draws the dashboards (700 MB of npm's packages, ten minutes).
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=../deploy/packages.sh
@@ -29,8 +28,7 @@ time tests/lab/fetch.sh
 
 mkdir -p build
 step "build: release"
-build build/release release -DKVMX_LINUX_GUESTS="${KVMX_LINUX_GUESTS:-OFF}" \
-  -DKVMX_RENDER="${KVMX_RENDER:-OFF}" \
+build build/release release -DKVMX_RENDER="${KVMX_RENDER:-OFF}" \
   ${KVMX_INTEL_KERNELS:+"-DKVMX_INTEL_KERNELS=$KVMX_INTEL_KERNELS"}
 step "build: address and undefined-behaviour sanitizers"
 build build/asan asan
@@ -62,8 +60,6 @@ if grep -q 'Skipped' build/ctest.log; then
   grep 'Skipped' build/ctest.log | sed 's/^/# /' | sort -u
   echo "############################################################################"
 fi
-[[ ${KVMX_LINUX_GUESTS:-OFF} == ON ]] ||
-  echo "Not run: the test with real Linux guests, which is on demand (KVMX_LINUX_GUESTS=ON)."
 [[ ${KVMX_RENDER:-OFF} == ON ]] ||
   echo "Not run: drawing the dashboards, which is on demand (KVMX_RENDER=ON)." \
     "That their pictures are of these dashboards was checked."

@@ -7,6 +7,13 @@
 #include <tuple>
 
 namespace kvmx {
+namespace {
+
+auto key_of(const ListedVcpu& vcpu) {
+  return std::tuple(vcpu.tgid, vcpu.start_ns, vcpu.kvm, vcpu.id);
+}
+
+}  // namespace
 
 std::optional<std::uint32_t> listed_vcpu_id(std::string_view name) {
   constexpr std::string_view prefix = KVMX_VCPU_PREFIX;
@@ -32,12 +39,19 @@ std::vector<ListedVcpu> listed_vcpus(std::span<const listed_vcpu> records) {
     const auto id = listed_vcpu_id({record.name, ::strnlen(record.name, sizeof(record.name))});
     if (!id) continue;
     vcpus.push_back({record.tgid, record.vm_start, record.kvm, *id,
-                     std::string(record.comm, ::strnlen(record.comm, sizeof(record.comm)))});
+                     std::string(record.comm, ::strnlen(record.comm, sizeof(record.comm))),
+                     record.asleep != 0});
   }
-  std::ranges::sort(vcpus, {}, [](const ListedVcpu& vcpu) {
-    return std::tuple(vcpu.tgid, vcpu.start_ns, vcpu.kvm, vcpu.id);
-  });
+  std::ranges::sort(vcpus, {}, key_of);
   return vcpus;
+}
+
+std::optional<bool> VcpuListing::asleep(std::uint32_t tgid, std::uint64_t start_ns,
+                                        std::uint64_t kvm, std::uint32_t id) const {
+  const auto key = std::tuple(tgid, start_ns, kvm, id);
+  const auto found = std::ranges::lower_bound(vcpus, key, {}, key_of);
+  if (kvm == 0 || found == vcpus.end() || key_of(*found) != key) return std::nullopt;
+  return found->asleep;
 }
 
 }  // namespace kvmx

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -19,6 +20,17 @@ struct ListedVcpu {
   std::uint64_t kvm = 0;       ///< its VM; 0 where the kernel does not tell
   std::uint32_t id = 0;        ///< KVM's
   std::string comm;            ///< name of the process
+  bool asleep = false;         ///< halted and asleep; false too where the kernel does not tell
+};
+
+/// The vCPUs that existed at some time after `asked`.
+struct VcpuListing {
+  std::chrono::steady_clock::time_point asked;  ///< CLOCK_MONOTONIC
+  std::vector<ListedVcpu> vcpus;                ///< by process, VM and id
+
+  /// Nothing if it is not listed, or if that does not say whether it is asleep.
+  [[nodiscard]] std::optional<bool> asleep(std::uint32_t tgid, std::uint64_t start_ns,
+                                           std::uint64_t kvm, std::uint32_t id) const;
 };
 
 /// The id in what KVM calls a vCPU's descriptor, "kvm-vcpu:ID"; nothing if it is none.

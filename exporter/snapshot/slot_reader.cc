@@ -59,6 +59,12 @@ void read_events(const event_counts& slot, VcpuCounts& counts) {
   }
 }
 
+std::uint64_t ended_halts(const vcpu_slot& slot) {
+  std::uint64_t halts = 0;
+  for (const kvmx_halt& halt : slot.halts) halts += load(halt.count);
+  return halts;
+}
+
 /// What to show of a time: never less than before.
 std::uint64_t held(__u64& shown, std::uint64_t ns) {
   shown = std::max<std::uint64_t>(shown, ns);
@@ -117,6 +123,10 @@ std::uint64_t SlotReader::user_running_ns(const vcpu_slot& slot, std::uint64_t b
   return began != 0 && !ended && load(slot.user_ns) == began && now > began ? now - began : 0;
 }
 
+bool SlotReader::is_halt(const vcpu_slot& slot, const Exit& exit) {
+  return exit.id() && wait_exits(static_cast<Isa>(load(slot.isa)))[*exit.id()] == Wait::halt;
+}
+
 /// Likewise of an exit. The kernel writes `exit` last, and so it is read first.
 std::uint64_t SlotReader::exit_running_ns(const vcpu_slot& slot, const Exit& exit,
                                           bool ended) const {
@@ -154,24 +164,45 @@ void SlotReader::read_reasons(const vcpu_slot& slot, bool ended, Shown& shown, V
   std::ranges::sort(counts.reasons, {}, &ReasonCount::code);
 }
 
-void SlotReader::read_halts(const vcpu_slot& slot, bool ended, Shown& shown,
+/// What a vCPU that may sleep or not is known to do; null of one whose events tell.
+const SleepWatch* SlotReader::look_again(const vcpu_slot& slot, SleepWatch& watch,
+                                         const VcpuListing& listing) const {
+  const Exit exit{load(slot.exit)};
+  const bool left_halted = (exit.state & KVMX_EXIT_USER) != 0 && is_halt(slot, exit);
+  if ((exit.state & KVMX_EXIT_WOKEN) == 0 && !left_halted) return nullptr;
+  const auto listed_ns = std::chrono::nanoseconds(listing.asked.time_since_epoch()).count();
+  const auto asleep = listing.asleep(load(slot.tgid), slot.vm_start, slot.kvm, slot.vcpu_id);
+  watch.look(ended_halts(slot), clock_(), asleep, static_cast<std::uint64_t>(listed_ns));
+  return &watch;
+}
+
+/// Time of the halt that has not ended; called after the sum that it will be added to was read.
+std::uint64_t SlotReader::halt_running_ns(const vcpu_slot& slot, const Exit& exit,
+                                          const Context& context) const {
+  if (const SleepWatch* const watch = context.watch) {
+    const auto since = watch->asleep_since();
+    const std::uint64_t now = clock_();
+    const bool still = since && !context.ended && ended_halts(slot) == watch->halts();
+    return still && now > *since ? now - *since : 0;
+  }
+  // Not woken after the sum was read, and still in the same exit: the sum has nothing of this halt.
+  const std::uint64_t running = exit_running_ns(slot, exit, context.ended);
+  return is_halt(slot, exit) && (load(slot.exit) & KVMX_EXIT_WOKEN) == 0 ? running : 0;
+}
+
+void SlotReader::read_halts(const vcpu_slot& slot, const Context& context,
                             VcpuCounts& counts) const {
   // KVM may only be polling for a wake-up before this, which is not for us to call a sleep.
   constexpr std::uint64_t kSurelyAsleepNs = 10'000'000;
   const Exit exit{load(slot.exit), load(slot.exit_ns)};
-  const bool halted =
-      exit.id() && wait_exits(static_cast<Isa>(load(slot.isa)))[*exit.id()] == Wait::halt;
   for (std::size_t i = 0; i < counts.halts.size(); ++i)
     counts.halts[i] = {load(slot.halts[i].count), load(slot.halts[i].ns)};
-  // Not woken after its sum was read, and still in the same exit: the sum has nothing of this halt.
-  const std::uint64_t running = exit_running_ns(slot, exit, ended);
-  const bool still = halted && (load(slot.exit) & KVMX_EXIT_WOKEN) == 0;
-  const std::uint64_t asleep = still ? running : 0;
+  const std::uint64_t asleep = halt_running_ns(slot, exit, context);
   HaltCount& sleeps = counts.halts[KVMX_WAKEUP_WAIT];
-  sleeps.ns = held(shown.halt_ns, sleeps.ns + (asleep > kSurelyAsleepNs ? asleep : 0));
+  sleeps.ns = held(context.shown.halt_ns, sleeps.ns + (asleep > kSurelyAsleepNs ? asleep : 0));
 }
 
-void SlotReader::read_user_exits(const vcpu_slot& slot, bool ended, Shown& shown,
+void SlotReader::read_user_exits(const vcpu_slot& slot, const Context& context,
                                  VcpuCounts& counts) const {
   for (std::uint32_t id = 0; id < KVMX_USER_EXITS; ++id) {
     const std::uint64_t exits = load(slot.user_exits[id]);
@@ -179,17 +210,19 @@ void SlotReader::read_user_exits(const vcpu_slot& slot, bool ended, Shown& shown
   }
   const std::uint64_t stamp = load(slot.user_ns);
   const std::uint64_t total = load(slot.user_total_ns);
-  counts.user_ns = held(shown.user_ns, total + user_running_ns(slot, stamp, ended));
+  const bool surely = !context.watch || context.watch->awake();
+  const std::uint64_t running = surely ? user_running_ns(slot, stamp, context.ended) : 0;
+  counts.user_ns = held(context.shown.user_ns, total + running);
 }
 
-VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, bool ended, Shown& shown,
+VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, const Context& context,
                                  VmCounts& vm) const {
   VcpuCounts counts;
   const std::uint32_t id = slot.vcpu_id;
   if (id != KVMX_VCPU_UNKNOWN) counts.id = id;
-  read_reasons(slot, ended, shown, counts, vm);
-  read_halts(slot, ended, shown, counts);
-  read_user_exits(slot, ended, shown, counts);
+  read_reasons(slot, context.ended, context.shown, counts, vm);
+  read_halts(slot, context, counts);
+  read_user_exits(slot, context, counts);
   add_buckets(slot.latency, vm.latency);
   add_buckets(slot.intervals, vm.intervals);
   vm.intervals.sum_ns += load(slot.interval_total_ns);
@@ -205,15 +238,16 @@ VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, bool ended, Shown& shown
 
 std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
                                        const std::function<bool(const VmKey&)>& ended,
-                                       std::span<const ListedVcpu> listed,
+                                       const VcpuListing& listing,
                                        std::span<const event_counts> events,
                                        std::span<shown_times> shown) {
   if (shown.empty()) {
     shown_.resize(slots.size());
     shown = shown_;
   }
+  watches_.resize(slots.size());
   std::map<VmKey, VmCounts> vms;
-  add_listed(listed, vms);
+  add_listed(listing.vcpus, vms);
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const vcpu_slot& slot = slots[i];
     const std::uint32_t tgid = load(slot.tgid);
@@ -224,7 +258,8 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
     vm.isa = std::max(vm.isa, static_cast<Isa>(load(slot.isa)));
     if (vm.comm.empty()) vm.comm.assign(slot.comm, ::strnlen(slot.comm, sizeof(slot.comm)));
     vm.slots.push_back(static_cast<std::uint32_t>(i));
-    VcpuCounts counts = read_slot(slot, ended(key), shown[i], vm);
+    const SleepWatch* const watch = look_again(slot, watches_[i], listing);
+    VcpuCounts counts = read_slot(slot, {ended(key), shown[i], watch}, vm);
     if (i < events.size()) read_events(events[i], counts);
     add_vcpu(vm, std::move(counts));
   }
@@ -241,6 +276,7 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
 
 void SlotReader::forget(std::uint32_t slot) {
   if (slot < shown_.size()) shown_[slot] = {};
+  if (slot < watches_.size()) watches_[slot] = {};
 }
 
 }  // namespace kvmx

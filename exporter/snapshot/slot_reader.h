@@ -9,6 +9,7 @@
 
 #include "bpf/vcpu_slot.h"
 #include "exporter/kernel/listed_vcpus.h"
+#include "exporter/snapshot/sleep_watch.h"
 #include "exporter/snapshot/snapshot.h"
 
 namespace kvmx {
@@ -18,7 +19,8 @@ namespace kvmx {
 /// An exit being handled counts up to now, and so do a halt and a stay in the VMM. The kernel adds
 /// its own figure when they end, in two steps between which a reader would see the time vanish, and
 /// of a halt a little less than the whole; what was shown is therefore held until the kernel's
-/// figure has passed it.
+/// figure has passed it. Of a vCPU of which its events do not tell whether it sleeps, nothing is
+/// taken to be running but what a SleepWatch is sure of.
 class SlotReader {
  public:
   /// Time in ns of the clock that the kernel stamps exits with (CLOCK_MONOTONIC).
@@ -28,11 +30,12 @@ class SlotReader {
 
   /// The VMs of all slots in use and of all listed vCPUs, in order of their keys; a VM's vCPUs in
   /// order of their ids. `ended` tells whether a VM is no more, so that none of its times is still
-  /// running. `events`: counts of further events by slot, or empty. `shown`: where to keep what was
-  /// shown, by slot; if empty, that is kept here and ends with this.
+  /// running. `listing`: the vCPUs that exist. `events`: counts of further events by slot, or
+  /// empty. `shown`: where to keep what was shown, by slot; if empty, that is kept here and ends
+  /// with this.
   std::vector<VmCounts> read(std::span<const vcpu_slot> slots,
                              const std::function<bool(const VmKey&)>& ended,
-                             std::span<const ListedVcpu> listed = {},
+                             const VcpuListing& listing = {},
                              std::span<const event_counts> events = {},
                              std::span<shown_times> shown = {});
 
@@ -53,18 +56,31 @@ class SlotReader {
     }
   };
 
-  VcpuCounts read_slot(const vcpu_slot& slot, bool ended, Shown& shown, VmCounts& vm) const;
+  /// What else there is to know of a slot.
+  struct Context {
+    bool ended;  ///< its VM is no more
+    Shown& shown;
+    const SleepWatch* watch;  ///< null if the slot alone tells whether it sleeps
+  };
+
+  static bool is_halt(const vcpu_slot& slot, const Exit& exit);
+  const SleepWatch* look_again(const vcpu_slot& slot, SleepWatch& watch,
+                               const VcpuListing& listing) const;
+  VcpuCounts read_slot(const vcpu_slot& slot, const Context& context, VmCounts& vm) const;
   void read_reasons(const vcpu_slot& slot, bool ended, Shown& shown, VcpuCounts& counts,
                     VmCounts& vm) const;
-  void read_halts(const vcpu_slot& slot, bool ended, Shown& shown, VcpuCounts& counts) const;
-  void read_user_exits(const vcpu_slot& slot, bool ended, Shown& shown, VcpuCounts& counts) const;
+  [[nodiscard]] std::uint64_t halt_running_ns(const vcpu_slot& slot, const Exit& exit,
+                                              const Context& context) const;
+  void read_halts(const vcpu_slot& slot, const Context& context, VcpuCounts& counts) const;
+  void read_user_exits(const vcpu_slot& slot, const Context& context, VcpuCounts& counts) const;
   [[nodiscard]] std::uint64_t user_running_ns(const vcpu_slot& slot, std::uint64_t began,
                                               bool ended) const;
   [[nodiscard]] std::uint64_t exit_running_ns(const vcpu_slot& slot, const Exit& exit,
                                               bool ended) const;
 
   Clock clock_;
-  std::vector<Shown> shown_;  ///< by slot
+  std::vector<Shown> shown_;         ///< by slot
+  std::vector<SleepWatch> watches_;  ///< by slot
 };
 
 }  // namespace kvmx

@@ -5,9 +5,14 @@ In an emulated host whose clock counts instructions (amd.sh --icount): time in w
 passes at once there, so ten minutes of sleep take as long as the scrapes do.
 
 The kernel reports a halt when it ends. One guest halts once and for all; one wakes every 37 s, to
-see that a sleep in progress and the kernel's own figure afterwards are one and the same time.
+see that a sleep in progress and the kernel's own figure afterwards are one and the same time. A
+third sleeps too, but a signal takes it out of KVM_RUN now and then, after which its VMM, having
+spent next to no time, lets it sleep on.
 """
 
+import os
+import pathlib
+import signal
 import sys
 import time
 
@@ -17,10 +22,31 @@ SECONDS = 600
 EVERY = 5.0
 WINDOW = 60.0
 WAKE_EVERY = 37
+KICKS = 8
+# The list of vCPUs, which is made each second, must come between two readings.
+RESUMED_NOT_SHOWN_YET = 2.5
 
 
 def halted(name):
     return lambda scrape: scrape.sum("kvm_halt_seconds_total", vm=name, vcpu="0") or 0
+
+
+def kick(guest):
+    """A signal to its only vCPU's thread."""
+    for task in pathlib.Path(f"/proc/{guest.pid}/task").iterdir():
+        if (task / "comm").read_text() == "CPU 0/KVM\n":
+            os.kill(int(task.name), signal.SIGUSR1)
+
+
+def check_kicked(verdict, scrapes):
+    check_halted(verdict, "kicked", scrapes, halted("kicked"), WINDOW,
+                 not_shown=RESUMED_NOT_SHOWN_YET)
+    grown = {name: (scrapes[-1].sum(name, vm="kicked") or 0) - (scrapes[0].sum(name, vm="kicked") or 0)
+             for name in ("kvm_userspace_exits_total", "kvm_halts_total", "kvm_userspace_seconds_total")}
+    verdict.check(grown["kvm_userspace_exits_total"] == grown["kvm_halts_total"] == KICKS,
+                  f"kicked: {KICKS} signals ended its halts: {grown}")
+    verdict.check(grown["kvm_userspace_seconds_total"] < 0.1 * KICKS,
+                  "kicked: its VMM has hardly had it meanwhile")
 
 
 def main():
@@ -29,10 +55,14 @@ def main():
     guests.start("asleep", "--program", "idle", "--duration", SECONDS + 60)
     guests.start("waking", "--program", "deadline-halt", "--rate", 1 / WAKE_EVERY, "--count", "0",
                  "--duration", SECONDS + 60)
+    kicked = guests.start("kicked", "--program", "idle", "--duration", SECONDS + 60)
     time.sleep(2)
     scrapes, next_one = [], time.monotonic()
-    for _ in range(int(SECONDS / EVERY) + 1):
+    count = int(SECONDS / EVERY) + 1
+    for number in range(count):
         scrapes.append(exporter.scrape())
+        if number % (count // KICKS) == 1 and number < count - 1:
+            kick(kicked)
         next_one += EVERY
         time.sleep(max(next_one - time.monotonic(), 0))
     took = scrapes[-1].end - scrapes[0].end
@@ -41,6 +71,7 @@ def main():
         check_halted(verdict, name, scrapes, halted(name), WINDOW)
         # Much less than a minute also, but for a wake-up's own time.
         check_halted(verdict, name, scrapes, halted(name), EVERY / 2)
+    check_kicked(verdict, scrapes)
     first, last = scrapes[0], scrapes[-1]
     ended = [scrape.sum("kvm_halts_total", vm="asleep") or 0 for scrape in (first, last)]
     verdict.check(ended[0] == ended[1],

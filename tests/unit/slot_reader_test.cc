@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -34,7 +35,14 @@ class SlotReaderTest : public testing::Test {
   }
 
   std::vector<VmCounts> read() {
-    return reader_.read(slots_, [this](const VmKey&) { return ended_; });
+    return reader_.read(
+        slots_, [this](const VmKey&) { return ended_; }, listing_);
+  }
+
+  /// What a list says that is begun now.
+  void list(bool asleep) {
+    listing_.asked = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(now_));
+    listing_.vcpus = {{10, 100, 1, 0, "qemu", asleep}};
   }
 
   std::uint64_t handling(std::uint32_t code) {
@@ -46,6 +54,7 @@ class SlotReaderTest : public testing::Test {
 
   std::uint64_t now_ = 1000;
   bool ended_ = false;
+  VcpuListing listing_;
   std::unique_ptr<vcpu_slot[]> memory_ = std::make_unique<vcpu_slot[]>(4);
   std::span<vcpu_slot> slots_{memory_.get(), 4};
   SlotReader reader_{[this] { return now_; }};
@@ -140,10 +149,8 @@ TEST_F(SlotReaderTest, EventsBeforeTheVmIsKnownBelongToTheProcesssVm) {
 
 TEST_F(SlotReaderTest, AVmThatNeverRanIsThereByItsListedVcpus) {
   slot(0, 10, 0).reason[kHlt].count = 1;
-  const std::vector<ListedVcpu> listed = {
-      {10, 100, 1, 0, "qemu"}, {10, 100, 1, 1, "qemu"}, {20, 100, 1, 0, "idle"}};
-  const auto vms = reader_.read(
-      slots_, [](const VmKey&) { return false; }, listed);
+  listing_.vcpus = {{10, 100, 1, 0, "qemu"}, {10, 100, 1, 1, "qemu"}, {20, 100, 1, 0, "idle"}};
+  const auto vms = read();
   ASSERT_EQ(vms.size(), 2U);
   EXPECT_EQ(vms[0].listed, 2U);
   EXPECT_EQ(vms[0].vcpus.size(), 1U);
@@ -225,6 +232,79 @@ TEST_F(SlotReaderTest, ASleepInProgressCountsOnceItIsSurelyOne) {
   EXPECT_EQ(halted().ns, 600'000'000'700U);
   vcpu.halts[KVMX_WAKEUP_WAIT] = {4, 600'100'000'000};
   EXPECT_EQ(halted().ns, 600'100'000'000U);
+}
+
+/// A vCPU that a signal took out of its sleep, and out of KVM_RUN.
+class WokenTest : public SlotReaderTest {
+ protected:
+  WokenTest() {
+    vcpu_.exit = kHlt | KVMX_EXIT_WAITS | KVMX_EXIT_WOKEN | KVMX_EXIT_USER;
+    vcpu_.exit_ns = 1000;
+    vcpu_.halts[KVMX_WAKEUP_WAIT] = {1, 5 * kSecond};
+    vcpu_.user_ns = 5 * kSecond;
+    vcpu_.user_total_ns = 7;
+    now_ = 6 * kSecond;
+    read();
+    now_ = 7 * kSecond;
+  }
+
+  std::uint64_t halted() { return read().at(0).vcpus.at(0).halts[KVMX_WAKEUP_WAIT].ns; }
+  std::uint64_t in_vmm() { return read().at(0).vcpus.at(0).user_ns; }
+
+  static constexpr std::uint64_t kSecond = 1'000'000'000;
+  vcpu_slot& vcpu_ = slot(0, 10, 0);
+};
+
+TEST_F(WokenTest, IsTakenForNothingBeforeAListTells) {
+  EXPECT_EQ(halted(), 5 * kSecond);
+  EXPECT_EQ(in_vmm(), 7U);
+}
+
+TEST_F(WokenTest, IsTakenForNothingIfTheListMayBeOlder) {
+  now_ = 6 * kSecond;
+  list(true);
+  now_ = 7 * kSecond;
+  EXPECT_EQ(halted(), 5 * kSecond);
+  EXPECT_EQ(in_vmm(), 7U);
+}
+
+TEST_F(WokenTest, SleepsAgainSinceAListSaysSo) {
+  list(true);
+  now_ = 8 * kSecond;
+  EXPECT_EQ(halted(), 6 * kSecond);
+  list(true);
+  now_ = 600 * kSecond;
+  EXPECT_EQ(halted(), 598 * kSecond);
+  EXPECT_EQ(in_vmm(), 7U);
+}
+
+TEST_F(WokenTest, AnotherHaltThatEndedIsCountedOnce) {
+  list(true);
+  now_ = 600 * kSecond;
+  EXPECT_EQ(halted(), 598 * kSecond);
+  vcpu_.halts[KVMX_WAKEUP_WAIT] = {2, 599 * kSecond};
+  vcpu_.user_ns = 0;
+  vcpu_.user_total_ns = 9;
+  EXPECT_EQ(halted(), 599 * kSecond);
+  now_ = 700 * kSecond;
+  EXPECT_EQ(halted(), 599 * kSecond);
+  EXPECT_EQ(in_vmm(), 9U);
+}
+
+TEST_F(WokenTest, IsWithItsVmmIfAListSaysSo) {
+  list(false);
+  now_ = 8 * kSecond;
+  EXPECT_EQ(in_vmm(), 3 * kSecond + 7);
+  EXPECT_EQ(halted(), 5 * kSecond);
+}
+
+TEST_F(WokenTest, OneThatLeftBeforeItSleptIsTheSame) {
+  vcpu_.exit = kHlt | KVMX_EXIT_WAITS | KVMX_EXIT_USER;
+  EXPECT_EQ(halted(), 5 * kSecond);
+  EXPECT_EQ(in_vmm(), 7U);
+  list(true);
+  now_ = 8 * kSecond;
+  EXPECT_EQ(halted(), 6 * kSecond);
 }
 
 TEST_F(SlotReaderTest, AStayInTheVmmCountsUpToNow) {
