@@ -28,7 +28,7 @@ void install_kick_handler() {
 }  // namespace
 
 Schedule::Schedule(const Plan& plan)
-    : slice_(plan.slice), rotate_(plan.rotate), event_(::eventfd(0, EFD_CLOEXEC)) {
+    : slice_(plan.slice), rotate_(plan.rotate), event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!event_) throw errno_error("cannot create an eventfd");
   install_kick_handler();
   for (std::size_t i = 0; i < plan.thread_names.size(); ++i) {
@@ -78,8 +78,10 @@ void Schedule::kick() {
   for (const auto& worker : workers_) ::syscall(SYS_tgkill, ::getpid(), worker->tid, kKickSignal);
 }
 
-bool Schedule::idle() const {
+bool Schedule::idle() {
   const std::lock_guard lock{mutex_};
+  eventfd_t told = 0;
+  ::eventfd_read(event_.get(), &told);
   return running_ == 0 || failure_ != nullptr;
 }
 

@@ -44,9 +44,9 @@ class Schedule {
   void request_stop();
   void kick();
 
-  // All added vCPUs have ended, or one failed.  When it becomes true,
-  // event_fd() becomes readable.
-  [[nodiscard]] bool idle() const;
+  // All added vCPUs have ended, or one failed.  When that next becomes true
+  // after the call, event_fd() becomes readable.
+  [[nodiscard]] bool idle();
   [[nodiscard]] int event_fd() const { return event_.get(); }
   void rethrow_failure() const;
 

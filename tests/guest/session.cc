@@ -105,11 +105,9 @@ void Session::run(int signal_fd) {
     for (const VmState& state : vms_) state.vm->pulse_irq();
   }
   schedule_->go();
-  // The event fd says "idle" once more than needed if all vCPUs there are have
-  // ended and --stagger brings others: then only time is waited for.
   while (!schedule_->idle() || (!stopping_ && added_ < total_vcpus())) {
     std::array<pollfd, 2> fds{pollfd{signal_fd, POLLIN, 0},
-                              pollfd{schedule_->idle() ? -1 : schedule_->event_fd(), POLLIN, 0}};
+                              pollfd{schedule_->event_fd(), POLLIN, 0}};
     if (::poll(fds.data(), fds.size(), milliseconds_until(next_event())) < 0 && errno != EINTR) {
       throw errno_error("cannot wait for the vCPUs (poll)");
     }
