@@ -72,6 +72,15 @@ static __always_inline __u64 end_exit(struct vcpu_slot *slot, __u32 id) {
   return took;
 }
 
+/* The VMM's stay with the vCPU, if there was one, is over. The stamp goes before the time is added,
+ * likewise. */
+static __always_inline void end_user(struct vcpu_slot *slot, __u64 ended) {
+  const __u64 began = slot->user_ns;
+  if (!began) return;
+  *(volatile __u64 *)&slot->user_ns = 0;
+  if (ended > began) *(volatile __u64 *)&slot->user_total_ns += ended - began;
+}
+
 /* An entry after anything but an exit that was handled by KVM alone, at once. */
 static __noinline int count_other_entry(struct vcpu_slot *slot) {
   const __u32 exit = slot->exit;
@@ -81,10 +90,7 @@ static __noinline int count_other_entry(struct vcpu_slot *slot) {
   }
   const __u64 took = end_exit(slot, exit & KVMX_EXIT_ID);
   if (!(exit & KVMX_EXIT_WAITS)) kvmx_count_latency(slot->latency, took);
-  if (!slot->user_ns) return 0;
-  const __u64 user = slot->exit_ns + took - slot->user_ns;
-  *(volatile __u64 *)&slot->user_ns = 0;
-  *(volatile __u64 *)&slot->user_total_ns += user;
+  end_user(slot, slot->exit_ns + took);
   return 0;
 }
 
@@ -138,11 +144,8 @@ static __noinline int count_skipped_msr(struct vcpu_slot *slot, const struct kvm
  * vCPU until then.
  */
 static __noinline void end_user_by_halt(struct vcpu_slot *slot, __u64 ns) {
-  const __u64 began = bpf_ktime_get_ns() - ns;
-  const __u64 user = slot->user_ns;
   *(volatile __u32 *)&slot->exit &= ~KVMX_EXIT_USER;
-  *(volatile __u64 *)&slot->user_ns = 0;
-  if (user && began > user) *(volatile __u64 *)&slot->user_total_ns += began - user;
+  end_user(slot, bpf_ktime_get_ns() - ns);
 }
 
 static __always_inline int count_wakeup(struct vcpu_slot *slot, __u64 ns, bool waited) {

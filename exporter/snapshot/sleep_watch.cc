@@ -12,8 +12,8 @@ void SleepWatch::look(std::uint64_t halts, std::uint64_t now_ns, std::optional<b
   }
   // A list from before that may speak of an earlier halt.
   if (!asleep || listed_ns <= seen_ns_) return;
-  awake_ = !*asleep && !asleep_since_;
   if (*asleep && !asleep_since_) asleep_since_ = listed_ns;
+  awake_ = !asleep_since_;
 }
 
 }  // namespace kvmx

@@ -136,7 +136,7 @@ std::uint64_t SlotReader::exit_running_ns(const vcpu_slot& slot, const Exit& exi
   return same && now > exit.began_ns ? now - exit.began_ns : 0;
 }
 
-void SlotReader::read_reasons(const vcpu_slot& slot, bool ended, Shown& shown, VcpuCounts& counts,
+void SlotReader::read_reasons(const vcpu_slot& slot, const Context& context, VcpuCounts& counts,
                               VmCounts& vm) const {
   const auto isa = static_cast<Isa>(load(slot.isa));
   const Exit exit{load(slot.exit), load(slot.exit_ns)};
@@ -148,8 +148,9 @@ void SlotReader::read_reasons(const vcpu_slot& slot, bool ended, Shown& shown, V
     if (waits[id] == Wait::none) latency_ns += ns[id];
   vm.latency.sum_ns += latency_ns;
 
+  Shown& shown = context.shown;
   const std::uint32_t current = exit.id().value_or(shown.exit_id);
-  ns[current] += exit_running_ns(slot, exit, ended);
+  ns[current] += exit_running_ns(slot, exit, context.ended);
   ns[shown.exit_id] = std::max<std::uint64_t>(ns[shown.exit_id], shown.exit_ns);
   shown.exit_id = current;
   shown.exit_ns = ns[current];
@@ -220,7 +221,7 @@ VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, const Context& context,
   VcpuCounts counts;
   const std::uint32_t id = slot.vcpu_id;
   if (id != KVMX_VCPU_UNKNOWN) counts.id = id;
-  read_reasons(slot, context.ended, context.shown, counts, vm);
+  read_reasons(slot, context, counts, vm);
   read_halts(slot, context, counts);
   read_user_exits(slot, context, counts);
   add_buckets(slot.latency, vm.latency);

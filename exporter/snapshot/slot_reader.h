@@ -67,7 +67,7 @@ class SlotReader {
   const SleepWatch* look_again(const vcpu_slot& slot, SleepWatch& watch,
                                const VcpuListing& listing) const;
   VcpuCounts read_slot(const vcpu_slot& slot, const Context& context, VmCounts& vm) const;
-  void read_reasons(const vcpu_slot& slot, bool ended, Shown& shown, VcpuCounts& counts,
+  void read_reasons(const vcpu_slot& slot, const Context& context, VcpuCounts& counts,
                     VmCounts& vm) const;
   [[nodiscard]] std::uint64_t halt_running_ns(const vcpu_slot& slot, const Exit& exit,
                                               const Context& context) const;

@@ -88,11 +88,6 @@ class Guest:
         return self.console.read_text(errors="replace") if self.console.exists() else ""
 
 
-def rate(guest, first, last, name, **labels):
-    after, before = (scrape.sum(name, vm=guest, **labels) or 0 for scrape in (last, first))
-    return (after - before) / (last.start - first.start)
-
-
 def tick_buckets(guest, first, last):
     """{upper bound: intervals of the window in that bucket alone}."""
     bounds = [m.labels["le"] for m in last.samples
@@ -123,7 +118,9 @@ class Window:
         self.first, self.last = self.scrapes[0], self.scrapes[-1]
 
     def rate(self, guest, name, **labels):
-        return rate(guest, self.first, self.last, name, **labels)
+        after, before = (scrape.sum(name, vm=guest, **labels) or 0
+                         for scrape in (self.last, self.first))
+        return (after - before) / (self.last.start - self.first.start)
 
     def kvm_halted(self, guest):
         (began, before), (ended, after) = (at[guest] for at in self.kvm)

@@ -174,7 +174,8 @@ def fraction_bounds(first, last, seconds):
 def check_halted(verdict, what, scrapes, seconds_of, window, low=0.9, not_shown=NOT_SHOWN_YET):
     """Over every window of at least so many seconds, a vCPU was halted for `low` to all of it.
 
-    A window may begin with up to `not_shown` seconds of sleep that is shown only later. Fails where no moment of the snapshots within their requests makes it so.
+    A window may begin with up to `not_shown` seconds of sleep that is shown only later. Fails where
+    no moment of the snapshots within their requests makes it so.
     """
     lowest, highest, windows = 9.0, 0.0, 0
     for i, first in enumerate(scrapes):
