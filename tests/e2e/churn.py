@@ -1,0 +1,145 @@
+"""churn.py EXPORTER GUEST: VMs come and go by the hundred, and nothing is lost, leaked or left.
+
+In an emulated AMD host. Tiny guests, two at a time, many more of them than there are slots. The
+last counts of every VM, as scraped while it lingers, are what KVM and the guest say; afterwards no
+slot is in use, no map has an entry, and the exporter has no more descriptors or memory than it had
+after the first hundred. KVMX_CHURN=10000 makes so many VMs.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+
+from session import Exporter, Verdict
+
+VMS = int(os.environ.get("KVMX_CHURN", "400"))
+WARM_UP = 100
+SLOTS = 128
+LINGER = 4
+SCRAPE_EVERY = 0.2
+MAPS = ("slot_of_vcpu", "slot_of_thread", "vm_processes")
+RESIDENT_MAY_GROW = 1024  # KiB
+
+
+def told(vm):
+    """Exits by KVM; MSR accesses and returns to the VMM by the guest."""
+    counts = Counter(exits=vm["debugfs"]["exits"])
+    for vcpu in vm["vcpus"]:
+        counts["returns"] += sum(vcpu["kvm_run"].values())
+        counts["accesses"] += sum(msr["reads"] + msr["writes"] for msr in vcpu["msrs"])
+    return counts
+
+
+KINDS = {"kvm_exits_total": "exits", "kvm_userspace_exits_total": "returns",
+         "kvm_msr_accesses_total": "accesses"}
+
+
+def shown(page):
+    """{VM: the same} by the exporter."""
+    vms = {}
+    for name, labels, value in page.samples:
+        if name in KINDS:
+            vms.setdefault(labels["vm"], Counter())[KINDS[name]] += int(value)
+    return vms
+
+
+class Scraper:
+    """The last counts of each VM; no VM may come back, nor count back."""
+
+    def __init__(self, exporter):
+        self.exporter = exporter
+        self.now, self.last = {}, {}
+        self.faults = []
+        self.scrapes = 0
+
+    def scrape(self):
+        page = self.exporter.scrape()
+        self.scrapes += 1
+        vms = shown(page)
+        for label, counts in vms.items():
+            if label in self.last and label not in self.now:
+                self.faults.append(f"{label} came back")
+            before = self.now.get(label, {})
+            if any(counts[kind] < count for kind, count in before.items()):
+                self.faults.append(f"{label} had {before}, has {counts}")
+        self.now = vms
+        self.last.update(vms)
+        return page
+
+
+class Spawner(threading.Thread):
+    """One guest after the other; what they and KVM say."""
+
+    def __init__(self, guest, numbers):
+        super().__init__()
+        self.guest, self.numbers, self.told = guest, numbers, {}
+
+    def run(self):
+        for number in self.numbers:
+            name = f"churn-{number}"
+            report = subprocess.run(
+                [self.guest, "--qemu-name", name, "--vcpus", str(1 + number % 3),
+                 "--program", "random-msr", "--indices", "4", "--deadlines", "1",
+                 "--count", str(20 + number % 50)],
+                stdout=subprocess.PIPE, text=True, check=True).stdout
+            self.told[name] = told(json.loads(report)["vms"][0])
+
+
+def churn(scraper, guest, numbers):
+    """Makes these VMs, and scrapes until none of them is shown; the last page, what they say."""
+    spawners = [Spawner(guest, numbers[half::2]) for half in (0, 1)]
+    for spawner in spawners:
+        spawner.start()
+    while any(spawner.is_alive() for spawner in spawners) or scraper.now:
+        page = scraper.scrape()
+        time.sleep(SCRAPE_EVERY)
+    return page, spawners[0].told | spawners[1].told
+
+
+def used(exporter):
+    """Descriptors, and KiB of memory, of the exporter."""
+    process = pathlib.Path("/proc", str(exporter.process.pid))
+    resident = (process / "status").read_text().partition("VmRSS:")[2].split()[0]
+    return len(list((process / "fd").iterdir())), int(resident)
+
+
+def entries(name):
+    dump = subprocess.run(["bpftool", "--json", "map", "dump", "name", name],
+                          stdout=subprocess.PIPE, check=True).stdout
+    return len(json.loads(dump))
+
+
+def main():
+    exporter, guest, verdict = Exporter(sys.argv[1], 10214, f"--bpf.max-vcpus={SLOTS}",
+                                        f"--vm.linger={LINGER}s"), sys.argv[2], Verdict()
+    scraper = Scraper(exporter)
+    _, first = churn(scraper, guest, range(WARM_UP))
+    before = used(exporter)
+    page, want = churn(scraper, guest, range(WARM_UP, VMS))
+    after = used(exporter)
+
+    want |= first
+    verdict.check(len(want) == VMS, f"{len(want)} VMs came and went, in {scraper.scrapes} scrapes")
+    wrong = [f"{vm}: {dict(scraper.last.get(vm, {}))}, told {dict(counts)}"
+             for vm, counts in want.items() if scraper.last.get(vm) != counts]
+    verdict.check(not wrong and scraper.last.keys() == want.keys(),
+                  f"each one's last counts are its own, {dict(sum(want.values(), Counter()))}"
+                  f" together; not so: {len(wrong)} {wrong[:5]}")
+    verdict.check(not scraper.faults, f"none comes back, or counts back: {scraper.faults[:5]}")
+    free = page.sum("kvm_exporter_vcpu_slots", state="free")
+    verdict.check(free == SLOTS, f"{free:.0f} slots of {SLOTS} are free")
+    left = {name: entries(name) for name in MAPS}
+    verdict.check(not any(left.values()), f"entries left in maps: {left}")
+    lost = page.sum("kvm_exporter_events_lost_total")
+    verdict.check(lost == 0, f"{lost:.0f} events are lost")
+    verdict.check(after[0] == before[0] and after[1] - before[1] <= RESIDENT_MAY_GROW,
+                  f"descriptors and KiB were {before}, are {after}")
+    verdict.end()
+
+
+main()
