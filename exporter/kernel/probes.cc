@@ -128,6 +128,26 @@ std::array<std::pair<const char*, int*>, 9> kept_maps(SlotMapFds& fds, int& ring
            {"new_slots", &ring}}};
 }
 
+/// Whether a pinned map is what `map`, which is not loaded, would become.
+bool has_form_of(const bpf_map* map, int fd) {
+  bpf_map_info info{};
+  __u32 length = sizeof(info);
+  return bpf_obj_get_info_by_fd(fd, &info, &length) == 0 && info.type == bpf_map__type(map) &&
+         info.key_size == bpf_map__key_size(map) && info.value_size == bpf_map__value_size(map) &&
+         info.max_entries == bpf_map__max_entries(map) && info.map_flags == bpf_map__map_flags(map);
+}
+
+/// Whether a pinned link runs a pinned program.
+bool runs(int link_fd, int program_fd) {
+  bpf_link_info link{};
+  __u32 link_length = sizeof(link);
+  bpf_prog_info program{};
+  __u32 program_length = sizeof(program);
+  return bpf_obj_get_info_by_fd(link_fd, &link, &link_length) == 0 &&
+         bpf_obj_get_info_by_fd(program_fd, &program, &program_length) == 0 &&
+         link.prog_id == program.id;
+}
+
 std::string map_pin(const std::string& name) { return "map_" + name; }
 std::string program_pin(const std::string& name) { return "program_" + name; }
 std::string link_pin(const std::string& name) { return "link_" + name; }
@@ -270,15 +290,18 @@ Result<void> Probes::take_over(const PinDirectory& pins, std::vector<Wanted>& pr
   for (const auto& [name, fd] : kept_maps(maps_, ring_fd_)) {
     UniqueFd map = pins.get(map_pin(name));
     if (!map) return errno_error("take over the pinned map " + std::string(name), errno);
+    if (!has_form_of(bpf_object__find_map_by_name(skeleton_->obj, name), map.get()))
+      return Error{"the pinned map " + std::string(name) + " has another form"};
     *fd = map.get();
     taken_over_.push_back(std::move(map));
   }
   for (const Wanted& wanted : programs) {
-    // Opened, which shows that it is there; it need not be held.
-    if (!pins.get(link_pin(wanted.pin)))
-      return errno_error("take over the pinned link of " + wanted.event, errno);
+    const UniqueFd link = pins.get(link_pin(wanted.pin));  // it need not be held
+    if (!link) return errno_error("take over the pinned link of " + wanted.event, errno);
     UniqueFd program = pins.get(program_pin(wanted.pin));
     if (!program) return errno_error("take over the pinned program of " + wanted.event, errno);
+    if (!runs(link.get(), program.get()))
+      return Error{"the pinned link of " + wanted.event + " runs another program"};
     *wanted.fd = program.get();
     taken_over_.push_back(std::move(program));
   }

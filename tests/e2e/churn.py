@@ -21,7 +21,7 @@ VMS = int(os.environ.get("KVMX_CHURN", "400"))
 WARM_UP = 100
 SLOTS = 128
 LINGER = 4
-SCRAPE_EVERY = 0.2
+SCRAPE_EVERY = 0.5
 MAPS = ("slot_of_vcpu", "slot_of_thread", "vm_processes")
 RESIDENT_MAY_GROW = 1024  # KiB
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """pins.py EXPORTER GUEST: counting goes on while the exporter is down (--bpf.pin-dir).
 
-In an emulated AMD host: killed in a storm, stopped while a VM comes and goes, refused beside
-another, started with other options, and over a pin directory that is incomplete, corrupt or shared
-with others.
+In an emulated AMD host: killed in a storm beside a sleeping vCPU, stopped while VMs come and go,
+refused beside another, started with other options, and over a pin directory that is incomplete,
+corrupt or shared with others.
 """
 
 import pathlib
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from session import Exporter, Guests, Verdict
+from session import NOT_SHOWN_YET, Exporter, Guests, Verdict
 
 PORT = 10212
 PINS = pathlib.Path("/sys/fs/bpf/kvmx-test")
@@ -39,6 +39,15 @@ def one_set():
     return next(PINS.glob("set_*"))
 
 
+def stepped_back(before, after, vm):
+    """Counters of a VM that are lower, or gone, in the second page."""
+    def counters(page):
+        return {(m.name, tuple(sorted(m.labels.items()))): m.value for m in page.samples
+                if m.labels.get("vm") == vm and m.name.endswith(("_total", "_bucket", "_sum", "_count"))}
+    now = counters(after)
+    return [key for key, value in counters(before).items() if now.get(key, -1) < value]
+
+
 class Pinned:
     """Starts exporters with pins, one after the other."""
 
@@ -51,7 +60,9 @@ class Pinned:
 
 def check_killed(verdict, pinned, guests):
     exporter = pinned.start()
+    guests.start("asleep", "--program", "idle")
     storm = guests.hold("storm", "--hold-before", "--hold-after", "--program", "cpuid", "--count", STORM)
+    exporter.until(lambda page: (page.sum("kvm_halt_seconds_total", vm="asleep") or 0) > 0.5)
     guests.go_on(storm)
     page = exporter.until(lambda page: cpuids(page, vm="storm") > 0)
     seen = cpuids(page, vm="storm")
@@ -60,8 +71,17 @@ def check_killed(verdict, pinned, guests):
     verdict.check(0 < seen < STORM, f"killed in the middle of a storm, after {seen} of {STORM} exits")
     time.sleep(1)
     exporter = pinned.start()
-    again = cpuids(exporter.scrape(), vm="storm")
+    page, before = exporter.scrape(), page
+    again = cpuids(page, vm="storm")
     verdict.check(again > seen, f"counting has gone on meanwhile: {again}")
+    for vm in ("storm", "asleep"):
+        back = stepped_back(before, page, vm)
+        verdict.check(not back, f"no counter of {vm} has stepped back {back}")
+    slept = (page.sum("kvm_halt_seconds_total", vm="asleep")
+             - before.sum("kvm_halt_seconds_total", vm="asleep"))
+    low, high = page.start - before.end, page.end - before.start
+    verdict.check(low - NOT_SHOWN_YET <= slept <= high,
+                  f"asleep has slept on: {slept:.3f} s, of {low:.3f} to {high:.3f}")
     storm.stdout.readline()
     total = cpuids(exporter.scrape(), vm="storm")
     verdict.check(total == STORM, f"the total is exact: {total} of {STORM}")
@@ -71,13 +91,21 @@ def check_killed(verdict, pinned, guests):
 
 
 def check_down(verdict, pinned, guests, exporter):
-    before = cpuids(exporter.scrape())
+    ending = guests.hold("ending", "--hold-before", "--hold-after", "--repeat", 2, "--program", "cpuid",
+                         "--count", 70)
+    guests.go_on(ending)
+    ending.stdout.readline()
+    before = exporter.until(lambda page: cpuids(page, vm="ending") == 70)
     verdict.check(exporter.stop() == 0, "it ends well")
     guests.run("while-down", "--program", "cpuid", "--count", 555)
+    for _ in range(4):
+        guests.go_on(ending)
+    ending.wait()
     exporter = pinned.start()
     page = exporter.scrape()
-    verdict.check(cpuids(page) == before + 555,
-                  f"a VM that came and went while it was down: {cpuids(page) - before} exits of 555")
+    grown = cpuids(page) - cpuids(before)
+    verdict.check(grown == 555 + 70,
+                  f"a VM that came and went while it was down, and one that ended: {grown} exits of 625")
     status, said = refused(pinned.binary, f"--bpf.pin-dir={PINS}")
     verdict.check(status == 1 and "another exporter uses" in said, "a second exporter is refused")
     exporter.stop()
@@ -129,6 +157,15 @@ def main():
     (one_set() / "complete").unlink()
     check_clean_start(verdict, pinned, "incomplete", "incomplete", *other).stop()
     (one_set() / "map_slots").unlink()
+    subprocess.run(["bpftool", "map", "create", one_set() / "map_slots", "type", "array", "key", "4",
+                    "value", "8", "entries", "64", "name", "slots"], check=True)
+    check_clean_start(verdict, pinned, "another map", "the pinned map slots has another form",
+                      *other).stop()
+    exits, msrs, aside = (one_set() / name for name in ("link_kvm_exit", "link_kvm_msr", "aside"))
+    for file, other_name in ((exits, aside), (msrs, exits), (aside, msrs)):
+        file.rename(other_name)
+    check_clean_start(verdict, pinned, "exchanged links", "runs another program", *other).stop()
+    (one_set() / "map_slots").unlink()
     foreign = PINS / "foreign"
     foreign.mkdir()
     exporter = check_clean_start(verdict, pinned, "corrupt", "take over the pinned map slots", *other)
@@ -136,6 +173,7 @@ def main():
                   "what is not its own is left alone, and named")
     exporter.stop()
 
+    guests.stop()
     check_unpin(verdict, pinned)
     status, said = refused(pinned.binary, "--bpf.pin-dir=/tmp")
     verdict.check(status == 1 and "not on a BPF file system" in said, "another file system is refused")
