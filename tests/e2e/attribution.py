@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections import Counter
 
+from counts import shown, told
 from session import Exporter, Guests, Verdict
 
 LAST_PID = pathlib.Path("/proc/sys/kernel/ns_last_pid")
@@ -36,47 +37,12 @@ SEVERAL_VMS = {
 ROUNDS = 6
 
 
-def told(vm):
-    """What a VM did, by its guest and by KVM: {(vCPU, what): count}; vCPU "" of all together."""
-    counts = Counter({("", "exits"): vm["debugfs"]["exits"]})
-    for vcpu in vm["vcpus"]:
-        name = str(vcpu["vcpu"])
-        counts["", "returns"] += sum(vcpu["kvm_run"].values())
-        for msr in vcpu["msrs"]:
-            for op in ("read", "write"):
-                counts[name, op] += msr[f"{op}s"]
-                counts[name, f"faulting {op}"] += msr[f"{op}_faults"]
-            if msr["index"] == "0x6e0":
-                counts[name, "deadlines"] += msr["writes"]
-        if "stats" in vcpu:
-            counts[name, "exits"] += vcpu["stats"]["exits"]
-    return +counts
-
-
-def shown(samples):
-    """The same by the exporter, of one VM's samples."""
-    counts = Counter()
-    for name, labels, value in samples:
-        if name == "kvm_exits_total":
-            counts["", "exits"] += int(value)
-            if TELLS_VM:
-                counts[labels["vcpu"], "exits"] += int(value)
-        elif name == "kvm_userspace_exits_total":
-            counts["", "returns"] += int(value)
-        elif name == "kvm_msr_faults_total":
-            counts[labels["vcpu"], f"faulting {labels['op']}"] += int(value)
-        elif name == "kvm_msr_accesses_total":
-            counts[labels["vcpu"], labels["op"]] += int(value)
-            if (labels["op"], labels["msr"]) == ("write", "IA32_TSC_DEADLINE"):
-                counts[labels["vcpu"], "deadlines"] += int(value)
-    return +counts
-
-
 def vms_of(page, name):
     """[counts] of the VMs of the process of that name, ended ones too."""
     labels = {m.labels["vm"] for m in page.samples
               if m.name == "kvm_vm_info" and m.labels["name"] == name}
-    return [shown([m for m in page.samples if m.labels.get("vm") == label]) for label in labels]
+    return [shown([m for m in page.samples if m.labels.get("vm") == label], TELLS_VM)
+            for label in labels]
 
 
 def in_order(counts):

@@ -1,0 +1,40 @@
+"""What a VM did: by its guest and by KVM, and by the exporter. For the tests in this folder."""
+
+from collections import Counter
+
+
+def told(vm):
+    """By a VM of kvmx-guest's report: {(vCPU, what): count}; vCPU "" of all together."""
+    counts = Counter({("", "exits"): vm["debugfs"]["exits"]})
+    for vcpu in vm["vcpus"]:
+        name = str(vcpu["vcpu"])
+        counts["", "returns"] += sum(vcpu["kvm_run"].values())
+        for msr in vcpu["msrs"]:
+            for op in ("read", "write"):
+                counts[name, op] += msr[f"{op}s"]
+                counts[name, f"faulting {op}"] += msr[f"{op}_faults"]
+            if msr["index"] == "0x6e0":
+                counts[name, "deadlines"] += msr["writes"]
+        if "stats" in vcpu:
+            counts[name, "exits"] += vcpu["stats"]["exits"]
+    return +counts
+
+
+def shown(samples, vcpus_have_exits=True):
+    """The same by the exporter, of one VM's samples. Exits by vCPU only where KVM tells them: from
+    5.14 on."""
+    counts = Counter()
+    for name, labels, value in samples:
+        if name == "kvm_exits_total":
+            counts["", "exits"] += int(value)
+            if vcpus_have_exits:
+                counts[labels["vcpu"], "exits"] += int(value)
+        elif name == "kvm_userspace_exits_total":
+            counts["", "returns"] += int(value)
+        elif name == "kvm_msr_faults_total":
+            counts[labels["vcpu"], f"faulting {labels['op']}"] += int(value)
+        elif name == "kvm_msr_accesses_total":
+            counts[labels["vcpu"], labels["op"]] += int(value)
+            if (labels["op"], labels["msr"]) == ("write", "IA32_TSC_DEADLINE"):
+                counts[labels["vcpu"], "deadlines"] += int(value)
+    return +counts

@@ -1,0 +1,73 @@
+"""hostile.py EXPORTER GUEST: guests and a VMM that want the page to grow, to lie or to break.
+
+In an emulated AMD host. Many vCPUs of a guest read and write thousands of different MSRs as fast as
+they can, most of which fault, with some timer programmings in between, under a name that is itself
+a page. Sums stay exact, the timer stays in sight, no series are added by further MSRs, and what is
+in the name stays in a label.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+
+from counts import shown, told
+from session import Exporter, Verdict
+
+VCPUS = 24
+DEADLINES = 100
+SPILL_MSRS = 8  # places a vCPU for MSRs without a counter of their own, see bpf/vcpu_slot.h
+OWN_MSRS = 8    # with a counter of their own, that the guest itself uses
+NAME = 'x"} 1\nkvm_exits_total{vm="innocent",vcpu="0",reason="cpuid"} 1e9\n# EOF\n\\'
+LINE = re.compile(r"# (HELP|TYPE) (kvm|process)_|(kvm|process)_\w+[ {]")
+FAMILY = "kvm_msr_accesses_total"
+
+
+def attack(guest, seed):
+    """The report of a guest that holds until its stdin ends, and its process."""
+    process = subprocess.Popen(
+        [guest, "--qemu-name", NAME, "--vcpus", str(VCPUS), "--program", "random-msr", "--indices",
+         "2000", "--count", "6000", "--deadlines", str(DEADLINES), "--seed", str(seed), "--hold-after"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return json.loads(process.stdout.readline())["vms"][0], process
+
+
+def check_attack(verdict, exporter, guest, seed):
+    vm, process = attack(guest, seed)
+    want = told(vm)
+    pid = str(process.pid)
+    page = exporter.until(lambda page: any(m.name == "kvm_vm_info" and m.labels["pid"] == pid
+                                           for m in page.samples))
+    label = next(m.labels["vm"] for m in page.samples
+                 if m.name == "kvm_vm_info" and m.labels["pid"] == pid)
+    have = shown([m for m in page.samples if m.labels.get("vm") == label])
+    process.communicate("\n")
+
+    accesses = sum(count for (_, what), count in want.items() if what in ("read", "write"))
+    wrong = {key: (have[key], want[key]) for key in have | want if have[key] != want[key]}
+    verdict.check(not wrong, f"seed {seed}: {accesses} MSR accesses, {want['', 'exits']} exits of {VCPUS}"
+                  f" vCPUs are exact; shown and told otherwise: {dict(list(wrong.items())[:5])}")
+    deadlines = {have[str(vcpu), "deadlines"] for vcpu in range(VCPUS)}
+    verdict.check(deadlines == {want["0", "deadlines"]} and deadlines.pop() >= DEADLINES,
+                  f"seed {seed}: its timer's programmings are in sight")
+    series = Counter((m.labels["vcpu"], m.labels["op"]) for m in page.samples
+                     if m.name == FAMILY and m.labels["vm"] == label)
+    most = max(series.values())
+    verdict.check(len(series) == 2 * VCPUS and SPILL_MSRS < most <= SPILL_MSRS + 1 + OWN_MSRS,
+                  f"seed {seed}: {most} series of {FAMILY} at most, a vCPU and operation")
+    odd = [line for line in page.text.splitlines() if not LINE.match(line)]
+    verdict.check(not odd and not any(m.labels.get("vm") == "innocent" for m in page.samples),
+                  f"seed {seed}: its name is one label, {label!r} {odd}")
+    lost = page.sum("kvm_exporter_events_lost_total")
+    verdict.check(lost == 0, f"seed {seed}: {lost:.0f} events are lost")
+
+
+def main():
+    exporter, guest, verdict = Exporter(sys.argv[1], 10215, "--vm.linger=0s"), sys.argv[2], Verdict()
+    for seed in (1, 2):
+        check_attack(verdict, exporter, guest, seed)
+    verdict.end()
+
+
+main()
