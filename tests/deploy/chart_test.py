@@ -30,10 +30,10 @@ fullnameOverride: kvm
 image: {repository: registry.example/kvm, digest: "sha256:%s"}
 imagePullSecrets: [{name: pull}]
 hostNetwork: true
-runAsUser: 65534
 extraArgs: [--bpf.max-vcpus=8192, --collector.events=kvm_pio]
 webConfig: {existingSecret: web}
 pins: {enabled: true}
+libvirt: {enabled: true}
 tracefs: {enabled: true}
 extraCapabilities: [SYS_RESOURCE]
 serviceAccount: {annotations: {a: b}}
@@ -52,7 +52,12 @@ dashboards: {enabled: true, annotations: {grafana_folder: KVM}}
 """ % ("0" * 64)
 
 MISTAKES = ["port=0", "pins.enabled=maybe", "podMonitor.interval=15", "noSuchValue=1",
-            "image.digest=latest", "extraArgs={stray}"]
+            "image.digest=latest", "extraArgs={stray}", "pins.enabled=true,runAsUser=65534"]
+
+# What is said of them, options, the user they run as. Everything comes last: its rules and
+# dashboards are looked at.
+VARIANTS = [("as it comes", [], 0), ("without root", ["--set", "runAsUser=65534"], 65534),
+            ("with everything on", ["--values", "everything.yaml"], 0)]
 
 failures = 0
 
@@ -77,9 +82,9 @@ def find_helm(modules, scratch):
     return helm
 
 
-def template(helm, *options):
+def template(helm, *options, cwd):
     return [each for each in yaml.safe_load_all(run(
-        helm, "template", "kvm", CHART, "--namespace", "monitoring", *options,
+        helm, "template", "kvm", CHART, "--namespace", "monitoring", *options, cwd=cwd,
         stderr=subprocess.DEVNULL)) if each]
 
 
@@ -101,11 +106,12 @@ def check_schemas(modules, scratch, objects):
           f"{len(objects)} objects have known fields with good values {typed.stdout}")
 
 
-def check_pods(objects, everything):
+def check_pods(objects, everything, user):
     spec = of_kind(objects, "DaemonSet")[0]["spec"]["template"]["spec"]
     container = spec["containers"][0]
     security = container["securityContext"]
-    check(spec["hostPID"] is True and spec["securityContext"]["runAsNonRoot"] is everything
+    check(spec["hostPID"] is True and spec["securityContext"]["runAsUser"] == user
+          and spec["securityContext"]["runAsNonRoot"] is (user != 0)
           and security["readOnlyRootFilesystem"] is True
           and security["capabilities"]["drop"] == ["ALL"]
           and security["capabilities"]["add"] ==
@@ -170,16 +176,15 @@ def main():
         (scratch / "node_modules").symlink_to(modules / "node_modules")
         shutil.copy(HERE / "kubernetes/validate.mjs", scratch)
         (scratch / "everything.yaml").write_text(EVERYTHING)
-        for options in [], ["--values", scratch / "everything.yaml"]:
-            linted = subprocess.run([helm, "lint", "--strict", CHART, *options], text=True,
+        for what, options, user in VARIANTS:
+            linted = subprocess.run([helm, "lint", "--strict", CHART, *options], text=True, cwd=scratch,
                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-            check(linted.returncode == 0, f"helm lint {'with everything on' if options else ''}"
-                  + (linted.stdout if linted.returncode else ""))
-            objects = template(helm, *options)
+            check(linted.returncode == 0,
+                  f"helm lint {what}" + (linted.stdout if linted.returncode else ""))
+            objects = template(helm, *options, cwd=scratch)
             check_schemas(modules, scratch, objects)
-            check_pods(objects, bool(options))
-            if not options:
-                check_flags(binary, objects)
+            check_pods(objects, what == "with everything on", user)
+            check_flags(binary, objects)
         check_content(objects)
         for mistake in MISTAKES:
             answer = subprocess.run([helm, "template", CHART, "--set", mistake],
