@@ -174,6 +174,10 @@ int main(int argc, char** argv) {
     spdlog::warn(
         "this is not the host's pid namespace: VMs cannot be told by name, and all of them look "
         "ended. Run with the host's (hostPID: true, docker run --pid=host)");
+  if (kvmx::proc_is_hidden())
+    spdlog::warn(
+        "/proc hides the processes of others (hidepid): VMs cannot be told by name. Mount it with "
+        "gid=GROUP, and run the exporter in that group");
   Exporter exporter({options.collectors, options.other_events, options.max_vcpus,
                      options.scrape_min_interval, options.vm_linger, options.vm_filter,
                      options.pin_dir});

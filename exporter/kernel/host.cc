@@ -2,10 +2,16 @@
 #include "exporter/kernel/host.h"
 
 #include <cpuid.h>
+#include <mntent.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <memory>
+#include <string_view>
 
 #include "exporter/base/file.h"
 
@@ -15,6 +21,19 @@ bool in_initial_pid_namespace() {
   constexpr ino_t kInitialPidNamespace = 0xeffffffc;  // PROC_PID_INIT_INO of linux/proc_ns.h
   struct stat info {};
   return ::stat("/proc/self/ns/pid", &info) == 0 && info.st_ino == kInitialPidNamespace;
+}
+
+bool proc_is_hidden() {
+  const std::unique_ptr<FILE, int (*)(FILE*)> mounts(::setmntent("/proc/self/mounts", "r"),
+                                                     &::endmntent);
+  bool hidden = false;
+  while (const mntent* mount = mounts ? ::getmntent(mounts.get()) : nullptr) {
+    if (std::string_view(mount->mnt_dir) != "/proc") continue;
+    const char* const option = ::hasmntopt(mount, "gid");  // gid=NUMBER; root's is not shown
+    const auto group = option ? static_cast<gid_t>(std::strtoul(option + 4, nullptr, 10)) : 0;
+    hidden = ::hasmntopt(mount, "hidepid") && group != ::getegid() && !::group_member(group);
+  }
+  return hidden;
 }
 
 namespace {

@@ -2,7 +2,8 @@
 
 In an emulated host, as an ordinary user: with the documented capabilities the exporter attaches,
 then holds none in any thread (before Linux 5.19: CAP_BPF), and goes on counting, freeing slots of
-VMs that ended and finding new ones. With fewer it says what is missing.
+VMs that ended and finding new ones. With fewer it says what is missing; and so where /proc hides
+VMs' processes.
 """
 
 import os
@@ -53,6 +54,24 @@ def free_slots(exporter):
     return exporter.scrape().sum("kvm_exporter_vcpu_slots", state="free")
 
 
+def check_hidden_proc(verdict, binary, guests):
+    """/proc that shows nobody else's processes, and then does to the exporter's group."""
+    for group, named in (0, False), (65534, True):
+        subprocess.run(["mount", "-o", f"remount,hidepid=2,gid={group}", "/proc"], check=True)
+        exporter = Exporter(binary, 10199, prefix=as_nobody(NEEDED))
+        guest = guests.hold("hidden", "--hold-before", "--hold-after", "--program", "cpuid", "--count", 99)
+        guests.go_on(guest)
+        page = exporter.until(lambda page: page.sum("kvm_exits_total", reason="cpuid") == 99)
+        vms = {m.labels["vm"] for m in page.samples if m.name == "kvm_exits_total"}
+        verdict.check(vms == {"hidden" if named else f"qemu-system-x86-{guest.pid}"},
+                      f"hidepid, gid={group}: a VM is called {vms}")
+        guests.go_on(guest)
+        exporter.stop()
+        exporter.log.seek(0)
+        verdict.check(("(hidepid)" in exporter.log.read()) is not named, "a warning says why, or there is none")
+    subprocess.run(["mount", "-o", "remount,hidepid=0", "/proc"], check=True)
+
+
 def main():
     binary, guest = sys.argv[1:]
     verdict, guests = Verdict(), Guests(guest)
@@ -79,6 +98,7 @@ def main():
     exporter.log.seek(0)
     complaints = [line for line in exporter.log if "level=info" not in line]
     verdict.check(not complaints, f"it has nothing to complain of {''.join(complaints)}")
+    check_hidden_proc(verdict, binary, guests)
     verdict.end()
 
 
