@@ -37,14 +37,17 @@ admits() { busybox wget -q -O /dev/null http://somebody:tick-tock@127.0.0.1:1017
 
 # All capability sets but the bounding one, of every thread.
 powerless() {
+  [ -d /proc/"$(main_pid)"/task ] || return 1
   ! grep -hE '^Cap(Inh|Prm|Eff|Amb):' /proc/"$(main_pid)"/task/*/status | grep -qv '0000000000000000$'
 }
 # Before Linux 5.19 one is kept, see the README, Privileges.
 nearly_powerless() {
+  [ -d /proc/"$(main_pid)"/task ] || return 1
+  [ -d /proc/"$(main_pid)"/task ] || return 1
   ! grep -hE '^Cap(Inh|Prm|Eff|Amb):' /proc/"$(main_pid)"/task/*/status |
     grep -qvE '(0000000000000000|0000008000000000)$'
 }
-confined() { ! grep -hE '^(NoNewPrivs|Seccomp):' /proc/"$(main_pid)"/task/*/status | grep -qE ':.0$'; }
+confined() { active && ! grep -hE '^(NoNewPrivs|Seccomp):' /proc/"$(main_pid)"/task/*/status | grep -qE ':.0$'; }
 
 # What the exporter itself complained of; systemd's words on the watchdog are none of its own.
 complaints() { journalctl -u $unit -o cat --no-pager | grep -E 'level=(warning|error|critical)'; }

@@ -26,7 +26,7 @@ tree_apt "$scratch" install /tmp/package.deb
 : >"$scratch/etc/web.yml"
 args="--web.config.file=/etc/web.yml --vm.linger=1h"
 # Linux 5.10 cannot pin what it is given.
-[[ $kernel == 5.10 ]] || args+=" --bpf.pin-dir=/sys/fs/bpf/kvm-exit-exporter"
+[[ $kernel == 5.10 ]] || args+=" --bpf.pin-dir=/run/kvm-exit-exporter"
 printf 'ARGS="%s"\n' "$args" >"$scratch/etc/default/kvm-exit-exporter"
 if [[ $kernel == 5.10 || $kernel == 7.2 ]]; then
   install -D -m 644 "$scratch/usr/share/doc/kvm-exit-exporter/examples/more-capabilities.conf" \
