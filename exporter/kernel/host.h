@@ -18,8 +18,8 @@ struct HostInfo {
 /// Whether we see the process ids that the kernel sees: those of its initial pid namespace.
 bool in_initial_pid_namespace();
 
-/// Whether /proc keeps other users' processes from whoever has no capabilities (hidepid), and we are
-/// not in the group that it is open to (gid).
+/// Whether /proc keeps other users' processes from whoever has no capabilities (hidepid), and we
+/// are not in the group that it is open to (gid).
 bool proc_is_hidden();
 
 /// Reads uname and /sys/module.
