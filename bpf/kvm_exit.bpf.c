@@ -199,7 +199,7 @@ static __noinline struct vcpu_slot *back_in_guest(struct vcpu_slot *slot,
     struct vcpu_slot *slot = kvmx_slot_of_vcpu(vcpu);                  \
     __u64 code;                                                        \
     if (!slot) return 0;                                               \
-    if (!read_code(slot->vcpu, &code)) return count_unread_exit(slot); \
+    if (!read_code(slot, vcpu, &code)) return count_unread_exit(slot); \
     return count_exit(slot, code, true);                               \
   }
 EXIT(kvm_exit_svm, kvmx_read_svm_code)
@@ -212,7 +212,7 @@ EXIT(kvm_exit_vmx, kvmx_read_vmx_reason)
     __u64 code;                                                                 \
     if (slot && slot->exit != KVMX_EXIT_NONE) slot = back_in_guest(slot, vcpu); \
     if (!slot) return 0;                                                        \
-    if (!read_code(slot->vcpu, &code)) return count_unread_exit(slot);          \
+    if (!read_code(slot, vcpu, &code)) return count_unread_exit(slot);          \
     return count_exit(slot, code, false);                                       \
   }
 EXIT_ALONE(kvm_exit_svm_alone, kvmx_read_svm_code)

@@ -41,6 +41,7 @@ struct kvm_queued_exception {
 
 struct kvm_vcpu_arch {
   unsigned long regs[4]; /* by enum kvmx_register */
+  __u32 hflags;
   struct kvm_queued_exception exception;
 };
 
@@ -88,6 +89,11 @@ struct vmcb {
 
 struct vcpu_svm {
   struct vmcb *vmcb;
+};
+
+/* What kvm_amd keeps of a CPU: among it, up to 6.1, the VMCB of the vCPU last put on it. */
+struct svm_cpu_data {
+  struct vmcb *current_vmcb;
 };
 
 /* Open files, and what an iterator over those of all tasks is given (Linux 5.8). */
@@ -169,42 +175,81 @@ static __always_inline __u64 kvmx_exit_code(__u32 isa, __u64 reason) {
 }
 
 /*
- * The hardware's exit code of the exit that the vCPU at this address just took. vcpu_vmx and
- * vcpu_svm both begin with their kvm_vcpu, so one address serves. Where `isa`'s module is not
- * loaded its types do not exist, and all of it is removed at load time. Returns false if the code
- * cannot be read.
+ * kvm_amd's own variable, one a CPU. Its type is in the module's BTF, so what it points to is
+ * loaded directly, where a vcpu_svm made of a kvm_vcpu is not.
  */
-static __always_inline bool kvmx_read_vmx_reason(__u64 vcpu, __u64 *code) {
+extern const struct svm_cpu_data svm_data __ksym __weak;
+
+#define KVMX_HF_GUEST 0x20 /* in kvm_vcpu_arch.hflags: the guest's own guest runs */
+
+/* The exit code by two reads, one after the other, for kernels without bpf_rdonly_cast(). */
+static __noinline bool kvmx_probe_svm_code(struct vcpu_slot *slot, bool nested, __u64 *code) {
+  const struct vcpu_svm *svm = 0;
+  const struct vmcb *vmcb = 0;
+  __u64 address, value;
+  if (!code) return false; /* cannot be; the verifier asks */
+  if (!kvmx_probe(slot->vcpu + bpf_core_field_offset(svm->vmcb), &address)) return false;
+  if (!kvmx_probe(address + bpf_core_field_offset(vmcb->control.exit_code), &value)) return false;
+  if (!nested) slot->vmcb = address;
+  *code = value;
+  return true;
+}
+
+/*
+ * The hardware's exit code of the exit that `vcpu`, of this slot, just took. vcpu_vmx and vcpu_svm
+ * both begin with their kvm_vcpu, so one address serves. Where `isa`'s module is not loaded its
+ * types do not exist, and all of it is removed at load time. Returns false if the code cannot be
+ * read.
+ */
+static __always_inline bool kvmx_read_vmx_reason(struct vcpu_slot *slot,
+                                                 const struct kvm_vcpu *vcpu, __u64 *code) {
   const struct vcpu_vmx *vmx = 0;
   const struct vcpu_vmx___vt *vmx_vt = 0;
+  __u64 address = slot->vcpu; /* a number, unlike `vcpu` */
   if (bpf_core_field_exists(vmx_vt->vt))
-    vcpu += bpf_core_field_offset(vmx_vt->vt.exit_reason.full);
+    address += bpf_core_field_offset(vmx_vt->vt.exit_reason.full);
   else if (bpf_core_field_exists(vmx->exit_reason))
-    vcpu += bpf_core_field_offset(vmx->exit_reason.full);
+    address += bpf_core_field_offset(vmx->exit_reason.full);
   else
     return false;
   if (KVMX_HAS_RDONLY_CAST) {
-    *code = kvmx_exit_code(KVMX_ISA_VMX, kvmx_load(vcpu));
+    *code = kvmx_exit_code(KVMX_ISA_VMX, kvmx_load(address));
     return true;
   }
   __u64 reason;
-  if (!kvmx_probe(vcpu, &reason)) return false;
+  if (!kvmx_probe(address, &reason)) return false;
   *code = kvmx_exit_code(KVMX_ISA_VMX, reason);
   return true;
 }
 
-static __always_inline bool kvmx_read_svm_code(__u64 vcpu, __u64 *code) {
+/*
+ * Without bpf_rdonly_cast(): a vCPU has one VMCB for its guest and another for the guest's own
+ * guests. slot->vmcb is the first, once seen in use. While the guest itself runs, and that is also
+ * the CPU's, it is what the exit was written to.
+ */
+static __always_inline bool kvmx_read_svm_code(struct vcpu_slot *slot, const struct kvm_vcpu *vcpu,
+                                               __u64 *code) {
   const struct vcpu_svm *svm = 0;
   const struct vmcb *vmcb = 0;
+  const struct svm_cpu_data *here = 0;
   if (!bpf_core_field_exists(svm->vmcb)) return false;
-  const __u32 to_vmcb = bpf_core_field_offset(svm->vmcb);
-  const __u32 to_code = bpf_core_field_offset(vmcb->control.exit_code);
   if (KVMX_HAS_RDONLY_CAST) {
-    *code = kvmx_load(kvmx_load(vcpu + to_vmcb) + to_code);
+    const __u64 control = kvmx_load(slot->vcpu + bpf_core_field_offset(svm->vmcb));
+    *code = kvmx_load(control + bpf_core_field_offset(vmcb->control.exit_code));
     return true;
   }
+  if (!vcpu) return false; /* cannot be; the verifier asks */
+  const bool nested = vcpu->arch.hflags & KVMX_HF_GUEST;
+  if (!nested && bpf_core_field_exists(here->current_vmcb) && &svm_data) {
+    here = bpf_this_cpu_ptr(&svm_data);
+    vmcb = here->current_vmcb;
+    if ((__u64)vmcb == slot->vmcb && vmcb) {
+      *code = vmcb->control.exit_code;
+      return true;
+    }
+  }
   __u64 value; /* not *code, which would have to be in memory for the sake of this alone */
-  if (!kvmx_probe(vcpu + to_vmcb, &value) || !kvmx_probe(value + to_code, &value)) return false;
+  if (!kvmx_probe_svm_code(slot, nested, &value)) return false;
   *code = value;
   return true;
 }

@@ -200,6 +200,7 @@ struct vcpu_slot {
 
   __u64 timer_ns;       /* when the guest last programmed its timer, 0: not yet */
   __u64 user_ns;        /* when KVM_RUN returned to the VMM, 0 since the entry after it */
+  __u64 vmcb;           /* struct vmcb * of an SVM vCPU, 0: not known, or not needed */
   __u32 isa;            /* enum kvmx_isa of the host */
   __u32 shared;         /* 1: its thread runs other vCPUs too, so no shortcut is taken */
   __u32 timer_seen;     /* 1 + the last enum kvmx_timer, 0: no timer yet */
