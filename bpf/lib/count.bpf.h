@@ -117,14 +117,9 @@ static __noinline __u32 kvmx_spilled_msr(struct vcpu_slot *slot, __u32 index) {
  * guest writes each time; of the rest the compiler makes a search tree.
  */
 static __always_inline __u32 kvmx_msr_id(struct vcpu_slot *slot, __u32 index) {
-  if (index == 0x6e0) {
-    asm volatile(""); /* or the compiler puts these two into its tree */
-    return KVMX_MSR_0x6e0;
-  }
-  if (index == 0x80b) {
-    asm volatile("");
-    return KVMX_MSR_0x80b;
-  }
+  if (index == 0x6e0) return KVMX_MSR_0x6e0;
+  if (index == 0x80b) return KVMX_MSR_0x80b;
+  KVMX_FORGET(index); /* or the compiler puts these two into its tree */
 #define KVMX_CASE(known) \
   case known:            \
     return KVMX_MSR_##known;
