@@ -269,12 +269,14 @@ int BPF_PROG(kvm_userspace_exit_typed, __u32 reason, int error) {
 /* Classic programs. A record names a vCPU by its id within the thread's VM. */
 
 static __always_inline __u32 field32(const void *record, __u32 offset) {
+  if (KVMX_HAS_RDONLY_CAST) return kvmx_load_at(record, offset);
   __u32 value = 0;
   bpf_probe_read_kernel(&value, sizeof(value), (const char *)record + offset);
   return value;
 }
 
 static __always_inline __u64 field64(const void *record, __u32 offset) {
+  if (KVMX_HAS_RDONLY_CAST) return kvmx_load_at(record, offset);
   __u64 value = 0;
   bpf_probe_read_kernel(&value, sizeof(value), (const char *)record + offset);
   return value;

@@ -165,6 +165,13 @@ static __always_inline __u64 kvmx_load(__u64 address) {
   return ((const struct timespec64 *)bpf_rdonly_cast((void *)address, type))->tv_sec;
 }
 
+/* The same, at an offset of what a program may look at but not turn into a number. */
+static __always_inline __u64 kvmx_load_at(const void *object, __u32 offset) {
+  const __u32 type = bpf_core_type_id_kernel(struct timespec64);
+  const struct timespec64 *found = bpf_rdonly_cast((const char *)object + offset, type);
+  return found->tv_sec;
+}
+
 static __always_inline bool kvmx_probe(__u64 address, __u64 *value) {
   return !bpf_probe_read_kernel(value, sizeof(*value), (void *)address);
 }

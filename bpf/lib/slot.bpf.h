@@ -230,7 +230,9 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_thread(void) {
   return kvmx_slow_slot_of_thread();
 }
 
+/* The same for classic programs, of kernels that may be older than bpf_get_current_task_btf(). */
 static __always_inline struct vcpu_slot *kvmx_slot_of_classic_thread(void) {
+  if (KVMX_HAS_RDONLY_CAST) return kvmx_slot_of_thread();
   const struct kvmx_thread thread = kvmx_thread_any();
   struct vcpu_slot *slot = kvmx_last_slot();
   if (slot && slot->fast_start == thread.start && slot->tid == (__u32)thread.pid_tgid) return slot;
