@@ -183,9 +183,23 @@ static __always_inline __u64 kvmx_exit_code(__u32 isa, __u64 reason) {
 
 /*
  * kvm_amd's own variable, one a CPU. Its type is in the module's BTF, so what it points to is
- * loaded directly, where a vcpu_svm made of a kvm_vcpu is not.
+ * loaded directly, where a vcpu_svm made of a kvm_vcpu is not. A variable of that name and another
+ * type, as up to 6.0, cannot be left out at load time: no program would load. So the programs are
+ * compiled with and without it, and the exporter chooses.
  */
-extern const struct svm_cpu_data svm_data __ksym __weak;
+#ifdef KVMX_SVM_DATA
+extern const struct svm_cpu_data svm_data __ksym;
+
+/* The exit code, if it was written to this CPU's VMCB, and that is the first one of the slot's
+ * vCPU. */
+static __always_inline bool kvmx_svm_code_here(const struct vcpu_slot *slot, __u64 *code) {
+  const struct svm_cpu_data *here = bpf_this_cpu_ptr(&svm_data);
+  const struct vmcb *vmcb = here->current_vmcb;
+  if (!vmcb || (__u64)vmcb != slot->vmcb) return false;
+  *code = vmcb->control.exit_code;
+  return true;
+}
+#endif
 
 #define KVMX_HF_GUEST 0x20 /* in kvm_vcpu_arch.hflags: the guest's own guest runs */
 
@@ -238,23 +252,18 @@ static __always_inline bool kvmx_read_svm_code(struct vcpu_slot *slot, const str
                                                __u64 *code) {
   const struct vcpu_svm *svm = 0;
   const struct vmcb *vmcb = 0;
-  const struct svm_cpu_data *here = 0;
   if (!bpf_core_field_exists(svm->vmcb)) return false;
   if (KVMX_HAS_RDONLY_CAST) {
     const __u64 control = kvmx_load(slot->vcpu + bpf_core_field_offset(svm->vmcb));
     *code = kvmx_load(control + bpf_core_field_offset(vmcb->control.exit_code));
     return true;
   }
+  bool nested = false;
+#ifdef KVMX_SVM_DATA
   if (!vcpu) return false; /* cannot be; the verifier asks */
-  const bool nested = vcpu->arch.hflags & KVMX_HF_GUEST;
-  if (!nested && bpf_core_field_exists(here->current_vmcb) && &svm_data) {
-    here = bpf_this_cpu_ptr(&svm_data);
-    vmcb = here->current_vmcb;
-    if ((__u64)vmcb == slot->vmcb && vmcb) {
-      *code = vmcb->control.exit_code;
-      return true;
-    }
-  }
+  nested = vcpu->arch.hflags & KVMX_HF_GUEST;
+  if (!nested && kvmx_svm_code_here(slot, code)) return true;
+#endif
   __u64 value; /* not *code, which would have to be in memory for the sake of this alone */
   if (!kvmx_probe_svm_code(slot, nested, &value)) return false;
   *code = value;

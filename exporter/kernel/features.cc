@@ -3,6 +3,7 @@
 
 #include <bpf/btf.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -30,12 +31,31 @@ struct KernelBtf {
   BtfPtr kvm;  ///< split BTF on vmlinux; null where KVM is built in or has none
 };
 
+BtfPtr load_module_btf(const char* module, const BtfPtr& vmlinux) {
+  std::error_code ignored;
+  if (!vmlinux || !fs::exists(fs::path("/sys/kernel/btf") / module, ignored)) return nullptr;
+  return BtfPtr(btf__load_module_btf(module, vmlinux.get()));
+}
+
 KernelBtf load_btf() {
   KernelBtf loaded;
   loaded.vmlinux.reset(btf__load_vmlinux_btf());
-  if (loaded.vmlinux && fs::exists("/sys/kernel/btf/kvm"))
-    loaded.kvm.reset(btf__load_module_btf("kvm", loaded.vmlinux.get()));
+  loaded.kvm = load_module_btf("kvm", loaded.vmlinux);
   return loaded;
+}
+
+/// Whether kvm_amd has a variable `svm_data` that is a struct with a member `current_vmcb`.
+bool has_svm_data(const BtfPtr& vmlinux) {
+  const BtfPtr amd = load_module_btf("kvm_amd", vmlinux);
+  const int id = amd ? btf__find_by_name_kind(amd.get(), "svm_data", BTF_KIND_VAR) : -1;
+  if (id < 0) return false;
+  const int type_id = btf__resolve_type(amd.get(), id);
+  const btf_type* type = type_id > 0 ? btf__type_by_id(amd.get(), type_id) : nullptr;
+  if (!type || !btf_is_struct(type)) return false;
+  const btf_member* members = btf_members(type);
+  return std::any_of(members, members + btf_vlen(type), [&](const btf_member& member) {
+    return std::string_view(btf__name_by_offset(amd.get(), member.name_off)) == "current_vmcb";
+  });
 }
 
 /// The kernel declares `typedef void (*btf_trace_EVENT)(void *, ...)` for each tracepoint.
@@ -133,6 +153,7 @@ Features probe_features() {
     features.preemptible = btf__find_by_name_kind(loaded.vmlinux.get(), "class_srcu_fast_notrace_t",
                                                   BTF_KIND_TYPEDEF) > 0;
     if (features.preemptible) prefer_classic(features);
+    features.svm_data = has_svm_data(loaded.vmlinux);
     return features;
   }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "exporter/kernel/programs.h"
 #include "exporter/kernel/reason_ids.h"
 #include "kvm_exit.skel.h"
+#include "kvm_exit_svm_data.skel.h"
 
 namespace kvmx {
 namespace {
@@ -46,6 +48,20 @@ Error load_error(int error_number) {
   return Error{text +
                ". Run as root, or with the capability CAP_SYS_ADMIN "
                "(before Linux 5.11 also CAP_SYS_RESOURCE)"};
+}
+
+/// The programs, not loaded; null if that cannot be. What is compiled with `svm_data` has the same
+/// programs and maps, so one skeleton serves both.
+kvm_exit_bpf* open_skeleton(bool svm_data) {
+  auto* const skeleton = static_cast<kvm_exit_bpf*>(std::calloc(1, sizeof(kvm_exit_bpf)));
+  if (!skeleton) return nullptr;
+  if (kvm_exit_bpf__create_skeleton(skeleton) == 0) {
+    bpf_object_skeleton& object = *skeleton->skeleton;
+    if (svm_data) object.data = kvm_exit_svm_data_bpf__elf_bytes(&object.data_sz);
+    if (bpf_object__open_skeleton(&object, nullptr) == 0) return skeleton;
+  }
+  kvm_exit_bpf__destroy(skeleton);
+  return nullptr;
 }
 
 Result<void> size_maps(kvm_exit_bpf& skeleton, const WantedEvents& wanted,
@@ -108,9 +124,7 @@ bool is_needed(Event event, const WantedEvents& wanted, const Features& features
 
 /// All that shapes the programs and maps, and with them what is in a slot.
 void add_shape(SetHash& hash, const kvm_exit_bpf& skeleton, std::uint32_t max_vcpus) {
-  std::size_t size = 0;
-  const void* object = kvm_exit_bpf__elf_bytes(&size);
-  hash.add(object, size);
+  hash.add(skeleton.skeleton->data, skeleton.skeleton->data_sz);
   hash.add(skeleton.rodata, sizeof(*skeleton.rodata));
   hash.add(&max_vcpus, sizeof(max_vcpus));
 }
@@ -185,7 +199,7 @@ Result<Probes> Probes::attach(const Features& features, const WantedEvents& want
   Probes probes;
   probes.wanted_ = wanted;
   probes.tell_vms_ = vms_are_told(features, wanted);
-  probes.skeleton_.reset(kvm_exit_bpf__open());
+  probes.skeleton_.reset(open_skeleton(features.svm_data));
   if (!probes.skeleton_) return errno_error("open the BPF programs", errno);
   kvm_exit_bpf& skeleton = *probes.skeleton_;
 
