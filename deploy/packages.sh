@@ -9,7 +9,7 @@ BUILD_PACKAGES=(
   llvm ninja-build pkg-config prometheus-cpp-dev zlib1g-dev
 )
 # To make a Debian package of it, besides.
-PACKAGING_PACKAGES=(debhelper)
+PACKAGING_PACKAGES=(build-essential debhelper)
 # To run the tests, besides.
 TEST_PACKAGES=(
   bpftrace busybox-static clang-format curl groff-base libbenchmark-dev libclang-rt-14-dev

@@ -160,6 +160,8 @@ int main(int argc, char** argv) {
   kvmx::start_log(options.log_level,
                   options.log_format == "json" ? kvmx::LogFormat::json : kvmx::LogFormat::logfmt);
   spdlog::info("kvm_exit_exporter {} (revision {})", kvmx::kVersion, kvmx::kRevision);
+  if (const auto raised = kvmx::raise_capabilities(); !raised)
+    spdlog::warn("{}: this process may lack privileges", raised.error().message);
   if (options.unpin) return unpin(options.pin_dir);
   const sigset_t signals = block_signals();
   // A snapshot is made by the thread that needs it first and dropped by another. With a heap for

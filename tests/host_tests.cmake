@@ -32,7 +32,20 @@ set(package "${PROJECT_BINARY_DIR}/package")
 kvmx_host_test(package-build 1500 "${here}/deploy/build_package.sh" "${package}")
 kvmx_host_test(package-install 900 "${here}/deploy/package_test.sh" "${package}")
 set_tests_properties(package-build PROPERTIES FIXTURES_SETUP package)
-set_tests_properties(package-install PROPERTIES FIXTURES_REQUIRED package)
+# Another Debian's, on demand: it is built in a system of that, from nothing.
+set(KVMX_PACKAGE_SUITES "" CACHE STRING "Further suites to build the package for, such as trixie")
+foreach(suite IN LISTS KVMX_PACKAGE_SUITES)
+  kvmx_host_test(package-build-${suite} 3000 "${here}/deploy/build_package.sh" "${package}-${suite}"
+                 ${suite})
+  kvmx_host_test(package-install-${suite} 900 "${here}/deploy/package_test.sh" "${package}-${suite}"
+                 ${suite})
+  set_tests_properties(package-build-${suite} PROPERTIES FIXTURES_SETUP package-${suite})
+  set_tests_properties(package-install-${suite} PROPERTIES FIXTURES_REQUIRED package-${suite})
+endforeach()
+# The image's last stage with that package, and its entry point in an emulated host.
+kvmx_host_test(container-amd-6.1 900 env PYTHONDONTWRITEBYTECODE=1 python3
+               "${here}/deploy/container_test.py" "${package}" "${guest}")
+set_tests_properties(package-install container-amd-6.1 PROPERTIES FIXTURES_REQUIRED package)
 set(KVMX_SERVICE_KERNELS 6.1 CACHE STRING "Kernels on which the package's service is tested")
 foreach(kernel IN LISTS KVMX_SERVICE_KERNELS)
   kvmx_host_test(service-amd-${kernel} 900 "${here}/deploy/service_test.sh" "${package}" "${guest}"

@@ -6,7 +6,8 @@
 #
 # As root, on Debian 12. Emulated hosts need no hardware; their kernels are fetched once and kept
 # (see tests/lab/kernels.sh). KVMX_INTEL_KERNELS="6.1;6.12;7.2" tries more kernels on Intel,
-# KVMX_SERVICE_KERNELS="5.10;6.1;6.12;7.2" the packaged service on more.
+# KVMX_SERVICE_KERNELS="5.10;6.1;6.12;7.2" the packaged service on more, KVMX_PACKAGE_SUITES=trixie
+# the package of another Debian.
 # KVMX_RENDER=ON draws the dashboards (700 MB of npm's packages, ten minutes).
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -31,6 +32,7 @@ mkdir -p build
 step "build: release"
 build build/release release -DKVMX_RENDER="${KVMX_RENDER:-OFF}" \
   ${KVMX_INTEL_KERNELS:+"-DKVMX_INTEL_KERNELS=$KVMX_INTEL_KERNELS"} \
+  ${KVMX_PACKAGE_SUITES:+"-DKVMX_PACKAGE_SUITES=$KVMX_PACKAGE_SUITES"} \
   ${KVMX_SERVICE_KERNELS:+"-DKVMX_SERVICE_KERNELS=$KVMX_SERVICE_KERNELS"}
 step "build: address and undefined-behaviour sanitizers"
 build build/asan asan

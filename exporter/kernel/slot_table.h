@@ -56,7 +56,8 @@ class SlotTable {
   /// What was shown of each slot's running times: for the reader to keep.
   [[nodiscard]] std::span<shown_times> shown() const;
 
-  /// Clears a slot whose VM is gone and makes it available again.
+  /// Clears a slot whose VM is gone and makes it available again. An exporter that is killed within
+  /// leaves a pinned table with one slot less, until counters start again.
   Result<void> release(std::uint32_t index);
 
   /// Tells the kernel's side which processes have VMs: start, in ns since boot, by tgid.

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <sys/capability.h>
+#include <sys/prctl.h>
 
 #include <cerrno>
 #include <memory>
@@ -18,7 +19,7 @@ using Capabilities = std::unique_ptr<std::remove_pointer_t<cap_t>, CapFree>;
 
 Result<void> apply(const Capabilities& capabilities) {
   if (cap_set_proc(capabilities.get()) == 0) return {};
-  return errno_error("give up capabilities", errno);
+  return errno_error("change the capabilities", errno);
 }
 
 bool permitted(const Capabilities& capabilities, cap_value_t capability) {
@@ -40,6 +41,17 @@ bool may_use_maps() {
 }
 
 }  // namespace
+
+Result<void> raise_capabilities() {
+  const Capabilities held(cap_get_proc());
+  if (!held) return errno_error("look at the capabilities", errno);
+  for (cap_value_t capability = 0; capability < cap_max_bits(); ++capability)
+    if (permitted(held, capability)) add(held, CAP_EFFECTIVE, capability);
+  if (Result<void> raised = apply(held); !raised) return raised;
+  // Of no use to others: who would trace it must have the same capabilities.
+  if (::prctl(PR_SET_DUMPABLE, 1) == 0) return {};
+  return errno_error("become readable in /proc", errno);
+}
 
 Result<std::string> drop_capabilities() {
   const Capabilities held(cap_get_proc());

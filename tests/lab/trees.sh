@@ -4,8 +4,9 @@
 TREE_LAYOUT=1
 
 # tree_dir SUITE PURPOSE: print the directory of a minimal system of that suite. PURPOSE says what is
-# on it besides: "clean" systemd, as on any server, or "build" what deploy/packages.sh lists to
-# build the exporter and its package. Not to be changed: work on a copy or an overlay.
+# on it besides: "clean" systemd, as on any server, "build" what deploy/packages.sh lists to build the
+# exporter and its package, or "slim" nothing, as in container images. Not to be changed: work on a
+# copy or an overlay.
 tree_dir() {
   local suite=$1 purpose=$2 dir=$LAB_CACHE/trees-$TREE_LAYOUT/$1-$2
   [[ -d $dir ]] || require_packages debootstrap
@@ -14,12 +15,13 @@ tree_dir() {
 }
 
 make_tree() {
-  local scratch=$1 suite=$2 purpose=$3 main security signed=()
+  local scratch=$1 suite=$2 purpose=$3 main security signed=() include=()
   update_suite "$suite" || die "no suite $suite on the machine's mirror"
   main=$(mirror Debian) security=$(mirror Debian-Security)
   [[ ! -e $KEYRING ]] || signed=(--keyring "$KEYRING")
+  [[ $purpose == slim ]] || include=("--include=ca-certificates,kmod,procps,systemd-sysv")
   say "making a system of $suite ($purpose)"
-  debootstrap "${signed[@]}" --variant=minbase --include=ca-certificates,kmod,procps,systemd-sysv \
+  debootstrap "${signed[@]}" --variant=minbase "${include[@]}" \
     "$suite" "$scratch/tree" "$main" >"$scratch/log" 2>&1 || {
     tail -n 5 "$scratch/log" >&2
     die "debootstrap could not make a system of $suite; check the network and try again"
