@@ -48,7 +48,7 @@ Result<void> raise_capabilities() {
   for (cap_value_t capability = 0; capability < cap_max_bits(); ++capability)
     if (permitted(held, capability)) add(held, CAP_EFFECTIVE, capability);
   if (Result<void> raised = apply(held); !raised) return raised;
-  // Of no use to others: who would trace it must have the same capabilities.
+  // While it has capabilities, who would trace it must have them, too; afterwards only be its user.
   if (::prctl(PR_SET_DUMPABLE, 1) == 0) return {};
   return errno_error("become readable in /proc", errno);
 }

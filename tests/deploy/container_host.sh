@@ -50,7 +50,7 @@ check "without a capability it says what is missing" grep -q 'level=error.*CAP_S
 contained ,+sys_admin --web.listen-address=127.0.0.1:$port 2>/tmp/log &
 check "with one it attaches" within 60 shows '^kvm_exporter_probe_attached{probe="kvm_exit"} 1'
 exporter=$(pidof kvm_exit_exporter)
-check "it is nobody" [ "$(fields Uid | tr -s '[:space:]' ' ')" = "Uid: $user $user $user $user " ]
+check "it is the image's user" [ "$(fields Uid | tr -s '[:space:]' ' ')" = "Uid: $user $user $user $user " ]
 check "and holds no capability" within 30 powerless
 "$guest" --qemu-name boxed --program cpuid --count 321 >/dev/null
 check "a guest's exits are counted exactly" within 10 shows '^kvm_exits_total{vm="boxed",vcpu="0",reason="cpuid"} 321$'

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Clean Debian systems in directories, fetched once. Sourced after lib.sh and kernels.sh.
 
-TREE_LAYOUT=1
+TREE_LAYOUT=2
 
 # tree_dir SUITE PURPOSE: print the directory of a minimal system of that suite. PURPOSE says what is
 # on it besides: "clean" systemd, as on any server, "build" what deploy/packages.sh lists to build the
