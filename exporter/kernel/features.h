@@ -27,8 +27,8 @@ struct Features {
   /// Tracepoints leave preemption on (since Linux 7.x). The kernel does not run a typed program on
   /// a CPU on which another thread was preempted within it.
   bool preemptible = false;
-  /// kvm_amd has a variable svm_data, one a CPU, which tells the VMCB of the vCPU there (5.12 to
-  /// 6.4, of them 6.1 and later with the type that BPF programs can use).
+  /// kvm_amd has a variable svm_data, one a CPU, which tells the VMCB of the vCPU there, and has
+  /// the type that BPF programs can use (as on 6.1). Programs that use it hold that module.
   bool svm_data = false;
   /// Offsets of classic records' fields, by event; empty where the source is typed.
   std::array<std::map<std::string, FieldPlace, std::less<>>, kEvents.size()> fields;
