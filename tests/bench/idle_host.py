@@ -26,11 +26,6 @@ def instructions(process):
                for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir())
 
 
-def resident(process):
-    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
-
-
 def measure(exporter, what):
     process = exporter.process
     exporter.scrape()
@@ -43,7 +38,7 @@ def measure(exporter, what):
     each = (instructions(process) - before) / SCRAPES
     series = len(page.samples)
     print(f"{what}: {idle / 1e6:.2f} million instructions a second without scrapes, {each / 1e6:.2f}"
-          f" million a scrape of {series} series, {resident(process):.1f} MiB resident", flush=True)
+          f" million a scrape of {series} series, {exporter.status("VmRSS") / 1024:.1f} MiB resident", flush=True)
 
 
 def main():

@@ -7,13 +7,9 @@
 set -u
 image=$1 user=$2 group=$3 guest=$4 command=$5
 port=10217
-failures=0
+# shellcheck source=host_checks.sh
+. "$(dirname "$0")/host_checks.sh"
 
-check() {
-  sentence=$1
-  shift
-  if "$@"; then echo "ok: $sentence"; else echo "FAILED: $sentence" && failures=$((failures + 1)); fi
-}
 mkdir /tmp/image && mount -t tmpfs image /tmp/image && tar -x --xattrs --xattrs-include=* -f "$image" -C /tmp/image
 mount -t proc proc /tmp/image/proc
 mount --rbind /sys /tmp/image/sys
@@ -28,19 +24,7 @@ contained() {
   chroot /tmp/image setpriv --bounding-set="-all$capabilities" --inh-caps=-all --reuid="$user" \
     --regid="$group" --clear-groups env -i $command "$@"
 }
-within() {
-  left=$1
-  shift
-  until "$@"; do
-    left=$((left - 1))
-    [ $left -gt 0 ] || return 1
-    sleep 1
-  done
-}
-page() { busybox wget -q -O - http://127.0.0.1:$port/metrics; }
-shows() { page 2>/dev/null | grep -q "$1"; }
 fields() { grep -E "^($1):" "/proc/$exporter/status"; }
-powerless() { [ -d "/proc/$exporter" ] && ! fields 'Cap(Inh|Prm|Eff|Amb)' | grep -qv '0000000000000000$'; }
 complaints() { grep -E 'level=(warning|error|critical)' /tmp/log; }
 
 check "its version" contained "" --version
@@ -51,12 +35,11 @@ contained ,+sys_admin --web.listen-address=127.0.0.1:$port 2>/tmp/log &
 check "with one it attaches" within 60 shows '^kvm_exporter_probe_attached{probe="kvm_exit"} 1'
 exporter=$(pidof kvm_exit_exporter)
 check "it is the image's user" [ "$(fields Uid | tr -s '[:space:]' ' ')" = "Uid: $user $user $user $user " ]
-check "and holds no capability" within 30 powerless
+check "and holds no capability" within 30 powerless "$exporter"
 "$guest" --qemu-name boxed --program cpuid --count 321 >/dev/null
 check "a guest's exits are counted exactly" within 10 shows '^kvm_exits_total{vm="boxed",vcpu="0",reason="cpuid"} 321$'
 check "it sees itself" shows '^process_open_fds '
 check "it complains of nothing $(complaints)" [ -z "$(complaints)" ]
 kill "$exporter"
 wait
-echo "$failures failed"
-[ $failures = 0 ]
+verdict

@@ -6,40 +6,20 @@
 # cache. Services are not started in there.
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-# shellcheck source=../lab/lib.sh
-. "$ROOT/tests/lab/lib.sh"
-# shellcheck source=../lab/kernels.sh
-. "$LAB_DIR/kernels.sh"
-# shellcheck source=../lab/trees.sh
-. "$LAB_DIR/trees.sh"
+# shellcheck source=system.sh
+. "$ROOT/tests/deploy/system.sh"
 
 package=$(realpath "$1"/kvm-exit-exporter_*.deb)
 # shellcheck source=/dev/null
 suite=${2:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
+open_system "$suite" clean "$0" "$@"
+
 failures=0
 check() {
   local sentence=$1
   shift
   if "$@"; then echo "ok: $sentence"; else echo "FAILED: $sentence" && failures=$((failures + 1)); fi
 }
-
-# Mounts made from here on are this test's alone, and gone with it.
-[[ -n ${KVMX_OWN_MOUNTS:-} ]] || KVMX_OWN_MOUNTS=yes exec unshare --mount --propagation private -- "$0" "$@"
-scratch=$(mktemp -d)
-trap 'umount -R "$scratch/system" 2>/dev/null; umount "$scratch" 2>/dev/null; rmdir "$scratch"' EXIT
-mount -t tmpfs -o size=3g tmpfs "$scratch"
-mkdir "$scratch"/{system,upper,work}
-
-# open_system PURPOSE: a system of SUITE at $scratch/system; what is changed there is forgotten.
-open_system() {
-  local tree
-  tree=$(tree_dir "$suite" "$1")
-  mount -t overlay -o "lowerdir=$tree,upperdir=$scratch/upper,workdir=$scratch/work" overlay "$scratch/system"
-  mount -t proc proc "$scratch/system/proc"
-  mount --rbind /dev "$scratch/system/dev"
-}
-
-in_system() { chroot "$scratch/system" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root "$@"; }
 
 # A newer version, for upgrades: the same but for its number.
 make_newer() {
@@ -79,7 +59,6 @@ install_and_remove() {
 
 require_packages lintian
 check "lintian finds no error" lintian --allow-root --fail-on error "$package"
-open_system clean
 install_and_remove
 echo "$failures failed"
 ((failures == 0))

@@ -7,46 +7,22 @@
 set -u
 guest=$1
 unit=kvm-exit-exporter
-failures=0
+port=10177
 export LD_LIBRARY_PATH=/machine/usr/lib/x86_64-linux-gnu # the guest's libraries
 busybox() { /machine/usr/bin/busybox "$@"; }
 
-check() {
-  sentence=$1
-  shift
-  if "$@"; then echo "ok: $sentence"; else echo "FAILED: $sentence" && failures=$((failures + 1)); fi
-}
-
-# within SECONDS COMMAND...: until it succeeds.
-within() {
-  left=$1
-  shift
-  until "$@"; do
-    left=$((left - 1))
-    [ $left -gt 0 ] || return 1
-    sleep 1
-  done
-}
+# shellcheck source=host_checks.sh
+. "$(dirname "$0")/host_checks.sh"
 
 main_pid() { systemctl show -P MainPID $unit; }
 active() { systemctl is-active --quiet $unit; }
-page() { busybox wget -q -O - http://127.0.0.1:10177/metrics; }
-shows() { page 2>/dev/null | grep -q "$1"; }
-refuses() { busybox wget -O /dev/null http://127.0.0.1:10177/metrics 2>&1 | grep -q 401; }
-admits() { busybox wget -q -O /dev/null http://somebody:tick-tock@127.0.0.1:10177/metrics; }
+refuses() { busybox wget -O /dev/null http://127.0.0.1:$port/metrics 2>&1 | grep -q 401; }
+admits() { busybox wget -q -O /dev/null http://somebody:tick-tock@127.0.0.1:$port/metrics; }
 
-# All capability sets but the bounding one, of every thread.
-powerless() {
-  [ -d /proc/"$(main_pid)"/task ] || return 1
-  ! grep -hE '^Cap(Inh|Prm|Eff|Amb):' /proc/"$(main_pid)"/task/*/status | grep -qv '0000000000000000$'
-}
+# Looked up each time: it may have been started again.
+service_is_powerless() { powerless "$(main_pid)"; }
 # Before Linux 5.19 one is kept, see the README, Privileges.
-nearly_powerless() {
-  [ -d /proc/"$(main_pid)"/task ] || return 1
-  [ -d /proc/"$(main_pid)"/task ] || return 1
-  ! grep -hE '^Cap(Inh|Prm|Eff|Amb):' /proc/"$(main_pid)"/task/*/status |
-    grep -qvE '(0000000000000000|0000008000000000)$'
-}
+service_holds_bpf_only() { holds_only "$(main_pid)" 0000008000000000; }
 confined() { active && ! grep -hE '^(NoNewPrivs|Seccomp):' /proc/"$(main_pid)"/task/*/status | grep -qE ':.0$'; }
 
 # What the exporter itself complained of; systemd's words on the watchdog are none of its own.
@@ -58,9 +34,9 @@ echo "Linux $(uname -r), $(systemctl --version | head -n 1)"
 check "the service is active" within 60 active
 check "KVM's events are attached" within 60 shows '^kvm_exporter_probe_attached{probe="kvm_exit"} 1'
 if [ "$LAB_KERNEL" = 5.10 ]; then
-  check "its threads hold no capability but CAP_BPF" within 30 nearly_powerless
+  check "its threads hold no capability but CAP_BPF" within 30 service_holds_bpf_only
 else
-  check "its threads hold no capability" within 30 powerless
+  check "its threads hold no capability" within 30 service_is_powerless
 fi
 check "they are confined" confined
 
@@ -116,5 +92,4 @@ check "and well" [ "$(systemctl show -P Result $unit)" = success ]
 unloads() { rmmod kvm_amd kvm 2>/dev/null || rmmod kvm 2>/dev/null; }
 check "it is purged" dpkg --purge kvm-exit-exporter
 check "and KVM can be unloaded" within 20 unloads
-echo "$failures failed"
-[ $failures = 0 ]
+verdict

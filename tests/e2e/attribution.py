@@ -7,15 +7,13 @@ sequence of MSR accesses of its own), so counts in the wrong place would show. A
 the guest and KVM say.
 """
 
-import json
 import os
 import pathlib
-import subprocess
 import sys
 from collections import Counter
 
 from counts import shown, told
-from session import Exporter, Guests, Verdict
+from session import Exporter, Guests, Verdict, map_entries
 
 LAST_PID = pathlib.Path("/proc/sys/kernel/ns_last_pid")
 WORK = ("--hold-before", "--hold-after", "--program", "random-msr", "--indices", 40, "--count",
@@ -57,18 +55,10 @@ def check_same(verdict, what, have, want):
                   + ("" if same else f"\n  shown {in_order(have)}\n  told  {in_order(want)}"))
 
 
-def work(guests, guest):
-    """Lets a held guest run; its report, while its VMs are still there."""
-    guests.go_on(guest)
-    return json.loads(guest.stdout.readline())
-
-
 def check_threads(verdict, guest, vcpus):
     """A thread that runs a vCPU no more leaves nothing behind while the VM lives on."""
-    dump = subprocess.run(["bpftool", "--json", "map", "dump", "name", "slot_of_thread"],
-                          stdout=subprocess.PIPE, check=True).stdout
     keys = [int.from_bytes(bytes(int(byte, 16) for byte in entry["key"]), "little")
-            for entry in json.loads(dump)]
+            for entry in map_entries("slot_of_thread")]
     known = [key & 0xFFFFFFFF for key in keys if key >> 32 == guest.pid]
     verdict.check(0 < len(known) <= vcpus, f"threads {known} are known for {vcpus} vCPUs")
 
@@ -76,7 +66,7 @@ def check_threads(verdict, guest, vcpus):
 def run_case(verdict, exporter, guests, name, *options):
     """The guest's process, which has ended then."""
     guest = guests.hold(name, *options, *WORK)
-    vms = work(guests, guest)["vms"]
+    vms = guests.work(guest)["vms"]
     want, vcpus = [told(vm) for vm in vms], sum(len(vm["vcpus"]) for vm in vms)
     page = exporter.until(lambda page: vms_of(page, name))
     if not TELLS_VM:
@@ -100,7 +90,7 @@ def check_rounds(verdict, exporter, guests):
             LAST_PID.write_text(str(min(threads) - 1))
             guests.go_on(guest)
             guest.stdout.readline()  # the next VM is ready
-        vm = work(guests, guest)["vms"][0]
+        vm = guests.work(guest)["vms"][0]
         threads.update(thread["tid"] for vcpu in vm["vcpus"] for thread in vcpu["threads"])
         want += told(vm)
         page = exporter.until(lambda page: vms_of(page, name))

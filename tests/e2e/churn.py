@@ -8,14 +8,14 @@ after the first hundred. KVMX_CHURN=10000 makes so many VMs.
 
 import json
 import os
-import pathlib
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 
-from session import Exporter, Verdict
+from counts import shown, told
+from session import Exporter, Verdict, map_entries
 
 VMS = int(os.environ.get("KVMX_CHURN", "400"))
 WARM_UP = 100
@@ -26,26 +26,13 @@ MAPS = ("slot_of_vcpu", "slot_of_thread", "vm_processes")
 RESIDENT_MAY_GROW = 1024  # KiB
 
 
-def told(vm):
-    """Exits by KVM; MSR accesses and returns to the VMM by the guest."""
-    counts = Counter(exits=vm["debugfs"]["exits"])
-    for vcpu in vm["vcpus"]:
-        counts["returns"] += sum(vcpu["kvm_run"].values())
-        counts["accesses"] += sum(msr["reads"] + msr["writes"] for msr in vcpu["msrs"])
-    return counts
-
-
-KINDS = {"kvm_exits_total": "exits", "kvm_userspace_exits_total": "returns",
-         "kvm_msr_accesses_total": "accesses"}
-
-
-def shown(page):
-    """{VM: the same} by the exporter."""
-    vms = {}
-    for name, labels, value in page.samples:
-        if name in KINDS:
-            vms.setdefault(labels["vm"], Counter())[KINDS[name]] += int(value)
-    return vms
+def vms_of(page):
+    """{VM: what it did, as shown()}."""
+    samples = defaultdict(list)
+    for sample in page.samples:
+        if "vm" in sample.labels:
+            samples[sample.labels["vm"]].append(sample)
+    return {vm: counts for vm, of_vm in samples.items() if (counts := shown(of_vm))}
 
 
 class Scraper:
@@ -60,7 +47,7 @@ class Scraper:
     def scrape(self):
         page = self.exporter.scrape()
         self.scrapes += 1
-        vms = shown(page)
+        vms = vms_of(page)
         for label, counts in vms.items():
             if label in self.last and label not in self.now:
                 self.faults.append(f"{label} came back")
@@ -103,15 +90,7 @@ def churn(scraper, guest, numbers):
 
 def used(exporter):
     """Descriptors, and KiB of memory, of the exporter."""
-    process = pathlib.Path("/proc", str(exporter.process.pid))
-    resident = (process / "status").read_text().partition("VmRSS:")[2].split()[0]
-    return len(list((process / "fd").iterdir())), int(resident)
-
-
-def entries(name):
-    dump = subprocess.run(["bpftool", "--json", "map", "dump", "name", name],
-                          stdout=subprocess.PIPE, check=True).stdout
-    return len(json.loads(dump))
+    return exporter.open_files(), exporter.status("VmRSS")
 
 
 def main():
@@ -128,12 +107,12 @@ def main():
     wrong = [f"{vm}: {dict(scraper.last.get(vm, {}))}, told {dict(counts)}"
              for vm, counts in want.items() if scraper.last.get(vm) != counts]
     verdict.check(not wrong and scraper.last.keys() == want.keys(),
-                  f"each one's last counts are its own, {dict(sum(want.values(), Counter()))}"
+                  f"each one's last counts are its own, {sum(want.values(), Counter())['', 'exits']} exits"
                   f" together; not so: {len(wrong)} {wrong[:5]}")
     verdict.check(not scraper.faults, f"none comes back, or counts back: {scraper.faults[:5]}")
     free = page.sum("kvm_exporter_vcpu_slots", state="free")
     verdict.check(free == SLOTS, f"{free:.0f} slots of {SLOTS} are free")
-    left = {name: entries(name) for name in MAPS}
+    left = {name: len(map_entries(name)) for name in MAPS}
     verdict.check(not any(left.values()), f"entries left in maps: {left}")
     lost = page.sum("kvm_exporter_events_lost_total")
     verdict.check(lost == 0, f"{lost:.0f} events are lost")

@@ -6,43 +6,35 @@ a page. Sums stay exact, the timer stays in sight, no series are added by furthe
 in the name stays in a label.
 """
 
-import json
 import re
-import subprocess
 import sys
 from collections import Counter
 
 from counts import shown, told
-from session import Exporter, Verdict
+from session import Exporter, Guests, Verdict
 
 VCPUS = 24
 DEADLINES = 100
 SPILL_MSRS = 8  # places a vCPU for MSRs without a counter of their own, see bpf/vcpu_slot.h
 OWN_MSRS = 8    # with a counter of their own, that the guest itself uses
+ATTACK = ("--hold-before", "--hold-after", "--vcpus", VCPUS, "--program", "random-msr", "--indices",
+          2000, "--count", 6000, "--deadlines", DEADLINES)
 NAME = 'x"} 1\nkvm_exits_total{vm="innocent",vcpu="0",reason="cpuid"} 1e9\n# EOF\n\\'
 LINE = re.compile(r"# (HELP|TYPE) (kvm|process)_|(kvm|process)_\w+[ {]")
 FAMILY = "kvm_msr_accesses_total"
 
 
-def attack(guest, seed):
-    """The report of a guest that holds until its stdin ends, and its process."""
-    process = subprocess.Popen(
-        [guest, "--qemu-name", NAME, "--vcpus", str(VCPUS), "--program", "random-msr", "--indices",
-         "2000", "--count", "6000", "--deadlines", str(DEADLINES), "--seed", str(seed), "--hold-after"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    return json.loads(process.stdout.readline())["vms"][0], process
-
-
-def check_attack(verdict, exporter, guest, seed):
-    vm, process = attack(guest, seed)
-    want = told(vm)
+def check_attack(verdict, exporter, guests, seed):
+    process = guests.hold(NAME, *ATTACK, "--seed", seed)
+    want = told(guests.work(process)["vms"][0])
     pid = str(process.pid)
     page = exporter.until(lambda page: any(m.name == "kvm_vm_info" and m.labels["pid"] == pid
                                            for m in page.samples))
     label = next(m.labels["vm"] for m in page.samples
                  if m.name == "kvm_vm_info" and m.labels["pid"] == pid)
     have = shown([m for m in page.samples if m.labels.get("vm") == label])
-    process.communicate("\n")
+    guests.go_on(process)
+    process.wait()
 
     accesses = sum(count for (_, what), count in want.items() if what in ("read", "write"))
     wrong = {key: (have[key], want[key]) for key in have | want if have[key] != want[key]}
@@ -64,9 +56,10 @@ def check_attack(verdict, exporter, guest, seed):
 
 
 def main():
-    exporter, guest, verdict = Exporter(sys.argv[1], 10215, "--vm.linger=0s"), sys.argv[2], Verdict()
+    guests, verdict = Guests(sys.argv[2]), Verdict()
+    exporter = Exporter(sys.argv[1], 10215, "--vm.linger=0s")
     for seed in (1, 2):
-        check_attack(verdict, exporter, guest, seed)
+        check_attack(verdict, exporter, guests, seed)
     verdict.end()
 
 

@@ -2,6 +2,7 @@
 
 import atexit
 import http.client
+import json
 import os
 import pathlib
 import subprocess
@@ -59,7 +60,21 @@ class Scrape:
         return {line.split()[2] for line in self.text.splitlines() if line.startswith("# TYPE ")}
 
 
-class Exporter:
+class OwnProcess:
+    """What the kernel tells of `self.process`."""
+
+    def status(self, field):
+        """A number of /proc/PID/status, such as VmRSS (kB) or Threads."""
+        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith(field + ":"):
+                return int(line.split()[1])
+        raise KeyError(field)
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+
+class Exporter(OwnProcess):
     """The exporter as a child process, scraped over one kept-alive connection.
 
     A snapshot may be one --scrape.min-interval, 1 ms, older than its request. `prefix` is a command
@@ -154,6 +169,11 @@ class Guests:
         process.stdin.write("\n")
         process.stdin.flush()
 
+    def work(self, process):
+        """Lets a held guest run; its report, with --hold-after while its VMs are still there."""
+        self.go_on(process)
+        return json.loads(process.stdout.readline())
+
     def run(self, name, *options, timeout=120):
         subprocess.run([self.binary, "--qemu-name", name, *map(str, options)], check=True,
                        stdout=subprocess.DEVNULL, timeout=timeout)
@@ -164,6 +184,13 @@ class Guests:
                 process.terminate()
             process.wait(30)
         self.running = []
+
+
+def map_entries(name):
+    """Those of a BPF map: [{"key": [hexadecimal bytes], ...}]."""
+    dump = subprocess.run(["bpftool", "--json", "map", "dump", "name", name],
+                          stdout=subprocess.PIPE, check=True).stdout
+    return json.loads(dump)
 
 
 def fraction_bounds(first, last, seconds):

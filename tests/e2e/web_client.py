@@ -3,7 +3,6 @@
 import atexit
 import base64
 import gzip
-import os
 import pathlib
 import shutil
 import signal
@@ -12,6 +11,8 @@ import ssl
 import subprocess
 import tempfile
 import time
+
+from session import OwnProcess
 
 
 class Answer:
@@ -57,7 +58,7 @@ def basic(user, password):
     return "Authorization: Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-class WebExporter:
+class WebExporter(OwnProcess):
     """The exporter as a child process, with its log and what it takes."""
 
     def __init__(self, binary, port, *flags, tls=None, host="127.0.0.1"):
@@ -107,16 +108,6 @@ class WebExporter:
         if answer is None:
             raise OSError("no answer")
         return answer
-
-    def status(self, field):
-        """A number of /proc/PID/status, such as VmRSS (kB) or Threads."""
-        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith(field + ":"):
-                return int(line.split()[1])
-        raise KeyError(field)
-
-    def open_files(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def hang_up_signal(self):
         self.process.send_signal(signal.SIGHUP)
