@@ -104,8 +104,10 @@ kvmx_lab_test(death-amd-6.1 400 "" death.py)
 foreach(kernel 5.10 6.1 7.2)
   kvmx_lab_test(attribution-amd-${kernel} 400 "--smp;2" attribution.py)
 endforeach()
-kvmx_lab_test(hostile-amd-6.1 400 "--smp;2" hostile.py)
-kvmx_lab_test(churn-amd-6.1 650 "--smp;2" churn.py)
+# One CPU: with two, QEMU makes a shutdown of one injected #GP in some hundred thousand (kvm_exit
+# shows the injection still valid), or a guest hangs, with or without an exporter beside it.
+kvmx_lab_test(hostile-amd-6.1 400 "" hostile.py)
+kvmx_lab_test(churn-amd-6.1 650 "" churn.py)
 kvmx_lab_test(idle-vms-amd-5.10 400 "" idle_vms.py)
 kvmx_lab_test(idle-vms-amd-6.1 400 "" idle_vms.py)
 kvmx_host_test(idle-vms-native 200 python3 "${here}/e2e/idle_vms.py" "${exporter}" "${guest}")

@@ -75,6 +75,8 @@ class Spawner(threading.Thread):
                  "--count", str(20 + number % 50)],
                 stdout=subprocess.PIPE, text=True, check=True).stdout
             self.told[name] = told(json.loads(report)["vms"][0])
+            if number % 500 == 499:
+                print(f"{number + 1} of {VMS} VMs", flush=True)
 
 
 def churn(scraper, guest, numbers):
