@@ -73,7 +73,6 @@ static __always_inline __u32 kvmx_user_exit_id(__u32 reason, int error) {
  */
 static __always_inline __u32 kvmx_spill(__u32 *keys, __u32 *used, __u32 size, __u32 key) {
   __u32 taken = *used;
-#pragma unroll
   for (__u32 i = 0; i < size; i++) {
     if (i >= taken) {
       keys[i] = key;

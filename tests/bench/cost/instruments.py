@@ -6,6 +6,8 @@ Some instruments run beside the guest, some start it themselves: for those the p
 import contextlib
 import os
 import pathlib
+import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -75,6 +77,30 @@ def ours(exporter, collectors, *flags):
         process.wait(60)
 
 
+def slots_in_use():
+    with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics", timeout=60) as page:
+        return float(re.search(rb'^kvm_exporter_vcpu_slots\{state="used"\} (\S+)$', page.read(),
+                               re.MULTILINE)[1])
+
+
+@contextlib.contextmanager
+def beside(guest, vcpus, instrument):
+    """An instrument of ours, on a host with so many other vCPUs, asleep, in VMs of a hundred each."""
+    with instrument:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4 * vcpus + 1000,) * 2)
+        others = subprocess.Popen([guest, "--program", "idle", "--vms", str(vcpus // 100),
+                                   "--vcpus", "100"], stdout=subprocess.DEVNULL)
+        try:
+            while slots_in_use() < vcpus:
+                if others.poll() is not None:
+                    raise CannotRun(f"the {vcpus} vCPUs ended with status {others.returncode}")
+                time.sleep(1)
+            yield []
+        finally:
+            others.terminate()
+            others.wait(600)
+
+
 @contextlib.contextmanager
 def command(*words):
     """A program of the system that starts the guest itself."""
@@ -89,7 +115,7 @@ def perf_stat(events):
             *(word for event in events for word in ("-e", f"kvm:{event}")))
 
 
-def all_instruments(exporter, nothing):
+def all_instruments(exporter, nothing, guest):
     """Name -> a function that starts the instrument. `nothing`: the object of empty programs."""
     one_liner = "tracepoint:kvm:kvm_exit { @[pid, tid, args->exit_reason] = count(); }"
     return {
@@ -102,6 +128,10 @@ def all_instruments(exporter, nothing):
         "ours, exits and handling": lambda: ours(exporter, ["exits", "handling"]),
         "ours, exits, MSRs, timers": lambda: ours(exporter, ["exits", "msrs", "timers"]),
         "ours, everything": lambda: ours(exporter, COLLECTORS),
+        "ours, everything, 100 vCPUs asleep":
+            lambda: beside(guest, 100, ours(exporter, COLLECTORS)),
+        "ours, everything, 2000 vCPUs asleep":
+            lambda: beside(guest, 2000, ours(exporter, COLLECTORS)),
         "perf stat, kvm_exit": lambda: command(*perf_stat(["kvm_exit"])),
         "perf stat, the counted events": lambda: command(*perf_stat(COUNTED)),
         "bpftrace, kvm_exit by thread and reason":
