@@ -7,7 +7,7 @@
 # As root, on Debian 12. Emulated hosts need no hardware; their kernels are fetched once and kept
 # (see tests/lab/kernels.sh). KVMX_INTEL_KERNELS="6.1;6.12;7.2" tries more kernels on Intel,
 # KVMX_SERVICE_KERNELS="5.10;6.1;6.12;7.2" the packaged service on more, KVMX_PACKAGE_SUITES=trixie
-# the package of another Debian.
+# the package of another Debian. KVMX_PLAYBOOK=ON runs the Ansible playbook (ten minutes),
 # KVMX_RENDER=ON draws the dashboards (700 MB of npm's packages, ten minutes).
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -30,7 +30,7 @@ time tests/lab/fetch.sh
 
 mkdir -p build
 step "build: release"
-build build/release release -DKVMX_RENDER="${KVMX_RENDER:-OFF}" \
+build build/release release -DKVMX_RENDER="${KVMX_RENDER:-OFF}" -DKVMX_PLAYBOOK="${KVMX_PLAYBOOK:-OFF}" \
   ${KVMX_INTEL_KERNELS:+"-DKVMX_INTEL_KERNELS=$KVMX_INTEL_KERNELS"} \
   ${KVMX_PACKAGE_SUITES:+"-DKVMX_PACKAGE_SUITES=$KVMX_PACKAGE_SUITES"} \
   ${KVMX_SERVICE_KERNELS:+"-DKVMX_SERVICE_KERNELS=$KVMX_SERVICE_KERNELS"}
@@ -64,6 +64,8 @@ if grep -q 'Skipped' build/ctest.log; then
   grep 'Skipped' build/ctest.log | sed 's/^/# /' | sort -u
   echo "############################################################################"
 fi
+[[ ${KVMX_PLAYBOOK:-OFF} == ON ]] ||
+  echo "Not run: the Ansible playbook, which is on demand (KVMX_PLAYBOOK=ON)."
 [[ ${KVMX_RENDER:-OFF} == ON ]] ||
   echo "Not run: drawing the dashboards, which is on demand (KVMX_RENDER=ON)." \
     "That their pictures are of these dashboards was checked."
