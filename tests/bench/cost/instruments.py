@@ -77,24 +77,24 @@ def ours(exporter, collectors, *flags):
         process.wait(60)
 
 
-def slots_in_use():
-    with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics", timeout=60) as page:
-        return float(re.search(rb'^kvm_exporter_vcpu_slots\{state="used"\} (\S+)$', page.read(),
-                               re.MULTILINE)[1])
+def threads(process):
+    with open(f"/proc/{process.pid}/status", encoding="utf-8") as status:
+        return int(re.search(r"^Threads:\s+(\d+)$", status.read(), re.MULTILINE)[1])
 
 
 @contextlib.contextmanager
 def beside(guest, vcpus, instrument):
-    """An instrument of ours, on a host with so many other vCPUs, asleep, in VMs of a hundred each."""
+    """An instrument on a host with so many other vCPUs, asleep, in VMs of a hundred each."""
     with instrument:
         resource.setrlimit(resource.RLIMIT_NOFILE, (4 * vcpus + 1000,) * 2)
         others = subprocess.Popen([guest, "--program", "idle", "--vms", str(vcpus // 100),
                                    "--vcpus", "100"], stdout=subprocess.DEVNULL)
         try:
-            while slots_in_use() < vcpus:
+            while threads(others) < vcpus:
+                time.sleep(1)
                 if others.poll() is not None:
                     raise CannotRun(f"the {vcpus} vCPUs ended with status {others.returncode}")
-                time.sleep(1)
+            time.sleep(3)  # until the last of them has run, and sleeps
             yield []
         finally:
             others.terminate()
@@ -128,6 +128,7 @@ def all_instruments(exporter, nothing, guest):
         "ours, exits and handling": lambda: ours(exporter, ["exits", "handling"]),
         "ours, exits, MSRs, timers": lambda: ours(exporter, ["exits", "msrs", "timers"]),
         "ours, everything": lambda: ours(exporter, COLLECTORS),
+        "bare, 2000 vCPUs asleep": lambda: beside(guest, 2000, bare()),
         "ours, everything, 100 vCPUs asleep":
             lambda: beside(guest, 100, ours(exporter, COLLECTORS)),
         "ours, everything, 2000 vCPUs asleep":
