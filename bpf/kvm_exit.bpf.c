@@ -101,8 +101,8 @@ static __always_inline int count_plain_entry(struct vcpu_slot *slot, __u32 exit)
 
 /* The guest has programmed its timer. The exit that did it has the time already, where exits are
  * timed. */
-static __always_inline void count_interval(struct vcpu_slot *slot) {
-  const bool exiting = kvmx_timed && !(slot->exit & KVMX_EXIT_NONE);
+static __always_inline void count_interval(struct vcpu_slot *slot, bool timed) {
+  const bool exiting = timed && !(slot->exit & KVMX_EXIT_NONE);
   const __u64 now = exiting ? slot->exit_ns : bpf_ktime_get_ns();
   const __u64 last = slot->timer_ns;
   slot->timer_ns = now;
@@ -113,12 +113,12 @@ static __always_inline void count_interval(struct vcpu_slot *slot) {
 
 /* `id` by kvmx_msr_id(). Writing 0 to a timer's MSR stops the timer. */
 static __always_inline int count_msr(struct vcpu_slot *slot, __u32 id, bool write, __u64 data,
-                                     bool fault) {
+                                     bool fault, bool timed) {
   KVMX_FORGET(id);
   if (id >= KVMX_MSRS) return 0;
   slot->msr[id].count[write]++;
   if (fault) slot->msr_faults[write]++;
-  if (id < KVMX_TIMER_MSRS && write && data && !fault) count_interval(slot);
+  if (id < KVMX_TIMER_MSRS && write && data && !fault) count_interval(slot, timed);
   return 0;
 }
 
@@ -135,7 +135,8 @@ static __noinline int count_skipped_msr(struct vcpu_slot *slot, const struct kvm
   const __u32 id = kvmx_msr_id(slot, vcpu->arch.regs[KVMX_RCX]);
   const __u64 data = (__u32)vcpu->arch.regs[KVMX_RAX] | vcpu->arch.regs[KVMX_RDX] << 32;
   const bool raised = vcpu->arch.exception.pending || vcpu->arch.exception.injected;
-  return count_msr(slot, id, write, data, raised && vcpu->arch.exception.vector == KVMX_GP_VECTOR);
+  return count_msr(slot, id, write, data, raised && vcpu->arch.exception.vector == KVMX_GP_VECTOR,
+                   true);
 }
 
 /*
@@ -240,14 +241,16 @@ int BPF_PROG(kvm_entry_typed, struct kvm_vcpu *vcpu) {
 
 /* kvm_msr(write, ecx, data, exception). Its arguments are fetched once they are of use: kept over
  * the calls before, each would take a register to be saved. */
-SEC("tp_btf/kvm_msr")
-int kvm_msr_typed(const __u64 *arguments) {
-  struct vcpu_slot *slot = kvmx_slot_of_thread();
-  if (!slot) return 0;
-  if (kvmx_msr_skipped) slot->exit &= ~KVMX_EXIT_MSR;
-  const __u32 id = kvmx_msr_id(slot, arguments[1]);
-  return count_msr(slot, id, arguments[0] & 1, arguments[2], arguments[3] & 1);
-}
+#define MSR(name, timed)                                                                 \
+  SEC("tp_btf/kvm_msr") int name(const __u64 *arguments) {                               \
+    struct vcpu_slot *slot = kvmx_slot_of_thread();                                      \
+    if (!slot) return 0;                                                                 \
+    if (timed && kvmx_msr_skipped) slot->exit &= ~KVMX_EXIT_MSR;                         \
+    const __u32 id = kvmx_msr_id(slot, arguments[1]);                                    \
+    return count_msr(slot, id, arguments[0] & 1, arguments[2], arguments[3] & 1, timed); \
+  }
+MSR(kvm_msr_typed, true)
+MSR(kvm_msr_alone, false) /* where exits are not timed */
 
 /* kvm_hv_timer_state(vcpu_id, hv_timer_in_use) */
 SEC("tp_btf/kvm_hv_timer_state")
@@ -303,7 +306,7 @@ int kvm_msr_classic(void *record) {
   const __u32 id = kvmx_msr_id(slot, field32(record, kvmx_format.msr_ecx));
   const __u8 exception = field32(record, kvmx_format.msr_exception);
   return count_msr(slot, id, field32(record, kvmx_format.msr_write) != 0,
-                   field64(record, kvmx_format.msr_data), exception != 0);
+                   field64(record, kvmx_format.msr_data), exception != 0, kvmx_timed);
 }
 
 SEC("tp/kvm/kvm_hv_timer_state")

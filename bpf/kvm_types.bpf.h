@@ -201,6 +201,8 @@ static __always_inline bool kvmx_svm_code_here(const struct vcpu_slot *slot, __u
 }
 #endif
 
+/* The exit code's place in a VMCB is the hardware's (AMD's manual, volume 2, appendix B). */
+#define KVMX_VMCB_EXIT_CODE 0x70
 #define KVMX_HF_GUEST 0x20 /* in kvm_vcpu_arch.hflags: the guest's own guest runs */
 
 /* The exit code by two reads, one after the other, for kernels without bpf_rdonly_cast(). */
@@ -251,11 +253,10 @@ static __always_inline bool kvmx_read_vmx_reason(struct vcpu_slot *slot,
 static __always_inline bool kvmx_read_svm_code(struct vcpu_slot *slot, const struct kvm_vcpu *vcpu,
                                                __u64 *code) {
   const struct vcpu_svm *svm = 0;
-  const struct vmcb *vmcb = 0;
   if (!bpf_core_field_exists(svm->vmcb)) return false;
   if (KVMX_HAS_RDONLY_CAST) {
     const __u64 control = kvmx_load(slot->vcpu + bpf_core_field_offset(svm->vmcb));
-    *code = kvmx_load(control + bpf_core_field_offset(vmcb->control.exit_code));
+    *code = kvmx_load(control + KVMX_VMCB_EXIT_CODE);
     return true;
   }
   bool nested = false;

@@ -137,12 +137,16 @@ enum kvmx_wakeup { KVMX_WAKEUP_POLL = 0, KVMX_WAKEUP_WAIT = 1, KVMX_WAKEUPS = 2 
  * at most the i-th bound, the last one the rest. Ticks of 1000, 300, 250 and 100 Hz (1000, 3333,
  * 4000, 10000 us) each have a bucket that no other tick falls into.
  */
+#define KVMX_SHORT_INTERVAL_US 900 /* shorter than any tick's */
 /* clang-format off */
-#define KVMX_INTERVAL_BOUNDS_US(X)                                                  \
-  X(100) X(250) X(500) X(900) X(1100) X(2000) X(3000) X(3600) X(4400) X(6000) X(9000) \
-  X(11000) X(20000) X(100000) X(1000000)
+#define KVMX_SHORT_INTERVAL_BOUNDS_US(X) X(100) X(250) X(500) X(KVMX_SHORT_INTERVAL_US)
+#define KVMX_TICK_INTERVAL_BOUNDS_US(X)                                         \
+  X(1100) X(2000) X(3000) X(3600) X(4400) X(6000) X(9000) X(11000) X(20000) X(100000) \
+  X(1000000)
+#define KVMX_INTERVAL_BOUNDS_US(X) KVMX_SHORT_INTERVAL_BOUNDS_US(X) KVMX_TICK_INTERVAL_BOUNDS_US(X)
 /* clang-format on */
 #define KVMX_INTERVAL_BOUNDS (0 KVMX_INTERVAL_BOUNDS_US(KVMX_COUNT_ONE))
+#define KVMX_SHORT_INTERVAL_BOUNDS (0 KVMX_SHORT_INTERVAL_BOUNDS_US(KVMX_COUNT_ONE))
 #define KVMX_INTERVAL_BUCKETS (KVMX_INTERVAL_BOUNDS + 1)
 
 /*

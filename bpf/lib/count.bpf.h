@@ -44,9 +44,9 @@ static __always_inline void kvmx_count_latency(__u64 *buckets, __u64 ns) {
           buckets[KVMX_LATENCY_BOUNDS]++;
 }
 
-/* Counts a time between two timer programmings in its bucket, likewise. */
+/* Counts a time between two timer programmings in its bucket, likewise; a tick's first of all. */
 static __always_inline void kvmx_count_interval(__u64 *buckets, __u64 ns) {
-  __u32 bucket = 0;
+  __u32 bucket = KVMX_SHORT_INTERVAL_BOUNDS;
 #define KVMX_TRY(bound)            \
   if (ns <= (__u64)(bound)*1000) { \
     buckets[bucket]++;             \
@@ -54,9 +54,14 @@ static __always_inline void kvmx_count_interval(__u64 *buckets, __u64 ns) {
     return;                        \
   }                                \
   bucket++;
-  KVMX_INTERVAL_BOUNDS_US(KVMX_TRY)
+  if (ns > KVMX_SHORT_INTERVAL_US * 1000ull) {
+    KVMX_TICK_INTERVAL_BOUNDS_US(KVMX_TRY)
+    buckets[bucket]++;
+    return;
+  }
+  bucket = 0;
+  KVMX_SHORT_INTERVAL_BOUNDS_US(KVMX_TRY)
 #undef KVMX_TRY
-  buckets[bucket]++;
 }
 
 /* The id of a return to the VMM in vcpu_slot.user_exits[]. */

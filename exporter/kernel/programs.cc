@@ -33,7 +33,7 @@ std::vector<Choice> all_programs(const kvm_exit_bpf& skeleton, const WantedEvent
       {Event::exit, Source::classic, programs.kvm_exit_classic},
       {Event::entry, Source::typed, programs.kvm_entry_typed},
       {Event::entry, Source::classic, programs.kvm_entry_classic},
-      {Event::msr, Source::typed, programs.kvm_msr_typed},
+      {Event::msr, Source::typed, timed ? programs.kvm_msr_typed : programs.kvm_msr_alone},
       {Event::msr, Source::classic, programs.kvm_msr_classic},
       {Event::hv_timer_state, Source::typed, programs.kvm_hv_timer_state_typed},
       {Event::hv_timer_state, Source::classic, programs.kvm_hv_timer_state_classic},
