@@ -3,10 +3,10 @@
  * Which slot does this event belong to?
  *
  * Fast: the CPU's last slot, if that slot says that its owner is the vCPU and the thread at hand.
- * Slow: by vCPU, then by a new slot. A thread that runs several vCPUs gets no shortcuts: each of
- * its slots is `shared`, so that an event without a vCPU finds the one that the thread runs *now*.
- * Pointers and thread ids are reused by the kernel, so neither is believed without the start time
- * of the thread or of its process.
+ * Slow: the thread's last slot, if it says the same; by vCPU; then by a new slot. A thread that
+ * runs several vCPUs gets no shortcuts: each of its slots is `shared`, so that an event without a
+ * vCPU finds the one that the thread runs *now*. Pointers and thread ids are reused by the kernel,
+ * so neither is believed without the start time of the thread or of its process.
  *
  * The fast way is open code with no stack of its own; the slow ways are functions that are given no
  * more than a number, since what they need would else be gathered before it is known whether it is
@@ -158,7 +158,7 @@ static __always_inline struct vcpu_slot *kvmx_bound_slot(const struct vcpu_ref *
   return slot;
 }
 
-static __noinline struct vcpu_slot *kvmx_slow_slot_of_vcpu(__u64 vcpu) {
+static __noinline struct vcpu_slot *kvmx_bound_slot_of_vcpu(__u64 vcpu) {
   if (!vcpu) return NULL; /* cannot be; the verifier asks, before an address is made of it */
   const struct kvm_vcpu *pointer = (const void *)vcpu;
   const struct vcpu_ref ref = {.vcpu = vcpu,
@@ -166,6 +166,17 @@ static __noinline struct vcpu_slot *kvmx_slow_slot_of_vcpu(__u64 vcpu) {
                                .vcpu_id = BPF_CORE_READ(pointer, vcpu_id),
                                .thread = kvmx_thread_any()};
   return kvmx_bound_slot(&ref);
+}
+
+/* A CPU that another vCPU used meanwhile: mostly the thread runs what it ran before. */
+static __noinline struct vcpu_slot *kvmx_slow_slot_of_vcpu(__u64 vcpu) {
+  const struct kvmx_thread thread = kvmx_thread_any();
+  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &thread.pid_tgid);
+  struct vcpu_slot *slot = current ? kvmx_slot(*current) : NULL;
+  if (!slot || slot->fast_start != thread.start || slot->vcpu != vcpu)
+    return kvmx_bound_slot_of_vcpu(vcpu);
+  *kvmx_hint() = slot->index;
+  return slot;
 }
 
 /* The slot of the vCPU that an event names, which is what its thread runs from now on. */
@@ -184,7 +195,7 @@ static __noinline struct vcpu_slot *kvmx_recheck_slot(struct vcpu_slot *slot,
                                                       const struct kvm_vcpu *vcpu) {
   if (!vcpu) return NULL; /* cannot be; the verifier asks */
   if (slot->kvm == (__u64)vcpu->kvm && slot->vcpu_id == (__u32)vcpu->vcpu_id) return slot;
-  return kvmx_slow_slot_of_vcpu((__u64)vcpu);
+  return kvmx_bound_slot_of_vcpu((__u64)vcpu);
 }
 
 static __noinline struct vcpu_slot *kvmx_slow_slot_of_id(__u32 vcpu_id) {

@@ -110,7 +110,8 @@ def main():
              for vm, counts in want.items() if scraper.last.get(vm) != counts]
     verdict.check(not wrong and scraper.last.keys() == want.keys(),
                   f"each one's last counts are its own, {sum(want.values(), Counter())['', 'exits']} exits"
-                  f" together; not so: {len(wrong)} {wrong[:5]}")
+                  f" together; not so: {len(wrong)} {wrong[:5]};"
+                  f" nobody's: {[(vm, dict(scraper.last[vm])) for vm in sorted(scraper.last.keys() - want.keys())[:5]]}")
     verdict.check(not scraper.faults, f"none comes back, or counts back: {scraper.faults[:5]}")
     free = page.sum("kvm_exporter_vcpu_slots", state="free")
     verdict.check(free == SLOTS, f"{free:.0f} slots of {SLOTS} are free")
