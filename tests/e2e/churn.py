@@ -20,8 +20,9 @@ from session import Exporter, Verdict, map_entries
 VMS = int(os.environ.get("KVMX_CHURN", "400"))
 WARM_UP = 100
 SLOTS = 128
-LINGER = 4
+LINGER = 10
 SCRAPE_EVERY = 0.5
+VMS_A_SCRAPE = 8  # at most, so that a slow machine too sees each while it lingers
 MAPS = ("slot_of_vcpu", "slot_of_thread", "vm_processes")
 RESIDENT_MAY_GROW = 2048  # KiB: a heap settles at 12 MB, from 10.8 to 11.6 after the first hundred
 
@@ -59,15 +60,33 @@ class Scraper:
         return page
 
 
+class Pace:
+    """Lets so many VMs start until the next scrape."""
+
+    def __init__(self):
+        self.left, self.changed = VMS_A_SCRAPE, threading.Condition()
+
+    def start_one(self):
+        with self.changed:
+            self.changed.wait_for(lambda: self.left > 0)
+            self.left -= 1
+
+    def scraped(self):
+        with self.changed:
+            self.left = VMS_A_SCRAPE
+            self.changed.notify_all()
+
+
 class Spawner(threading.Thread):
     """One guest after the other; what they and KVM say."""
 
-    def __init__(self, guest, numbers):
+    def __init__(self, guest, numbers, pace):
         super().__init__()
-        self.guest, self.numbers, self.told = guest, numbers, {}
+        self.guest, self.numbers, self.pace, self.told = guest, numbers, pace, {}
 
     def run(self):
         for number in self.numbers:
+            self.pace.start_one()
             name = f"churn-{number}"
             report = subprocess.run(
                 [self.guest, "--qemu-name", name, "--vcpus", str(1 + number % 3),
@@ -81,11 +100,13 @@ class Spawner(threading.Thread):
 
 def churn(scraper, guest, numbers):
     """Makes these VMs, and scrapes until none of them is shown; the last page, what they say."""
-    spawners = [Spawner(guest, numbers[half::2]) for half in (0, 1)]
+    pace = Pace()
+    spawners = [Spawner(guest, numbers[half::2], pace) for half in (0, 1)]
     for spawner in spawners:
         spawner.start()
     while any(spawner.is_alive() for spawner in spawners) or scraper.now:
         page = scraper.scrape()
+        pace.scraped()
         time.sleep(SCRAPE_EVERY)
     return page, spawners[0].told | spawners[1].told
 
