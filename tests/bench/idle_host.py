@@ -37,8 +37,9 @@ def measure(exporter, what):
         page = exporter.scrape()
     each = (instructions(process) - before) / SCRAPES
     series = len(page.samples)
+    resident = exporter.status("VmRSS") / 1024
     print(f"{what}: {idle / 1e6:.2f} million instructions a second without scrapes, {each / 1e6:.2f}"
-          f" million a scrape of {series} series, {exporter.status("VmRSS") / 1024:.1f} MiB resident", flush=True)
+          f" million a scrape of {series} series, {resident:.1f} MiB resident", flush=True)
 
 
 def main():

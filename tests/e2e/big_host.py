@@ -15,11 +15,6 @@ SERIES = VMS * VCPUS * REASONS
 MEMORY_KIB = 40 * 1024
 
 
-def peak_memory(process):
-    with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1))
-
-
 def main():
     exporter = Exporter(sys.argv[1], 10189, f"--bpf.max-vcpus={VMS * VCPUS}", "--vm.linger=1h")
     if "kvm_exporter_probe_attached{probe=\"kvm_exit\"} 1" not in exporter.get("/metrics"):
@@ -31,7 +26,7 @@ def main():
     exits = re.findall(r'^kvm_exits_total\{vm="[^"]+",vcpu="\d+",reason="[A-Z_0-9]+"\} [1-9]\d*$',
                        page, re.MULTILINE)
     verdict.check(len(exits) == len(set(exits)) == SERIES, f"{len(exits)} series of exits")
-    peak = peak_memory(exporter.process)
+    peak = exporter.status("VmHWM")
     verdict.check(peak <= MEMORY_KIB, f"peak memory {peak / 1024:.1f} MiB")
     verdict.end()
 

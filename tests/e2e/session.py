@@ -60,15 +60,20 @@ class Scrape:
         return {line.split()[2] for line in self.text.splitlines() if line.startswith("# TYPE ")}
 
 
+def process_status(process, field):
+    """A number of /proc/PID/status, such as VmRSS (kB) or Threads."""
+    for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1])
+    raise KeyError(field)
+
+
 class OwnProcess:
     """What the kernel tells of `self.process`."""
 
     def status(self, field):
-        """A number of /proc/PID/status, such as VmRSS (kB) or Threads."""
-        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith(field + ":"):
-                return int(line.split()[1])
-        raise KeyError(field)
+        """See process_status()."""
+        return process_status(self.process, field)
 
     def open_files(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

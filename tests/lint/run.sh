@@ -23,6 +23,10 @@ check "shellcheck" shellcheck -x -P SCRIPTDIR "${shells[@]}"
 mapfile -t sources < <(all '*.cc' '*.h' 'bpf/*.c')
 check "clang-format" clang-format --dry-run --Werror "${sources[@]}"
 
+unparsed() { all '*.py' | xargs /usr/bin/python3 -c 'import ast, sys
+for path in sys.argv[1:]: ast.parse(open(path, encoding="utf-8").read(), path)'; }
+check "Debian's Python can read every script" unparsed
+
 unlicensed() { all '*.cc' '*.h' '*.c' '*.S' | xargs grep -L 'SPDX-License-Identifier: ' || true; }
 check "every source names its licence" unlicensed
 

@@ -6,7 +6,6 @@ Some instruments run beside the guest, some start it themselves: for those the p
 import contextlib
 import os
 import pathlib
-import re
 import resource
 import shutil
 import subprocess
@@ -15,8 +14,10 @@ import tempfile
 import time
 import urllib.request
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bpf"))
+TESTS = pathlib.Path(__file__).resolve().parents[2]
+sys.path += [str(TESTS / "bpf"), str(TESTS / "e2e")]
 import libbpf  # noqa: E402
+from session import process_status  # noqa: E402
 
 EVENTS = ("kvm_exit", "kvm_entry", "kvm_msr", "kvm_hv_timer_state", "kvm_vcpu_wakeup",
           "kvm_userspace_exit")
@@ -77,11 +78,6 @@ def ours(exporter, collectors, *flags):
         process.wait(60)
 
 
-def threads(process):
-    with open(f"/proc/{process.pid}/status", encoding="utf-8") as status:
-        return int(re.search(r"^Threads:\s+(\d+)$", status.read(), re.MULTILINE)[1])
-
-
 @contextlib.contextmanager
 def beside(guest, vcpus, instrument):
     """An instrument on a host with so many other vCPUs, asleep, in VMs of a hundred each."""
@@ -90,7 +86,7 @@ def beside(guest, vcpus, instrument):
         others = subprocess.Popen([guest, "--program", "idle", "--vms", str(vcpus // 100),
                                    "--vcpus", "100"], stdout=subprocess.DEVNULL)
         try:
-            while threads(others) < vcpus:
+            while process_status(others, "Threads") < vcpus:
                 time.sleep(1)
                 if others.poll() is not None:
                     raise CannotRun(f"the {vcpus} vCPUs ended with status {others.returncode}")
