@@ -91,7 +91,8 @@ collect() { :; }
 explain() {
   if grep -q 'Kernel panic' "$run/console"; then
     say "the host's kernel panicked:"
-    grep -B 5 -A 25 'Kernel panic' "$run/console" | printable
+    # An oops says on its first lines what went wrong and where, and panics some fifty later.
+    sed -nE '/BUG:|Oops|general protection|Kernel panic/,$p' "$run/console" | printable
     return
   elif [[ -z $2 ]]; then
     say "the host ended without running the command to its end; its console, and the emulator's messages:"
