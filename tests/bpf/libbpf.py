@@ -1,5 +1,6 @@
 """BPF programs from Python, by libbpf: attaching those of an object file, asking about all."""
 
+import contextlib
 import ctypes
 import os
 from ctypes import c_char, c_uint32, c_uint64, c_void_p
@@ -78,6 +79,18 @@ def _ask(fd, info):
     size = c_uint32(ctypes.sizeof(info))
     if _lib.bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size)) != 0:
         raise Failed(f"cannot ask about a program: errno {ctypes.get_errno()}")
+
+
+@contextlib.contextmanager
+def run_times():
+    """Has the kernel time every run of every program meanwhile."""
+    fd = _lib.bpf_enable_stats(STATS_RUN_TIME)
+    if fd < 0:
+        raise Failed(f"cannot have programs timed: errno {ctypes.get_errno()}")
+    try:
+        yield
+    finally:
+        os.close(fd)
 
 
 def loaded_programs():

@@ -36,8 +36,9 @@ def bare():
 
 
 def classic_tracepoints():
-    """Before BTF of modules (5.11) there are no typed programs."""
-    return not os.path.exists("/sys/kernel/btf/kvm")
+    """Before BTF of modules (5.11) there are no typed programs, but for a kvm within the kernel."""
+    is_module = os.path.exists("/sys/module/kvm/initstate")
+    return is_module and not os.path.exists("/sys/kernel/btf/kvm")
 
 
 @contextlib.contextmanager
