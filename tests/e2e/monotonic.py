@@ -26,6 +26,7 @@ GUESTS = {
 }
 RESTART_EVERY = 30.0 if os.environ.get("LAB_ISA") else 2.0  # seconds
 AT_LEAST = 12.0  # seconds; a fast machine scrapes more often
+AT_LEAST_ENDED = 3  # VMs; a fast machine may be done with its scrapes before any is started again
 # On this machine others may run VMs too, and theirs may come, be renamed and go as they like.
 PREFIX = f"monotonic-{os.getpid()}-"
 KINDS = ("counter", "histogram")
@@ -128,7 +129,7 @@ def main():
                for name, options in GUESTS.items()}
     began, ended, number = time.monotonic(), 0, 0
     restart = began + RESTART_EVERY
-    while number < wanted or time.monotonic() < began + AT_LEAST:
+    while number < wanted or time.monotonic() < began + AT_LEAST or ended < AT_LEAST_ENDED:
         watch.see(number, exporter.get("/metrics"))
         number += 1
         if number % 500 == 0:
@@ -148,7 +149,7 @@ def main():
     # Otherwise nothing was seen.
     verdict.check(watch.rises > number, f"counters rose {watch.rises} times;"
                   f" {watch.adopted} series got their vcpu")
-    verdict.check(ended >= 3, f"{ended} VMs ended meanwhile")
+    print(f"{ended} VMs ended meanwhile")
     end = exporter.scrape()
     for family in ("kvm_timer_interval_seconds_count", "kvm_halts_total"):
         verdict.check((end.sum(family, vm=f"{PREFIX}storm") or 0) > 100, f"storm has {family}")
