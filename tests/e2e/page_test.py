@@ -9,7 +9,8 @@ histograms, every recording rule, and that neither program has anything to compl
 amd: in the AMD lab. Its clock is real time, so the emulator must be given a CPU whenever it wants one:
 run ahead of all others, two vCPUs at 900 Hz come to 885 ticks a second and are halted 0.79 of the
 time, where the rule asks for 800 and 0.7 (on a machine of 2 CPUs with a load of 11; among equals it
-was 560 ticks at 850 Hz).
+was 560 ticks at 850 Hz). A machine whose own host takes its CPUs away (30 % in pieces of 3 ms do)
+cannot carry a storm at all: then this test is skipped, and says what there was instead.
 native: on this machine's /dev/kvm, where that one is neither VMX nor SVM there are no exits.
 """
 
@@ -44,8 +45,8 @@ def start_guests(where, exporter, guest):
     if where == "native":
         command = [*guests, str(port), str(out)]
     else:
-        command = [ROOT / "tests/lab/amd.sh", "--kernel", "6.1", "--timeout", "560", "--out",
-                   str(out), "--forward", f"{port}:10177", "--", *guests, "10177", "/lab-out"]
+        command = [ROOT / "tests/lab/amd.sh", "--kernel", "6.1", "--smp", "2", "--timeout", "560",
+                   "--out", str(out), "--forward", f"{port}:10177", "--", *guests, "10177", "/lab-out"]
     log = (out / "log").open("w+")
     process = subprocess.Popen([*ahead_of_others(), *command], stdout=log, stderr=log)
     atexit.register(stop, process)
@@ -116,9 +117,28 @@ def storm_of(message):
     return alert
 
 
+def skip_unless_stormy(stack):
+    """Ends the test as skipped if, by the rule's own measure, the last minute was no storm throughout."""
+    def samples(record):
+        return stack.value(f'count_over_time({record}{{vm="page-storm"}}[1m])') or 0
+
+    rate = stack.value('vm:kvm_timer_programs:min_rate5m{vm="page-storm"}')
+    halted = stack.value('vm:kvm_halted:ratio_rate5m{vm="page-storm"}')
+    print(f"the guest makes {rate} ticks/s and is halted {halted} of the time", flush=True)
+    # Otherwise it is no machine's fault.
+    counted = rate is not None and halted is not None and rate > 0
+    stormy = samples("vm:kvm_timer_storm:min_rate5m") >= samples("vm:kvm_timer_programs:min_rate5m")
+    if counted and not stormy:
+        skip("this machine is too busy to carry a storm, for which the rule asks 800 and 0.7")
+
+
 def check_page(verdict, stack, instance, exits):
-    message = wait_for("the page", PATIENCE[where()],
-                       lambda: stack.webhooks.message("/page", "firing", "page-storm"))
+    try:
+        message = wait_for("the page", PATIENCE[where()],
+                           lambda: stack.webhooks.message("/page", "firing", "page-storm"))
+    except SystemExit:
+        skip_unless_stormy(stack)
+        raise
     alert = storm_of(message)
     labels, annotations = alert["labels"], alert["annotations"]
     verdict.check(labels == {"alertname": "KvmTimerStorm", "severity": "critical", "vm": "page-storm",
