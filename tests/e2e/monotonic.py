@@ -149,7 +149,7 @@ def main():
     # Otherwise nothing was seen.
     verdict.check(watch.rises > number, f"counters rose {watch.rises} times;"
                   f" {watch.adopted} series got their vcpu")
-    print(f"{ended} VMs ended meanwhile")
+    verdict.check(ended >= AT_LEAST_ENDED, f"{ended} VMs ended meanwhile")
     end = exporter.scrape()
     for family in ("kvm_timer_interval_seconds_count", "kvm_halts_total"):
         verdict.check((end.sum(family, vm=f"{PREFIX}storm") or 0) > 100, f"storm has {family}")

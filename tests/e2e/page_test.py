@@ -6,11 +6,11 @@ outside, with what deploy/ ships (page_stack.py says what is changed); a receive
 page and its end go into the file OUT as Alertmanager sends them. In the same run: quantiles of both
 histograms, every recording rule, and that neither program has anything to complain of.
 
-amd: in the AMD lab. Its clock is real time, so the emulator must be given a CPU whenever it wants one:
-run ahead of all others, two vCPUs at 900 Hz come to 885 ticks a second and are halted 0.79 of the
-time, where the rule asks for 800 and 0.7 (on a machine of 2 CPUs with a load of 11; among equals it
-was 560 ticks at 850 Hz). A machine whose own host takes its CPUs away (30 % in pieces of 3 ms do)
-cannot carry a storm at all: then this test is skipped, and says what there was instead.
+amd: in the AMD lab. Its clock is real time, so the emulator must be given a CPU whenever it wants one,
+and is run ahead of all others. On a quiet machine two vCPUs at 900 Hz come to 896 ticks a second and
+are halted 0.80 of the time, where the rule asks for 800 and 0.7; with one emulated CPU it was 857 to
+877, and 0.73 to 0.77. A machine whose own host takes its CPUs away (30 % in pieces of 3 ms do) cannot
+carry a storm at all: then this test is skipped, and says what there was instead.
 native: on this machine's /dev/kvm, where that one is neither VMX nor SVM there are no exits.
 """
 
@@ -117,18 +117,16 @@ def storm_of(message):
     return alert
 
 
-def skip_unless_stormy(stack):
-    """Ends the test as skipped if, by the rule's own measure, the last minute was no storm throughout."""
-    def samples(record):
-        return stack.value(f'count_over_time({record}{{vm="page-storm"}}[1m])') or 0
+def skip_if_starved(stack):
+    """Ends the test as skipped if the emulated guest made no storm throughout the last minute.
 
-    rate = stack.value('vm:kvm_timer_programs:min_rate5m{vm="page-storm"}')
-    halted = stack.value('vm:kvm_halted:ratio_rate5m{vm="page-storm"}')
-    print(f"the guest makes {rate} ticks/s and is halted {halted} of the time", flush=True)
-    # Otherwise it is no machine's fault.
-    counted = rate is not None and halted is not None and rate > 0
-    stormy = samples("vm:kvm_timer_storm:min_rate5m") >= samples("vm:kvm_timer_programs:min_rate5m")
-    if counted and not stormy:
+    Judged by rates, not by the rule that is under test; and never natively, where an exporter that
+    counts too little would else be skipped, too.
+    """
+    ticks, halted = (stack.value(f'min_over_time({record}{{vm="page-storm"}}[1m])') for record in
+                     ("vm:kvm_timer_programs:min_rate5m", "vm:kvm_halted:ratio_rate5m"))
+    print(f"at worst the guest made {ticks} ticks/s and was halted {halted} of the time", flush=True)
+    if where() == "amd" and ticks and halted and (ticks <= 800 or halted <= 0.7):
         skip("this machine is too busy to carry a storm, for which the rule asks 800 and 0.7")
 
 
@@ -137,7 +135,7 @@ def check_page(verdict, stack, instance, exits):
         message = wait_for("the page", PATIENCE[where()],
                            lambda: stack.webhooks.message("/page", "firing", "page-storm"))
     except SystemExit:
-        skip_unless_stormy(stack)
+        skip_if_starved(stack)
         raise
     alert = storm_of(message)
     labels, annotations = alert["labels"], alert["annotations"]
