@@ -9,7 +9,7 @@
 # written to them inside is forgotten at the end, but for $LAB_OUT.
 #
 #   --kernel SERIES   5.10, 6.1 (default), 6.12 or 7.2: Debian 11, 12, 13, unstable
-#   --smp N           CPUs of the host, default 1
+#   --smp N           CPUs of the host, default 1; they take turns on one of ours
 #   --mem MB          its memory, default 3000
 #   --out DIR         what COMMAND writes into $LAB_OUT goes here
 #   --forward H:G     TCP port G of the host is 127.0.0.1:H here; repeatable
@@ -25,6 +25,7 @@
 #
 # Inside: LAB_ISA=svm, LAB_KERNEL=SERIES, LAB_OUT; tracefs, debugfs, bpffs and
 # cgroup2 are mounted; modules and /boot/config of the kernel are in place.
+# LAB_QEMU and LAB_KERNEL_DIR are directories with this QEMU and this kernel.
 #
 # COMMAND's output, both kinds, comes out on stdout as it is made. Exit status is
 # COMMAND's; 125 with a sentence on stderr if the host failed, hung or panicked.
@@ -84,7 +85,12 @@ open_run "$out" "$console"
   setting lab_net "${forwards[*]}"
   setting lab_kvm "$kvm"
 } >"$run/settings"
-write_command svm "$series" "$machine_files$PWD" "$@" >"$run/command"
+{
+  setting LAB_QEMU "$machine_files$qemu"
+  setting LAB_KERNEL_DIR "$machine_files$kernel"
+  echo 'export LAB_QEMU LAB_KERNEL_DIR'
+  write_command svm "$series" "$machine_files$PWD" "$@"
+} >"$run/command"
 
 # The emulator does not speculate, and guarding against it takes a third of the
 # boot; counted instructions, though, should be those of a real host. All CPUs have
@@ -109,7 +115,9 @@ machine=(
 if [[ -n $icount ]]; then
   machine+=(-accel tcg -icount "shift=0,sleep=off")
 else
-  machine+=(-accel "tcg,thread=multi")
+  # One thread for all CPUs: with a thread each, QEMU's SVM loses events, and the host panics, a
+  # guest hangs or is shut down.
+  machine+=(-accel "tcg,thread=single")
 fi
 if ((${#forwards[@]})); then
   network=user,id=net

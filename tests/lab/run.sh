@@ -49,6 +49,7 @@ write_command() {
   shift 3
   echo 'LAB_OUT=/lab-out HOME=/root USER=root LC_ALL=C.UTF-8 TERM=dumb'
   echo 'export LAB_ISA LAB_KERNEL LAB_OUT PATH HOME USER LC_ALL TERM'
+  [[ -z ${KVMX_FULL:-} ]] || echo 'export KVMX_FULL=1'
   # shellcheck disable=SC2016 # expanded in the host
   echo 'cd "$PWD" || { echo "lab: no $PWD in the host" >&2; exit 125; }'
   printf 'exec %s\n' "$(quote "$@")"
