@@ -12,8 +12,9 @@ import pathlib
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-from session import Exporter, Guests  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from exporter import Exporter  # noqa: E402
+from guests import Guests  # noqa: E402
 
 VMS, VCPUS = 100, 2
 SECONDS = 30

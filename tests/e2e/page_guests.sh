@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# page_guests.sh EXPORTER GUEST PORT OUT: an exporter, and the guests of page_test.py
+# page_guests.sh EXPORTER GUEST PORT OUT RATE VCPUS: an exporter, and the guests of page_test.py
 #
-# On this machine or in an emulated host. The guest page-storm ticks at 900 Hz on both vCPUs until
+# On this machine or in an emulated host. The guest page-storm ticks at RATE Hz on VCPUS vCPUs until
 # the file OUT/cure is there; then it starts again as a quiet guest, as one does that was booted
 # without nohz=off. All ends when OUT/end is there.
 set -eu
 
-exporter=$1 guest=$2 port=$3 out=$4
+exporter=$1 guest=$2 port=$3 out=$4 rate=$5 vcpus=$6
 pids=''
 
 start() { # NAME OPTION...
@@ -28,11 +28,11 @@ until busybox wget -q -O /dev/null "http://127.0.0.1:$port/-/ready"; do sleep 1;
 # A guest in health, by the rates of one of 32 vCPUs, and one whose tick is a tick, and no storm.
 start page-quiet --rate 14 --vcpus 4
 start page-tick --rate 100 --yield-every 50
-# Over 800 is a storm, and as much as an emulated host carries with ease.
-start page-storm --rate 900 --vcpus 2
+# Over 800 is a storm.
+start page-storm --rate "$rate" --vcpus "$vcpus"
 storm=$!
 until_there cure
 kill $storm
 wait $storm || true
-start page-storm --rate 14 --vcpus 2
+start page-storm --rate 14 --vcpus "$vcpus"
 until_there end

@@ -16,9 +16,9 @@ import threading
 import urllib.parse
 import urllib.request
 
-from session import Verdict
-from web_client import Certificates, WebExporter, wait_until
-from web_tls import TLS, users
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from verdict import Verdict
+from web_client import TLS, Certificates, WebExporter, users, wait_until
 
 PLAIN, SECURE, PROXY, PROMETHEUS = 10208, 10209, 10210, 10211
 CONFIG = """

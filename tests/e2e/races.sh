@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# races.sh BUILD GUEST: builds the exporter with ThreadSanitizer in BUILD, and races.py with it
+# races.sh BUILD GUEST: builds the exporter with ThreadSanitizer in BUILD, and races_test.py with it
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$here/../..
@@ -9,4 +9,4 @@ ROOT=$here/../..
 mkdir -p "$(dirname "$1")"
 build "$1" tsan -DKVMX_TESTS=OFF
 exec "$ROOT/tests/lab/amd.sh" --kernel 6.1 --smp 2 --timeout 400 -- \
-  env PYTHONDONTWRITEBYTECODE=1 python3 "$here/races.py" "$1/exporter/kvm_exit_exporter" "$2"
+  env PYTHONDONTWRITEBYTECODE=1 python3 "$here/races_test.py" "$1/exporter/kvm_exit_exporter" "$2"

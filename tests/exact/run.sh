@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# run.sh HOST [KERNEL]: scenario.sh in a host, then check.py on what it left
+# run.sh HOST BUILD_DIR [KERNEL]: scenario.sh in a host, then check.py on what it left
 #
 #   run.sh native BUILD_DIR          this machine's own /dev/kvm
-#   run.sh amd BUILD_DIR KERNEL      an emulated AMD host
 #   run.sh intel BUILD_DIR KERNEL    an emulated Intel host
+#
+# In emulated AMD hosts lab/scenarios.py runs it, beside others.
 #
 # Exits with 77, and says why, where this machine's KVM cannot be used.
 set -euo pipefail
@@ -28,10 +29,6 @@ case $host in
     mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing ||
       skip "tracefs, the witness, cannot be mounted here"
     "$here/scenario.sh" "$exporter" "$guest" "$out"
-    ;;
-  amd)
-    "$lab/amd.sh" --kernel "$kernel" --smp 2 --timeout 850 --out "$out" -- \
-      "$here/scenario.sh" "$exporter" "$guest" /lab-out
     ;;
   intel)
     "$lab/intel.sh" --kernel "$kernel" --timeout 900 --out "$out" \

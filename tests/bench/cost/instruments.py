@@ -15,9 +15,9 @@ import time
 import urllib.request
 
 TESTS = pathlib.Path(__file__).resolve().parents[2]
-sys.path += [str(TESTS / "bpf"), str(TESTS / "e2e")]
+sys.path.insert(0, str(TESTS / "lib"))
 import libbpf  # noqa: E402
-from session import process_status  # noqa: E402
+from exporter import process_status  # noqa: E402
 
 EVENTS = ("kvm_exit", "kvm_entry", "kvm_msr", "kvm_hv_timer_state", "kvm_vcpu_wakeup",
           "kvm_userspace_exit")

@@ -1,46 +1,18 @@
-"""The exporter under test, its scrapes, and the verdict of a test. For the tests in this folder."""
+"""The exporter under test and its scrapes."""
 
 import atexit
 import http.client
-import json
 import os
 import pathlib
 import subprocess
-import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "exact"))
-from metrics import parse_metrics  # noqa: E402
-
-# The reader calls no sleep one that is shorter (slot_reader.cc), so a window may begin with so
-# much sleep not shown yet, which it then shows.
-NOT_SHOWN_YET = 0.010
+from metrics import parse_metrics
 
 # Seconds to wait for what must come. On a busy machine the clock of an emulated host may run many
 # times too fast; there the lab's own --timeout is what ends a test.
 PATIENCE = 7200 if "LAB_ISA" in os.environ else 60
-
-
-class Verdict:
-    """Prints ok and FAILED lines; ends the test with the right status."""
-
-    def __init__(self):
-        self.failures = 0
-
-    def check(self, holds, what):
-        print(f"{'ok' if holds else 'FAILED'}: {what}", flush=True)
-        self.failures += not holds
-        return holds
-
-    def end(self):
-        print(f"{self.failures} failed", flush=True)
-        sys.exit(1 if self.failures else 0)
-
-
-def skip(why):
-    print(f"SKIPPED: {why}", flush=True)
-    sys.exit(77)
 
 
 class Scrape:
@@ -145,79 +117,3 @@ class Exporter(OwnProcess):
             self.process.terminate()
             self.process.wait(30)
         return self.process.returncode
-
-
-class Guests:
-    """kvmx-guest processes; none outlives the test."""
-
-    def __init__(self, binary):
-        self.binary = binary
-        self.running = []
-        atexit.register(self.stop)
-
-    def start(self, name, *options):
-        process = subprocess.Popen([self.binary, "--qemu-name", name, *map(str, options)],
-                                   stdout=subprocess.DEVNULL)
-        self.running.append(process)
-        return process
-
-    def hold(self, name, *options):
-        """With --hold-before: a guest that is ready; go_on() lets it run, and end."""
-        process = subprocess.Popen([self.binary, "--qemu-name", name, *map(str, options)],
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.running.append(process)
-        process.stdout.readline()
-        return process
-
-    @staticmethod
-    def go_on(process):
-        process.stdin.write("\n")
-        process.stdin.flush()
-
-    def work(self, process):
-        """Lets a held guest run; its report, with --hold-after while its VMs are still there."""
-        self.go_on(process)
-        return json.loads(process.stdout.readline())
-
-    def run(self, name, *options, timeout=120):
-        subprocess.run([self.binary, "--qemu-name", name, *map(str, options)], check=True,
-                       stdout=subprocess.DEVNULL, timeout=timeout)
-
-    def stop(self):
-        for process in self.running:
-            if process.poll() is None:
-                process.terminate()
-            process.wait(30)
-        self.running = []
-
-
-def map_entries(name):
-    """Those of a BPF map: [{"key": [hexadecimal bytes], ...}]."""
-    dump = subprocess.run(["bpftool", "--json", "map", "dump", "name", name],
-                          stdout=subprocess.PIPE, check=True).stdout
-    return json.loads(dump)
-
-
-def fraction_bounds(first, last, seconds):
-    """What share of the time between two scrapes `seconds` are: at least, at most."""
-    return seconds / (last.end - first.start), seconds / (last.start - first.end)
-
-
-def check_halted(verdict, what, scrapes, seconds_of, window, low=0.9, not_shown=NOT_SHOWN_YET):
-    """Over every window of at least so many seconds, a vCPU was halted for `low` to all of it.
-
-    A window may begin with up to `not_shown` seconds of sleep that is shown only later. Fails where
-    no moment of the snapshots within their requests makes it so.
-    """
-    lowest, highest, windows = 9.0, 0.0, 0
-    for i, first in enumerate(scrapes):
-        for last in scrapes[i + 1:]:
-            if last.start - first.end < window:
-                continue
-            windows += 1
-            halted = seconds_of(last) - seconds_of(first)
-            highest = max(highest, fraction_bounds(first, last, halted - not_shown)[0])
-            lowest = min(lowest, fraction_bounds(first, last, halted)[1])
-    verdict.check(windows > 0 and lowest >= low and highest <= 1.0,
-                  f"{what}: halted {lowest:.4f} to {highest:.4f} of the time over"
-                  f" {windows} windows of {window} s and more")

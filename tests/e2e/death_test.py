@@ -1,16 +1,20 @@
 #!/usr/bin/env python3
-"""death.py EXPORTER GUEST: what becomes of counts when VMs end, and when there is no more room.
+"""death_test.py EXPORTER GUEST: what becomes of counts when VMs end, and when there is no more room.
 
 In an emulated AMD host, with room for two vCPUs: final counts stay for --vm.linger and then go,
 their slots are used again and start from nothing, and a vCPU for which there is no room is told,
 while the others are counted as exactly as before.
 """
 
+import pathlib
 import sys
 
-from session import Exporter, Guests, Verdict
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from exporter import Exporter
+from guests import Guests
+from verdict import Verdict
 
-LINGER = 20
+LINGER = 8
 
 
 def slots(page):

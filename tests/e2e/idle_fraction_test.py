@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""idle_fraction.py EXPORTER GUEST: sleeping vCPUs look asleep over any window, for ten minutes.
+"""idle_fraction_test.py EXPORTER GUEST: sleeping vCPUs look asleep over any window, for ten minutes.
 
 In an emulated host whose clock counts instructions (amd.sh --icount): time in which nothing runs
 passes at once there, so ten minutes of sleep take as long as the scrapes do.
@@ -16,7 +16,11 @@ import signal
 import sys
 import time
 
-from session import Exporter, Guests, Verdict, check_halted
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from exporter import Exporter
+from guests import Guests
+from halted import check_halted
+from verdict import Verdict
 
 SECONDS = 600
 EVERY = 5.0

@@ -1,4 +1,4 @@
-"""program_sizes.py EXPORTER GUEST: what the verifier and the JIT make of each program, per kernel.
+"""program_sizes_test.py EXPORTER GUEST: what the verifier and the JIT make of each program, per kernel.
 
 In an emulated AMD host, with all collectors: instructions the verifier walked (0 before Linux 5.16),
 bytes of the program as the kernel rewrote it, and as machine code. A program that has grown by more
@@ -10,9 +10,10 @@ import pathlib
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "e2e"))
-import libbpf  # noqa: E402
-from session import Exporter, Verdict  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from exporter import Exporter
+import libbpf
+from verdict import Verdict
 
 FIGURES = ("instructions verified", "bytes", "bytes of machine code")
 MAY_GROW = 1.1

@@ -1,9 +1,9 @@
-"""What a VM did: by its guest and by KVM, and by the exporter. For the tests in this folder."""
+"""What a VM did, as its guest and KVM count it, and as the exporter does."""
 
 from collections import Counter
 
 
-def told(vm):
+def guest_counts(vm):
     """By a VM of kvmx-guest's report: {(vCPU, what): count}; vCPU "" of all together."""
     counts = Counter({("", "exits"): vm["debugfs"]["exits"]})
     for vcpu in vm["vcpus"]:
@@ -20,7 +20,7 @@ def told(vm):
     return +counts
 
 
-def shown(samples, vcpus_have_exits=True):
+def exported_counts(samples, vcpus_have_exits=True):
     """The same by the exporter, of one VM's samples. Exits by vCPU only where KVM tells them: from
     5.14 on."""
     counts = Counter()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""pins.py EXPORTER GUEST: counting goes on while the exporter is down (--bpf.pin-dir).
+"""pins_test.py EXPORTER GUEST: counting goes on while the exporter is down (--bpf.pin-dir).
 
 In an emulated AMD host: killed in a storm beside a sleeping vCPU, stopped while VMs come and go,
 refused beside another, started with other options, and over a pin directory that is incomplete,
@@ -12,7 +12,11 @@ import subprocess
 import sys
 import time
 
-from session import NOT_SHOWN_YET, Exporter, Guests, Verdict
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from exporter import Exporter
+from guests import Guests
+from halted import NOT_SHOWN_YET
+from verdict import Verdict
 
 PORT = 10212
 PINS = pathlib.Path("/sys/fs/bpf/kvmx-test")

@@ -1,4 +1,4 @@
-"""preemption.py EXPORTER GUEST: exact counts where many busy vCPUs share one CPU.
+"""preemption_test.py EXPORTER GUEST: exact counts where many busy vCPUs share one CPU.
 
 In an emulated host. Since Linux 7.x tracepoints leave preemption on, and the kernel does not run a
 typed BPF program on a CPU on which another thread was preempted within it. Skipped MSR accesses must
@@ -14,7 +14,9 @@ import subprocess
 import sys
 from collections import Counter
 
-from session import Exporter, Verdict
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from exporter import Exporter
+from verdict import Verdict
 
 VCPUS = 24
 TICKS = 200

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""collectors.py EXPORTER GUEST: each collector alone loads its own programs and shows its own.
+"""collectors_test.py EXPORTER GUEST: each collector alone loads its own programs and shows its own.
 
 In an emulated AMD host. What is loaded is the kernel's word: the programs behind the exporter's
 own descriptors, and those in all the system, before and after.
@@ -11,7 +11,10 @@ import re
 import subprocess
 import sys
 
-from session import Exporter, Guests, Verdict
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from exporter import Exporter
+from guests import Guests
+from verdict import Verdict
 
 # A collector: the events it attaches to, the families it must show of a guest, and those it may.
 # `handling` is the time between the events of two: without `exits` it loads kvm_entry's program and

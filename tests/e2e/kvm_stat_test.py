@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""kvm_stat.py EXPORTER GUEST: perf's counts of every kvm event and the exporter's are the same.
+"""kvm_stat_test.py EXPORTER GUEST: perf's counts of every kvm event and the exporter's are the same.
 
 In an emulated AMD host, where no other VM runs. kvm_stat shows perf's counts of KVM's tracepoints;
 `perf stat -a -e 'kvm:*'` gives them of exactly the time in which some guests run.
@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tempfile
 
-from session import Exporter, Verdict
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from exporter import Exporter
+from verdict import Verdict
 
 # The events that have a family of their own.
 FAMILIES = {

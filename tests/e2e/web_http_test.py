@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""web_http.py EXPORTER: what an HTTP client may ask of the exporter, rightly and wrongly.
+"""web_http_test.py EXPORTER: what an HTTP client may ask of the exporter, rightly and wrongly.
 
 Formats, encodings, methods and errors as a client sees them; then requests that are broken in
 every way, from a generator with a fixed seed, after which the exporter must be as well as before.
 """
 
+import pathlib
 import random
 import socket
 import sys
 
-from session import Verdict
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from verdict import Verdict
 from web_client import WebExporter, read_answer
 
 REQUESTS = 1500

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""web_tls.py EXPORTER: certificates, client certificates and passwords of --web.config.file.
+"""web_tls_test.py EXPORTER: certificates, client certificates and passwords of --web.config.file.
 
 Who may come in and who may not; what it costs to be let in; and that files are read again when
 they change, and stay as they were when what they became does not fit.
@@ -11,23 +11,13 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
 
-from session import Verdict
-from web_client import Certificates, WebExporter, basic, wait_until
-
-warnings.simplefilter("ignore", DeprecationWarning)  # crypt, and TLS 1.1
-import crypt  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from verdict import Verdict
+from web_client import TLS, Certificates, WebExporter, basic, users, wait_until
 
 SAMPLE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "web-config.yml"
-TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key%s}\n"
 HEADERS = "http_server_config: {http2: true, headers: {X-Frame-Options: deny}}\n"
-
-
-def users(cost=10, **passwords):
-    lines = [f"  {name}: {crypt.crypt(word, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=2**cost))}\n"
-             for name, word in passwords.items()]
-    return "basic_auth_users:\n" + "".join(lines)
 
 
 def refused(ask):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""identity.py EXPORTER GUEST: who VMs are, by the exporter itself, of real processes.
+"""identity_test.py EXPORTER GUEST: who VMs are, by the exporter itself, of real processes.
 
 Guests run under the command lines of VMMs, in control groups as services make them, with what
 libvirt and the kubelet would leave on the host; and under names that nobody should give. The test
@@ -13,7 +13,9 @@ import subprocess
 import sys
 import time
 
-from session import Exporter, Verdict, skip
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from exporter import Exporter
+from verdict import Verdict, skip
 
 TAG = f"{os.getpid():08x}"  # others may run this test at the same time, on the same KVM
 UUID = "6f1f4a1e-0e9a-4b7c-9f51-3c1f2b7f1f00"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""idle_vms.py EXPORTER GUEST: VMs and vCPUs are known while they exist, whether or not they run.
+"""idle_vms_test.py EXPORTER GUEST: VMs and vCPUs are known while they exist, whether or not they run.
 
 A VM that never ran is there at the exporter's start and when it comes, with all its vCPUs; events
 of its other threads are its own; vCPUs that are plugged in later are counted, and a VM that ends
@@ -7,9 +7,13 @@ while its process lives on is noticed. On this machine's KVM, or in an emulated 
 """
 
 import os
+import pathlib
 import sys
 
-from session import Exporter, Guests, Verdict, skip
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from exporter import Exporter
+from guests import Guests
+from verdict import Verdict, skip
 
 IRQS = 40
 ALONE = "LAB_ISA" in os.environ  # on this machine others may run VMs, too

@@ -1,64 +1,27 @@
 #!/usr/bin/env python3
-"""scrapers.py EXPORTER GUEST: counts stay exact while four scrapers hammer.
+"""scrapers_test.py EXPORTER GUEST: counts stay exact while four scrapers hammer.
 
 In an emulated host. Each scrape takes a snapshot of its own, reads all slots that the kernel is
 writing, and is asked for without a pause; the guests' own account and KVM's statistics must be met.
 """
 
-import http.client
 import json
+import pathlib
 import subprocess
 import sys
-import threading
 
-from session import Exporter, Verdict
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from exporter import Exporter
+from scrapers import check_scrapes, start_scrapers
+from verdict import Verdict
 
 PORT = 10188
 # What each guest does, and what it calls the reason for which its exits are counted one by one.
 GUESTS = {
-    "cpuid": ("--program cpuid --vcpus 2 --count 4000", "cpuid", "cpuids"),
-    "hypercall": ("--program hypercall --count 4000", "hypercall", "hypercalls"),
-    "halt": ("--program deadline-halt --rate 100 --vcpus 2 --count 500", "hlt", "halts"),
+    "cpuid": ("--program cpuid --vcpus 2 --count 2000", "cpuid", "cpuids"),
+    "hypercall": ("--program hypercall --count 2000", "hypercall", "hypercalls"),
+    "halt": ("--program deadline-halt --rate 100 --vcpus 2 --count 400", "hlt", "halts"),
 }
-SCRAPERS = [{}, {"Accept": "application/openmetrics-text"}, {"Accept-Encoding": "gzip"},
-            {"Accept": "application/openmetrics-text", "Accept-Encoding": "gzip"}]
-
-
-class Scraper(threading.Thread):
-    """Scrapes again and again until told to stop."""
-
-    def __init__(self, headers):
-        super().__init__()
-        self.headers, self.stopping, self.scrapes, self.error = headers, False, 0, None
-
-    def run(self):
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=120)
-            while not self.stopping:
-                connection.request("GET", "/metrics", headers=self.headers)
-                answer = connection.getresponse()
-                if answer.status != 200 or not answer.read():
-                    raise OSError(f"status {answer.status}")
-                self.scrapes += 1
-        except (OSError, http.client.HTTPException) as error:
-            self.error = error
-
-
-def start_scrapers():
-    scrapers = [Scraper(headers) for headers in SCRAPERS]
-    for scraper in scrapers:
-        scraper.start()
-    return scrapers
-
-
-def check_scrapes(verdict, scrapers):
-    """Ends them."""
-    for scraper in scrapers:
-        scraper.stopping = True
-    for scraper in scrapers:
-        scraper.join()
-        verdict.check(scraper.error is None and scraper.scrapes >= 5,
-                      f"{scraper.scrapes} scrapes with {scraper.headers}; {scraper.error}")
 
 
 def run_guests(binary):
@@ -99,7 +62,7 @@ def compare(verdict, page, name, report):
 def main():
     verdict = Verdict()
     exporter = Exporter(sys.argv[1], PORT)
-    scrapers = start_scrapers()
+    scrapers = start_scrapers(PORT)
     try:
         reports = run_guests(sys.argv[2])
     finally:
@@ -113,5 +76,4 @@ def main():
     verdict.end()
 
 
-if __name__ == "__main__":
-    main()
+main()

@@ -1,4 +1,4 @@
-"""What stands behind the exporter when it pages: Prometheus, Alertmanager, a receiver of webhooks.
+"""Prometheus, Alertmanager and a receiver of webhooks beside an exporter, to see what it pages for.
 
 Debian's programs with our own rules and samples. A test cannot wait for a quarter of an hour, so
 all times are divided (tests/rules/shorten.py); besides, only addresses are changed. Thresholds are

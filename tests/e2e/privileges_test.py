@@ -1,4 +1,4 @@
-"""privileges.py EXPORTER GUEST: what it takes to attach, and what is left of that afterwards.
+"""privileges_test.py EXPORTER GUEST: what it takes to attach, and what is left of that afterwards.
 
 In an emulated host, as an ordinary user: with the documented capabilities the exporter attaches,
 then holds none in any thread (before Linux 5.19: CAP_BPF), and goes on counting, freeing slots of
@@ -13,7 +13,10 @@ import subprocess
 import sys
 import time
 
-from session import Exporter, Guests, Verdict
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from exporter import Exporter
+from guests import Guests
+from verdict import Verdict
 
 NEEDED = {"5.10": ["bpf", "sys_admin", "sys_resource", "dac_read_search"]}.get(
     os.environ["LAB_KERNEL"], ["sys_admin"])
@@ -82,7 +85,7 @@ def main():
         verdict.check(refused.returncode == 1 and "CAP_SYS_ADMIN" in refused.stderr,
                       f"with {capabilities or 'no capability'} it says what is missing")
 
-    exporter = Exporter(binary, 10199, "--vm.linger=20s", "--bpf.max-vcpus=64", prefix=as_nobody(NEEDED))
+    exporter = Exporter(binary, 10199, "--vm.linger=6s", "--bpf.max-vcpus=64", prefix=as_nobody(NEEDED))
     pid = exporter.process.pid
     done = eventually(lambda: all(held == KEPT and no_new == "1" and seccomp == "2"
                                   for held, no_new, seccomp in threads(pid)))

@@ -1,4 +1,4 @@
-"""An exporter to talk to over raw sockets, plain or by TLS. For the web tests in this folder."""
+"""An exporter to talk to over raw sockets, plain or by TLS. For the tests of the web side."""
 
 import atexit
 import base64
@@ -11,8 +11,20 @@ import ssl
 import subprocess
 import tempfile
 import time
+import warnings
 
-from session import OwnProcess
+from exporter import OwnProcess
+
+warnings.simplefilter("ignore", DeprecationWarning)  # crypt, and TLS 1.1
+import crypt  # noqa: E402
+
+TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key%s}\n"
+
+
+def users(cost=10, **passwords):
+    lines = [f"  {name}: {crypt.crypt(word, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=2**cost))}\n"
+             for name, word in passwords.items()]
+    return "basic_auth_users:\n" + "".join(lines)
 
 
 class Answer:

@@ -1,19 +1,23 @@
-"""races.py EXPORTER GUEST: VMs come and go while four scrapers hammer; EXPORTER is built with tsan.
+"""races_test.py EXPORTER GUEST: VMs come and go while four scrapers hammer; EXPORTER is built with tsan.
 
 In an emulated host. ThreadSanitizer reports each race it sees and lets the exporter end with 66.
 """
 
 import os
+import pathlib
 import signal
 import sys
 import tempfile
 import threading
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from exporter import Exporter
+from guests import Guests
 from scrapers import check_scrapes, start_scrapers
-from session import Exporter, Guests, Verdict
+from verdict import Verdict
 
 PORT = 10188
-VMS = 12
+VMS = 12 if "KVMX_FULL" in os.environ else 6
 PROGRAMS = [("cpuid", "--count", 50), ("deadline-halt", "--count", 20, "--rate", 500)]
 
 
@@ -24,7 +28,7 @@ def main():
     # Without the sandbox, which is made for the system calls of the exporter alone.
     exporter = Exporter(sys.argv[1], PORT, "--vm.linger=1s", "--no-sandbox", "--bpf.max-vcpus=64",
                         f"--web.config.file={config.name}")
-    scrapers = start_scrapers()
+    scrapers = start_scrapers(PORT)
     for number in range(VMS):
         program, *options = PROGRAMS[number % len(PROGRAMS)]
         one = threading.Thread(target=guests.run, args=(f"one-{number}", "--program", program, *options))

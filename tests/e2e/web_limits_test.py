@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""web_limits.py EXPORTER: slow, stuck and far too many clients, and scrapes that must not notice.
+"""web_limits_test.py EXPORTER: slow, stuck and far too many clients, and scrapes that must not notice.
 
 All on loopback, with at most 150 connections at a time, and in under two minutes: clients that
 send a header for ever, that say nothing, that open a TLS connection and stop, that ask and do not
 read. While they are there, scrapes of others must be answered.
 """
 
+import pathlib
 import sys
 import threading
 import time
 
-from session import Verdict
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from verdict import Verdict
 from web_client import Certificates, WebExporter, wait_until
 
 SLOW = 150  # more than the exporter has threads

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""linux_guest.py EXPORTER QEMU_DIR KERNEL_DIR: two idle Linux guests, one with nohz=off.
+"""linux_guest_test.py EXPORTER: two idle Linux guests, one with nohz=off.
 
-Run by linux_guest.sh in an emulated host. Idle, Debian's kernel (HZ=250) with nohz=off programs its
+In an emulated AMD host, both with that host's kernel; by --icount, for with the machine's clock a guest
+whose emulator waits for a CPU would look busy, and its ticks would come late. Idle, Debian's kernel (HZ=250) with nohz=off programs its
 timer and halts 250 times a second; without the argument it sleeps.
 """
 
@@ -13,7 +14,10 @@ import sys
 import tempfile
 import time
 
-from session import Exporter, Verdict, check_halted
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from exporter import Exporter
+from halted import check_halted
+from verdict import Verdict
 
 HZ = 250
 # Emulated time; a boot takes 10 s of it, and a minute of the machine's.
@@ -152,7 +156,8 @@ def check_guest(verdict, window, guest, least, most):
 
 
 def main():
-    exporter_binary, qemu, kernel = sys.argv[1:4]
+    exporter_binary = sys.argv[1]
+    qemu, kernel = os.environ["LAB_QEMU"], os.environ["LAB_KERNEL_DIR"]
     directory = pathlib.Path(tempfile.mkdtemp(prefix="kvmx-linux-guest-"))
     make_initramfs(directory)
     verdict = Verdict()

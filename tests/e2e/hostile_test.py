@@ -1,4 +1,4 @@
-"""hostile.py EXPORTER GUEST: guests and a VMM that want the page to grow, to lie or to break.
+"""hostile_test.py EXPORTER GUEST: guests and a VMM that want the page to grow, to lie or to break.
 
 In an emulated AMD host. Many vCPUs of a guest read and write thousands of different MSRs as fast as
 they can, most of which fault, with some timer programmings in between, under a name that is itself
@@ -6,12 +6,16 @@ a page. Sums stay exact, the timer stays in sight, no series are added by furthe
 in the name stays in a label.
 """
 
+import pathlib
 import re
 import sys
 from collections import Counter
 
-from counts import shown, told
-from session import Exporter, Guests, Verdict
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from counts import exported_counts, guest_counts
+from exporter import Exporter
+from guests import Guests
+from verdict import Verdict
 
 VCPUS = 24
 DEADLINES = 100
@@ -26,13 +30,13 @@ FAMILY = "kvm_msr_accesses_total"
 
 def check_attack(verdict, exporter, guests, seed):
     process = guests.hold(NAME, *ATTACK, "--seed", seed)
-    want = told(guests.work(process)["vms"][0])
+    want = guest_counts(guests.work(process)["vms"][0])
     pid = str(process.pid)
     page = exporter.until(lambda page: any(m.name == "kvm_vm_info" and m.labels["pid"] == pid
                                            for m in page.samples))
     label = next(m.labels["vm"] for m in page.samples
                  if m.name == "kvm_vm_info" and m.labels["pid"] == pid)
-    have = shown([m for m in page.samples if m.labels.get("vm") == label])
+    have = exported_counts([m for m in page.samples if m.labels.get("vm") == label])
     guests.go_on(process)
     process.wait()
 
