@@ -62,77 +62,98 @@ kvmx_host_test(startup 300 "${here}/e2e/startup_test.sh" "${exporter}")
 kvmx_host_test(prometheus 300 python3 "${here}/e2e/prometheus_test.py" "${exporter}" "${guest}")
 kvmx_host_test(install 120 "${here}/e2e/install_test.sh" "${PROJECT_BINARY_DIR}")
 kvmx_host_test(prometheus-web 300 python3 "${here}/e2e/prometheus_web_test.py" "${exporter}")
-kvmx_host_test(web-http 300 python3 "${here}/e2e/web_http.py" "${exporter}")
-kvmx_host_test(web-limits 400 python3 "${here}/e2e/web_limits.py" "${exporter}")
-kvmx_host_test(web-tls 300 python3 "${here}/e2e/web_tls.py" "${exporter}")
+kvmx_host_test(web-http 300 python3 "${here}/e2e/web_http_test.py" "${exporter}")
+kvmx_host_test(web-limits 400 python3 "${here}/e2e/web_limits_test.py" "${exporter}")
+kvmx_host_test(web-tls 300 python3 "${here}/e2e/web_tls_test.py" "${exporter}")
 # RUN_SERIAL: a tick that waits for a CPU is no storm.
-foreach(test page-native page-amd-6.1)
-  string(REGEX MATCH "native|amd" where ${test})
-  kvmx_host_test(${test} 600 env PYTHONDONTWRITEBYTECODE=1 python3 "${here}/e2e/page_test.py" ${where}
-                 "${exporter}" "${guest}" "${PROJECT_BINARY_DIR}/${test}.json")
-  set_tests_properties(${test} PROPERTIES RUN_SERIAL ON)
-endforeach()
+kvmx_host_test(page-native 600 env PYTHONDONTWRITEBYTECODE=1 python3 "${here}/e2e/page_test.py" native
+               "${exporter}" "${guest}" "${PROJECT_BINARY_DIR}/page-native.json")
+set_tests_properties(page-native PROPERTIES RUN_SERIAL ON)
 add_test(NAME golden COMMAND /usr/bin/python3 "${here}/golden/check.py") # Debian's has the parser
 # The benchmark at its smallest, so that it keeps working; it measures nothing here.
 add_test(NAME bench COMMAND bench --benchmark_filter=/1000/ --benchmark_min_time=0.01)
-kvmx_host_test(big-host 120 python3 "${here}/e2e/big_host.py" "${exporter}"
+kvmx_host_test(big-host 120 python3 "${here}/e2e/big_host_test.py" "${exporter}"
                "$<TARGET_FILE:fill_slots>")
 kvmx_host_test(exact-native 300 "${here}/exact/run.sh" native "${PROJECT_BINARY_DIR}")
 
-# Emulated hosts. An Intel host takes longest; more of its kernels by -DKVMX_INTEL_KERNELS="6.1;7.2".
+kvmx_host_test(identity-native 300 python3 "${here}/e2e/identity_test.py" "${exporter}" "${guest}")
+kvmx_host_test(idle-vms-native 200 python3 "${here}/e2e/idle_vms_test.py" "${exporter}" "${guest}")
+kvmx_host_test(monotonic-native 120 python3 "${here}/e2e/monotonic_test.py" "${exporter}" "${guest}")
+
+# Emulated hosts. Scenarios that can share one do: the test boot-NAME boots it and runs them all, and
+# each has a test of its own that tells its result (lab/scenarios.py). COST puts the longest first.
 set(KVMX_AMD_KERNELS 5.10 6.1 6.12 7.2 CACHE STRING "Kernels of the emulated AMD hosts")
-set(KVMX_INTEL_KERNELS 6.1 CACHE STRING "Kernels of the emulated Intel hosts")
+set(KVMX_INTEL_KERNELS 6.1 CACHE STRING "Kernels of the emulated Intel hosts; one takes two minutes")
+set(lab "${PROJECT_BINARY_DIR}/lab")
+
+# kvmx_lab_host(NAME SECONDS LAB_OPTION...): a host that takes so many seconds.
+function(kvmx_lab_host name seconds)
+  list(JOIN ARGN " " options)
+  set_property(GLOBAL APPEND PROPERTY kvmx_plan_${name} "lab ${options} --timeout 1500" "guest ${guest}")
+  set_property(GLOBAL APPEND PROPERTY kvmx_lab_hosts ${name})
+  kvmx_host_test(boot-${name} 1800 "${here}/lab/scenarios.py" run "${lab}/${name}.plan" "${lab}/${name}")
+  set_tests_properties(boot-${name} PROPERTIES FIXTURES_SETUP lab-${name} COST ${seconds})
+  kvmx_host_test(host-${name} 60 "${here}/lab/scenarios.py" result "${lab}/${name}" host)
+  set_tests_properties(host-${name} PROPERTIES FIXTURES_REQUIRED lab-${name})
+endfunction()
+
+# kvmx_lab_test(HOST NAME TIMEOUT COMMAND... [CHECK COMMAND...]): a scenario. CHECK is run on this machine.
+function(kvmx_lab_test host name timeout)
+  cmake_parse_arguments(PARSE_ARGV 3 arg "" "" "COMMAND;CHECK")
+  list(JOIN arg_COMMAND " " command)
+  set_property(GLOBAL APPEND PROPERTY kvmx_plan_${host} "${name} ${timeout} ${command}")
+  kvmx_host_test(${name} 120 "${here}/lab/scenarios.py" result "${lab}/${host}" ${name} ${arg_CHECK})
+  set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED lab-${host})
+endfunction()
+
+# kvmx_lab_script(HOST NAME TIMEOUT SCRIPT): a Python script that takes the exporter and kvmx-guest.
+function(kvmx_lab_script host name timeout script)
+  kvmx_lab_test(${host} ${name} ${timeout} COMMAND /usr/bin/python3 "${here}/${script}" "${exporter}" "${guest}")
+endfunction()
+
 foreach(kernel IN LISTS KVMX_AMD_KERNELS)
-  kvmx_host_test(exact-amd-${kernel} 900 "${here}/exact/run.sh" amd "${PROJECT_BINARY_DIR}" ${kernel})
+  # Two CPUs: vCPUs move between them, and the exporter reads what another CPU is writing.
+  kvmx_lab_host(amd-${kernel} 100 --kernel ${kernel} --smp 2)
+  kvmx_lab_test(amd-${kernel} exact-amd-${kernel} 400 COMMAND "${here}/exact/scenario.sh" "${exporter}"
+                "${guest}" /lab-out/exact CHECK python3 "${here}/exact/check.py"
+                "${lab}/amd-${kernel}/files/exact")
+  kvmx_lab_script(amd-${kernel} program-sizes-amd-${kernel} 120 bpf/program_sizes_test.py)
 endforeach()
+foreach(kernel 5.10 6.1 7.2)
+  kvmx_lab_script(amd-${kernel} attribution-amd-${kernel} 400 e2e/attribution_test.py)
+endforeach()
+foreach(kernel 5.10 6.1)
+  kvmx_lab_script(amd-${kernel} idle-vms-amd-${kernel} 200 e2e/idle_vms_test.py)
+  kvmx_lab_script(amd-${kernel} privileges-amd-${kernel} 300 e2e/privileges_test.py)
+endforeach()
+foreach(kernel 6.1 7.2)
+  kvmx_lab_script(amd-${kernel} pins-amd-${kernel} 300 e2e/pins_test.py)
+endforeach()
+kvmx_lab_script(amd-7.2 preemption-amd-7.2 300 e2e/preemption_test.py)
+foreach(test identity collectors kvm-stat death hostile churn monotonic scrapers)
+  string(REPLACE "-" "_" script ${test})
+  kvmx_lab_script(amd-6.1 ${test}-amd-6.1 400 e2e/${script}_test.py)
+endforeach()
+
+# A clock that counts instructions, for what is about rates and times: the same however busy the machine.
+kvmx_lab_host(amd-6.1-icount 200 --kernel 6.1 --icount)
+kvmx_lab_script(amd-6.1-icount idle-fraction-amd-6.1 1500 e2e/idle_fraction_test.py)
+kvmx_lab_test(amd-6.1-icount page-amd-6.1 900 COMMAND /usr/bin/python3 "${here}/e2e/page_test.py" amd "${exporter}"
+              "${guest}" /lab-out/page-amd-6.1.json)
+kvmx_lab_script(amd-6.1-icount linux-guest-amd-6.1 1200 e2e/linux_guest_test.py)
+
 foreach(kernel IN LISTS KVMX_INTEL_KERNELS)
   kvmx_host_test(exact-intel-${kernel} 1200 "${here}/exact/run.sh" intel "${PROJECT_BINARY_DIR}"
                  ${kernel})
-endforeach()
-# kvmx_lab_test(NAME TIMEOUT LAB_OPTIONS SCRIPT): a script of e2e/ in an emulated AMD host, with the
-# kernel that the name ends in.
-function(kvmx_lab_test name timeout lab_options script)
-  string(REGEX MATCH "[0-9.]+$" kernel "${name}")
-  kvmx_host_test(${name} ${timeout} "${here}/lab/amd.sh" --kernel ${kernel} --timeout ${timeout}
-                 ${lab_options} -- env PYTHONDONTWRITEBYTECODE=1 python3 "${here}/e2e/${script}"
-                 "${exporter}" "${guest}")
-endfunction()
-
-kvmx_host_test(identity-native 300 env PYTHONDONTWRITEBYTECODE=1 python3 "${here}/e2e/identity.py"
-               "${exporter}" "${guest}")
-kvmx_lab_test(identity-amd-6.1 600 "--smp;2" identity.py)
-foreach(kernel IN LISTS KVMX_AMD_KERNELS)
-  kvmx_lab_test(program-sizes-amd-${kernel} 200 "" ../bpf/program_sizes.py)
-endforeach()
-kvmx_lab_test(collectors-amd-6.1 400 "" collectors.py)
-kvmx_lab_test(kvm-stat-amd-6.1 400 "" kvm_stat.py)
-kvmx_lab_test(death-amd-6.1 400 "" death.py)
-foreach(kernel 5.10 6.1 7.2)
-  kvmx_lab_test(attribution-amd-${kernel} 400 "--smp;2" attribution.py)
-endforeach()
-# One CPU: with two, QEMU makes a shutdown of one injected #GP in some hundred thousand (kvm_exit
-# shows the injection still valid), or a guest hangs, with or without an exporter beside it.
-kvmx_lab_test(hostile-amd-6.1 400 "" hostile.py)
-kvmx_lab_test(churn-amd-6.1 650 "" churn.py)
-kvmx_lab_test(idle-vms-amd-5.10 400 "" idle_vms.py)
-kvmx_lab_test(idle-vms-amd-6.1 400 "" idle_vms.py)
-kvmx_host_test(idle-vms-native 200 python3 "${here}/e2e/idle_vms.py" "${exporter}" "${guest}")
-kvmx_lab_test(idle-fraction-amd-6.1 650 --icount idle_fraction.py)
-kvmx_lab_test(monotonic-amd-6.1 650 "--smp;2" monotonic.py)
-kvmx_lab_test(preemption-amd-7.2 400 "" preemption.py)
-kvmx_lab_test(scrapers-amd-6.1 650 "--smp;2" scrapers.py)
-foreach(kernel 6.1 7.2)
-  kvmx_lab_test(pins-amd-${kernel} 400 "" pins.py)
+  set_tests_properties(exact-intel-${kernel} PROPERTIES COST 120)
 endforeach()
 kvmx_host_test(races-amd-6.1 900 "${here}/e2e/races.sh" "${PROJECT_BINARY_DIR}/tsan" "${guest}")
-kvmx_host_test(monotonic-native 120 python3 "${here}/e2e/monotonic.py" "${exporter}" "${guest}")
-# Long, so first: the other CPU does the rest meanwhile.
-kvmx_host_test(linux-guest-amd-6.1 1200 "${here}/e2e/linux_guest.sh" "${exporter}")
-set_tests_properties(linux-guest-amd-6.1 PROPERTIES COST 1000)
-foreach(kernel 5.10 6.1)
-  kvmx_host_test(privileges-amd-${kernel} 900 "${here}/lab/amd.sh" --kernel ${kernel} --timeout 880 --
-                 env PYTHONDONTWRITEBYTECODE=1 python3 "${here}/e2e/privileges.py" "${exporter}"
-                 "${guest}")
-endforeach()
 kvmx_host_test(late-kvm-amd-6.1 600 "${here}/lab/amd.sh" --kernel 6.1 --no-kvm --
-               "${here}/e2e/late_kvm.sh" "${exporter}" "${guest}")
+               "${here}/e2e/late_kvm_test.sh" "${exporter}" "${guest}")
+
+get_property(hosts GLOBAL PROPERTY kvmx_lab_hosts)
+foreach(host IN LISTS hosts)
+  get_property(lines GLOBAL PROPERTY kvmx_plan_${host})
+  list(JOIN lines "\n" plan)
+  file(GENERATE OUTPUT "${lab}/${host}.plan" CONTENT "${plan}\n")
+endforeach()
