@@ -135,8 +135,10 @@ foreach(test identity collectors kvm-stat death hostile churn monotonic scrapers
   kvmx_lab_script(amd-6.1 ${test}-amd-6.1 400 e2e/${script}_test.py)
 endforeach()
 
+kvmx_lab_test(amd-6.1 late-kvm-amd-6.1 200 COMMAND "${here}/e2e/late_kvm_test.sh" "${exporter}" "${guest}")
+
 # A clock that counts instructions, for what is about rates and times: the same however busy the machine.
-kvmx_lab_host(amd-6.1-icount 200 --kernel 6.1 --icount)
+kvmx_lab_host(amd-6.1-icount 300 --kernel 6.1 --icount --append mitigations=off)
 kvmx_lab_script(amd-6.1-icount idle-fraction-amd-6.1 1500 e2e/idle_fraction_test.py)
 kvmx_lab_test(amd-6.1-icount page-amd-6.1 900 COMMAND /usr/bin/python3 "${here}/e2e/page_test.py" amd "${exporter}"
               "${guest}" /lab-out/page-amd-6.1.json)
@@ -148,8 +150,6 @@ foreach(kernel IN LISTS KVMX_INTEL_KERNELS)
   set_tests_properties(exact-intel-${kernel} PROPERTIES COST 120)
 endforeach()
 kvmx_host_test(races-amd-6.1 900 "${here}/e2e/races.sh" "${PROJECT_BINARY_DIR}/tsan" "${guest}")
-kvmx_host_test(late-kvm-amd-6.1 600 "${here}/lab/amd.sh" --kernel 6.1 --no-kvm --
-               "${here}/e2e/late_kvm_test.sh" "${exporter}" "${guest}")
 
 get_property(hosts GLOBAL PROPERTY kvmx_lab_hosts)
 foreach(host IN LISTS hosts)

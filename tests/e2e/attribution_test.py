@@ -51,36 +51,36 @@ def in_order(counts):
     return sorted(sorted(vm.items()) for vm in counts)
 
 
-def skipped_returns(page):
+def skipped_userspace_exits(page):
     """A kernel that preempts a system call on a BPF map, the exporter's, runs no program of
     kvm_userspace_exit on that CPU meanwhile. It says how often, and not of which VM."""
     return page.sum("kvm_exporter_probe_missed_total", probe="kvm_userspace_exit") or 0
 
 
-def without_returns(counts):
-    return [Counter({kind: n for kind, n in vm.items() if kind != ("", "returns")}) for vm in counts]
+def without_userspace_exits(counts):
+    return [Counter({kind: n for kind, n in vm.items() if kind != ("", "userspace exits")}) for vm in counts]
 
 
 class Attribution:
     def __init__(self, exporter, guests, verdict):
         self.exporter, self.guests, self.verdict = exporter, guests, verdict
-        self.returns = 0  # of all VMs, as told
+        self.userspace_exits = 0  # of all VMs, by the guests' own counts
 
     def work(self, guest):
-        """What its VMs do now, as told."""
+        """What its VMs do now, by their own counts."""
         vms = self.guests.work(guest)["vms"]
         counts = [guest_counts(vm) for vm in vms]
-        self.returns += sum(vm["", "returns"] for vm in counts)
+        self.userspace_exits += sum(vm["", "userspace exits"] for vm in counts)
         return vms, counts
 
     def check_same(self, what, page, have, want):
         """Two lists of VMs' counts: which VM is which label is for nobody to know."""
-        if skipped_returns(page):
-            have, want = without_returns(have), without_returns(want)
+        if skipped_userspace_exits(page):
+            have, want = without_userspace_exits(have), without_userspace_exits(want)
         same = in_order(have) == in_order(want)
         accesses = sum(n for vm in want for (_, kind), n in vm.items() if kind in ("read", "write"))
         self.verdict.check(same, f"{what}: {len(have)} VMs, {accesses} MSR accesses are where they belong"
-                           + ("" if same else f"\n  shown {in_order(have)}\n  told  {in_order(want)}"))
+                           + ("" if same else f"\n  exported    {in_order(have)}\n  guests' own {in_order(want)}"))
 
     def check_threads(self, guest, vcpus):
         """A thread that runs a vCPU no more leaves nothing behind while the VM lives on."""
@@ -137,9 +137,9 @@ class Attribution:
         lost = {m.labels["cause"]: m.value for m in page.samples
                 if m.name == "kvm_exporter_events_lost_total"}
         self.verdict.check(not any(lost.values()), f"nothing is lost: {lost}")
-        have, skipped = page.sum("kvm_userspace_exits_total"), skipped_returns(page)
-        self.verdict.check(have + skipped == self.returns,
-                           f"{have:.0f} returns and {skipped:.0f} skipped, as told {self.returns}")
+        have, skipped = page.sum("kvm_userspace_exits_total"), skipped_userspace_exits(page)
+        self.verdict.check(have + skipped == self.userspace_exits,
+                           f"{have:.0f} userspace exits and {skipped:.0f} skipped, by the guests {self.userspace_exits}")
 
 
 def main():

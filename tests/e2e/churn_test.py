@@ -93,7 +93,7 @@ class Spawner(threading.Thread):
 
     def __init__(self, guest, numbers, pace):
         super().__init__()
-        self.guest, self.numbers, self.pace, self.told = guest, numbers, pace, {}
+        self.guest, self.numbers, self.pace, self.own_counts = guest, numbers, pace, {}
 
     def run(self):
         for number in self.numbers:
@@ -104,13 +104,13 @@ class Spawner(threading.Thread):
                  "--program", "random-msr", "--indices", "4", "--deadlines", "1",
                  "--count", str(20 + number % 50)],
                 stdout=subprocess.PIPE, text=True, check=True).stdout
-            self.told[name] = guest_counts(json.loads(report)["vms"][0])
+            self.own_counts[name] = guest_counts(json.loads(report)["vms"][0])
             if number % 500 == 499:
                 print(f"{number + 1} of {VMS} VMs", flush=True)
 
 
 def churn(scraper, guest, numbers):
-    """Makes these VMs, and scrapes until none of them is shown; the last page, what they say."""
+    """Makes these VMs, and scrapes until none of them is exported; the last page, and the guests' own counts."""
     pace = Pace()
     spawners = [Spawner(guest, numbers[part::SPAWNERS], pace) for part in range(SPAWNERS)]
     for spawner in spawners:
@@ -119,7 +119,7 @@ def churn(scraper, guest, numbers):
         page = scraper.scrape()
         pace.scraped(free_slots(page))
         time.sleep(SCRAPE_EVERY)
-    return page, {name: counts for spawner in spawners for name, counts in spawner.told.items()}
+    return page, {name: counts for spawner in spawners for name, counts in spawner.own_counts.items()}
 
 
 def used(exporter):
@@ -138,7 +138,7 @@ def main():
 
     want |= first
     verdict.check(len(want) == VMS, f"{len(want)} VMs came and went, in {scraper.scrapes} scrapes")
-    wrong = [f"{vm}: {dict(scraper.last.get(vm, {}))}, told {dict(counts)}"
+    wrong = [f"{vm}: {dict(scraper.last.get(vm, {}))}, the guest's own {dict(counts)}"
              for vm, counts in want.items() if scraper.last.get(vm) != counts]
     verdict.check(not wrong and scraper.last.keys() == want.keys(),
                   f"each one's last counts are its own, {sum(want.values(), Counter())['', 'exits']} exits"

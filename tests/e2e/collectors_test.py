@@ -86,8 +86,8 @@ def check_alone(verdict, binary, guests, name, known):
         named = all(any(n.startswith(event[:15]) for event in needed) for n in loaded.values())
         verdict.check(len(loaded) == len(needed) and named,
                       f"{name}: {len(loaded)} loaded for {len(needed)} events")
-    shown = {family for family in scrape.families() if not ALWAYS.match(family)}
-    verdict.check(must <= shown <= must | may, f"{name}: shows {sorted(shown)}")
+    exported = {family for family in scrape.families() if not ALWAYS.match(family)}
+    verdict.check(must <= exported <= must | may, f"{name}: exports {sorted(exported)}")
     verdict.check(exporter.stop() == 0, f"{name}: ends well")
     verdict.check(set(system_programs()) == set(before), f"{name}: its programs went with it")
 

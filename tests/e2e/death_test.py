@@ -2,7 +2,7 @@
 """death_test.py EXPORTER GUEST: what becomes of counts when VMs end, and when there is no more room.
 
 In an emulated AMD host, with room for two vCPUs: final counts stay for --vm.linger and then go,
-their slots are used again and start from nothing, and a vCPU for which there is no room is told,
+their slots are used again and start from nothing, and a vCPU for which there is no room is reported,
 while the others are counted as exactly as before.
 """
 
@@ -61,7 +61,7 @@ def check_full(verdict, exporter, guests):
     page = exporter.until(lambda page: page.sum("kvm_vm_vcpus", vm="crowded") == 1)
     lost = page.sum("kvm_exporter_events_lost_total", cause="table_full") if page else 0
     # Each of its exits has an entry before it.
-    verdict.check(lost >= 2 * 200, f"of a VM without room {lost} events are told as lost")
+    verdict.check(lost >= 2 * 200, f"of a VM without room {lost} events are reported as lost")
     verdict.check(page and cpuids(page, "crowded") is None and cpuids(page, "first") == 1000,
                   "it has no counts, and those of the others are unharmed")
     guests.go_on(first)
@@ -81,8 +81,8 @@ def main():
     check_full(verdict, exporter, guests)
     exporter.stop()
     exporter.log.seek(0)
-    told = exporter.log.read().count("no room for more vCPUs")
-    verdict.check(told == 1, f"the log says so {told} times")
+    complaints = exporter.log.read().count("no room for more vCPUs")
+    verdict.check(complaints == 1, f"the log says so {complaints} times")
     verdict.end()
 
 

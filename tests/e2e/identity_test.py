@@ -107,7 +107,7 @@ class Running:
         self.processes = []
 
     def start(self, words, group=None, prepare=None):
-        """A guest under this command line, in this control group. `prepare` is told its pid."""
+        """A guest under this command line, in this control group. `prepare` is called with its pid."""
         def before_exec():
             if group:
                 (OURS / group / "cgroup.procs").write_text("0")

@@ -83,7 +83,7 @@ def main():
     first, last = scrapes[0], scrapes[-1]
     ended = [scrape.sum("kvm_halts_total", vm="asleep") or 0 for scrape in (first, last)]
     verdict.check(ended[0] == ended[1],
-                  f"asleep: the kernel has told of no halt meanwhile ({ended[0]:.0f} before,"
+                  f"asleep: the kernel has reported no halt meanwhile ({ended[0]:.0f} before,"
                   f" {ended[1]:.0f} after)")
     woken = grown(scrapes, "kvm_halts_total", "waking")
     verdict.check(abs(woken - SECONDS / WAKE_EVERY) <= 2, f"waking: {woken:.0f} halts ended")

@@ -63,21 +63,21 @@ def main():
     verdict.check(len(perf) > 40 and len(seen) > 8, f"perf knows {len(perf)} events of kvm, saw"
                   f" {len(seen)} of them")
     for event, family in FAMILIES.items():
-        shown = page.sum(family) or 0
-        verdict.check(shown == seen.get(event, 0), f"{event}: perf {seen.get(event, 0)},"
-                      f" {family} {shown:.0f}")
+        exported = page.sum(family) or 0
+        verdict.check(exported == seen.get(event, 0), f"{event}: perf {seen.get(event, 0)},"
+                      f" {family} {exported:.0f}")
     others = {m.labels["event"] for m in page.samples if m.name == "kvm_events_total"}
     if "--collector.events" in usage:
         verdict.check(bool(others), "kvm_events_total is there")
         others |= set(seen) - set(FAMILIES)
     missing = 0
     for event in sorted(others):
-        shown = page.sum("kvm_events_total", event=event) or 0
-        short = seen.get(event, 0) - shown
+        exported = page.sum("kvm_events_total", event=event) or 0
+        short = seen.get(event, 0) - exported
         missing += short
         # A VM is made before it has a vCPU that runs: until then its events are nobody's.
         verdict.check(short == 0 or (event in BEFORE_ANY_VCPU and short > 0),
-                      f"{event}: perf {seen.get(event, 0)}, kvm_events_total {shown:.0f}")
+                      f"{event}: perf {seen.get(event, 0)}, kvm_events_total {exported:.0f}")
     lost = {m.labels["cause"]: m.value for m in page.samples
             if m.name == "kvm_exporter_events_lost_total" and m.value}
     verdict.check(sum(lost.values()) == missing == lost.get("unattributed", 0),

@@ -1,7 +1,7 @@
 #!/bin/sh
 # late_kvm.sh EXPORTER GUEST: KVM is loaded after the exporter has started
 #
-# In an emulated AMD host without KVM. The exporter must run, say on /metrics that nothing is
+# In an emulated AMD host, whose KVM is unloaded first. The exporter must run, say on /metrics that nothing is
 # attached, attach when the modules come, and then count.
 set -eu
 
@@ -17,7 +17,8 @@ fail() {
 metrics() { busybox wget -q -O - $url/metrics; }
 attached() { metrics | grep -c '^kvm_exporter_probe_attached.* 1$' || true; }
 
-[ ! -e /sys/module/kvm ] || fail "KVM is loaded already"
+[ ! -e /sys/module/kvm_amd ] || modprobe -r kvm_amd
+[ ! -e /sys/module/kvm ] || fail "KVM cannot be unloaded"
 "$exporter" --web.listen-address=127.0.0.1:10197 --scrape.min-interval=1ms 2>"$log" &
 exporter_pid=$!
 trap 'kill $exporter_pid' EXIT
@@ -29,7 +30,7 @@ until metrics >/dev/null 2>&1; do
   sleep 0.5
 done
 [ "$(attached)" = 0 ] || fail "something is attached without KVM"
-[ "$(metrics | grep -c '^kvm_exporter_probe_attached.* 0$')" = 6 ] || fail "not all probes are told"
+[ "$(metrics | grep -c '^kvm_exporter_probe_attached.* 0$')" = 6 ] || fail "not all probes are listed"
 grep -q "modprobe kvm_amd" "$log" || fail "the log does not say what to do"
 echo "ok: without KVM it runs and says so"
 

@@ -28,7 +28,7 @@ SETTLE_SECONDS = 8
 SCRAPES, EVERY = 11, 2.0
 HALTED = 0.9
 # The emulator's userspace PIT takes the vCPU out of KVM_RUN 36 times a second, and each ends a
-# halt. A sleep that follows such a one, of 27.5 ms at most, is shown when it ends.
+# halt. A sleep that follows such a one, of 27.5 ms at most, is exported when it ends.
 KICKS = 40
 NOT_SHOWN_YET = 0.028
 TICK_SHARE = 0.98
@@ -145,7 +145,7 @@ def check_guest(verdict, window, guest, least, most):
     halts = window.rate(guest, "kvm_halts_total")
     verdict.check(least <= halts <= most + KICKS,
                   f"{guest}: {halts:.1f} halts a second, {least} to {most + KICKS}")
-    # A sleep in progress that were not shown would leave a short window with nothing.
+    # A sleep in progress that was not exported would leave a short window with nothing.
     for seconds in (1.0, 10.0):
         check_halted(verdict, guest, window.scrapes, halted(guest), seconds, HALTED, NOT_SHOWN_YET)
     ours, kvms = window.rate(guest, "kvm_halt_seconds_total"), window.kvm_halted(guest)

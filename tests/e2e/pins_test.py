@@ -8,6 +8,7 @@ corrupt or shared with others.
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -196,6 +197,7 @@ def main():
         guests.run("unpinned", "--program", "cpuid", "--count", count)
         verdict.check(cpuids(exporter.scrape()) == count, f"without pins a start is a clean one: {count}")
         exporter.stop()
+    shutil.rmtree(PINS)
     verdict.end()
 
 

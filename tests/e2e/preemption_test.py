@@ -45,14 +45,14 @@ def witnessed(event):
     return int(re.search(r"Hits: (\d+)", (trigger(event).parent / "hist").read_text())[1])
 
 
-def told(vcpus):
+def guest_accesses(vcpus):
     """(op, index) -> accesses, by the guest."""
     return Counter({(op, msr["index"]): sum(m[f"{op}s"] for v in vcpus for m in v["msrs"]
                                             if m["index"] == msr["index"])
                     for op in ("read", "write") for msr in vcpus[0]["msrs"]})
 
 
-def shown(page, vm):
+def exported_accesses(page, vm):
     """(op, index) -> accesses, by the exporter."""
     accesses = Counter()
     for sample in page.samples:
@@ -71,7 +71,7 @@ def main():
     reports = {name: run(guest, name) for name in GUESTS}
     page = exporter.scrape()
     for name, vcpus in reports.items():
-        want, have = +told(vcpus), shown(page, name)
+        want, have = +guest_accesses(vcpus), exported_accesses(page, name)
         verdict.check(want == have, f"{name}: {have.total()} MSR accesses, by the guest"
                       f" {want.total()}{'' if want == have else f': {have} for {want}'}")
         faults = sum(m[f"{op}_faults"] for v in vcpus for m in v["msrs"] for op in ("read", "write"))

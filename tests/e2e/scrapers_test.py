@@ -55,8 +55,8 @@ def compare(verdict, page, name, report):
                       f"{what}: {counted} of {reason}, by the guest {vcpu['guest'][counter]}")
         for op in ("read", "write"):
             accesses = page.sum("kvm_msr_accesses_total", op=op, **where) or 0
-            told = sum(msr[op + "s"] for msr in vcpu["msrs"])
-            verdict.check(accesses == told, f"{what}: {accesses} MSR {op}s, by the guest {told}")
+            by_guest = sum(msr[op + "s"] for msr in vcpu["msrs"])
+            verdict.check(accesses == by_guest, f"{what}: {accesses} MSR {op}s, by the guest {by_guest}")
 
 
 def main():

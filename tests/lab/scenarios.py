@@ -33,6 +33,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 MARK = "\x1e"  # begins the lines by which the host tells where a scenario begins and ends
 LATE, EMULATOR_FAILED = 124, 125
+STOPPED = (130, 143)  # amd.sh was interrupted
 BOOTS = 3  # at most
 CONTROL_SECONDS = 240
 GUEST_RECORDER = HERE / "recorded-guest.sh"
@@ -88,6 +89,12 @@ def remove_leftovers(before):
     for pins in pathlib.Path("/sys/fs/bpf").glob("kvmx-*"):
         left.append(f"pins in {pins}")
         shutil.rmtree(pins, ignore_errors=True)
+    if not pathlib.Path("/sys/module/kvm_amd").exists():
+        left.append("a host without kvm_amd")
+        subprocess.run(["modprobe", "kvm_amd"], check=True)
+    if "hidepid" in pathlib.Path("/proc/mounts").read_text():
+        left.append("a /proc that hides processes")
+        subprocess.run(["mount", "-o", "remount,hidepid=0", "/proc"], check=True)
     return left
 
 
@@ -238,9 +245,10 @@ def run(plan, out, names):
         left = [name for name in names if results.status(name) is None]
         if left:
             statuses.append(boot(plan, results, "inside", left, []))
-            if all(results.status(name) is None for name in left):
+            # It came to nothing, or somebody ended it.
+            if statuses[-1] in STOPPED or all(results.status(name) is None for name in left):
                 break
-    for name in names:
+    for name in names if statuses[-1] not in STOPPED else ():
         if results.status(name) == EMULATOR_FAILED:
             run_control(plan, results, name)
             break

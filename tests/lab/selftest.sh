@@ -4,6 +4,7 @@
 # usage: tests/lab/selftest.sh amd|intel KERNEL   boot that host and look around
 #        tests/lab/selftest.sh edges              panic, hang, late modules, two
 #                                                 CPUs, ports, counted time (AMD)
+#        tests/lab/selftest.sh scenarios          results of scenarios, good and bad (AMD)
 #
 # Exit status 0 if all holds; else each thing that does not is told on stderr.
 set -euo pipefail
@@ -79,6 +80,40 @@ edges() {
   expect "exit status of a run that was stopped" "$status" 143
 }
 
+# Scenarios that panic the host, hang, leave something behind and are skipped, each between good ones.
+scenarios() {
+  local name status
+  cat >"$scratch/plan" <<'END'
+lab --kernel 6.1 --timeout 200
+guest /bin/true
+good 20 true
+panics 20 sh -c '"$0" --count 1 "two words"; echo c >/proc/sysrq-trigger; sleep 10' /bin/true
+good-again 20 true
+hangs 3 sleep 100
+leaves 20 sh -c 'sleep 100 & mkdir /sys/fs/bpf/kvmx-left'
+skipped 20 sh -c 'exit 77'
+shut-down 20 sh -c 'echo left with KVM_EXIT_SHUTDOWN; exit 1'
+bad 20 false
+END
+  "$LAB_DIR/scenarios.py" run "$scratch/plan" "$scratch/results" >"$scratch/output" || wrong "scenarios.py run failed"
+  for name in good=0 panics=125 good-again=0 hangs=124 leaves=1 skipped=77 shut-down=125 bad=1 host=125; do
+    status=0
+    "$LAB_DIR/scenarios.py" result "$scratch/results" "${name%=*}" >"$scratch/log" || status=$?
+    expect "status of ${name%=*}" "$status" "${name#*=}"
+    case $name in
+      panics=*)
+        grep -q "Kernel panic" "$scratch/log" || wrong "the log of a panic does not tell of it"
+        grep -q "^control run: 1 guests without an exporter: 0 were shut down" "$scratch/log" ||
+          wrong "the log of a panic has no control run"
+        ;;
+    esac
+  done
+  ((failures == 0)) || cat "$scratch/output" >&2
+  status=0
+  "$LAB_DIR/scenarios.py" result "$scratch/results" missing >/dev/null || status=$?
+  expect "status of a scenario that was not run" "$status" 1
+}
+
 # fetch_page PORT: its body's last line, without a program for it.
 fetch_page() {
   exec 5<>"/dev/tcp/127.0.0.1/$1"
@@ -92,7 +127,7 @@ trap 'rm -rf "$scratch"' EXIT
 case "${1:-}:${2:-}" in
   --help: | -h:) usage "$0" && exit ;;
   amd:?* | intel:?*) need_series "$2" && host "$1" "$2" ;;
-  edges:) edges ;;
+  edges: | scenarios:) "$1" ;;
   *) die "tell me what to test; see --help" ;;
 esac
 ((failures == 0)) || exit 1

@@ -8,7 +8,7 @@ def guest_counts(vm):
     counts = Counter({("", "exits"): vm["debugfs"]["exits"]})
     for vcpu in vm["vcpus"]:
         name = str(vcpu["vcpu"])
-        counts["", "returns"] += sum(vcpu["kvm_run"].values())
+        counts["", "userspace exits"] += sum(vcpu["kvm_run"].values())
         for msr in vcpu["msrs"]:
             for op in ("read", "write"):
                 counts[name, op] += msr[f"{op}s"]
@@ -21,7 +21,7 @@ def guest_counts(vm):
 
 
 def exported_counts(samples, vcpus_have_exits=True):
-    """The same by the exporter, of one VM's samples. Exits by vCPU only where KVM tells them: from
+    """The same by the exporter, of one VM's samples. Exits by vCPU only where KVM counts them: from
     5.14 on."""
     counts = Counter()
     for name, labels, value in samples:
@@ -30,7 +30,7 @@ def exported_counts(samples, vcpus_have_exits=True):
             if vcpus_have_exits:
                 counts[labels["vcpu"], "exits"] += int(value)
         elif name == "kvm_userspace_exits_total":
-            counts["", "returns"] += int(value)
+            counts["", "userspace exits"] += int(value)
         elif name == "kvm_msr_faults_total":
             counts[labels["vcpu"], f"faulting {labels['op']}"] += int(value)
         elif name == "kvm_msr_accesses_total":

@@ -1,7 +1,7 @@
 """What share of the time a vCPU was halted, by scrapes."""
 
 # The reader calls no sleep one that is shorter (slot_reader.cc), so a window may begin with so
-# much sleep not shown yet, which it then shows.
+# much sleep that is exported only later.
 NOT_SHOWN_YET = 0.010
 
 
@@ -13,7 +13,7 @@ def fraction_bounds(first, last, seconds):
 def check_halted(verdict, what, scrapes, seconds_of, window, low=0.9, not_shown=NOT_SHOWN_YET):
     """Over every window of at least so many seconds, a vCPU was halted for `low` to all of it.
 
-    A window may begin with up to `not_shown` seconds of sleep that is shown only later. Fails where
+    A window may begin with up to `not_shown` seconds of sleep that is exported only later. Fails where
     no moment of the snapshots within their requests makes it so.
     """
     lowest, highest, windows = 9.0, 0.0, 0

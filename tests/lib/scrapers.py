@@ -8,7 +8,7 @@ SCRAPERS = [{}, {"Accept": "application/openmetrics-text"}, {"Accept-Encoding": 
 
 
 class Scraper(threading.Thread):
-    """Scrapes again and again until told to stop."""
+    """Scrapes again and again until stopped."""
 
     def __init__(self, port, headers):
         super().__init__()
