@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the services that start VMs call their control groups:
-//   libvirt, systemd     /machine.slice/machine-qemu\x2d5\x2dNAME.scope/libvirt/emulator
-//   libvirt, no systemd  /machine/qemu-5-NAME.libvirt-qemu/emulator, older:
-//   /machine/NAME.libvirt-qemu systemd-machined     /machine.slice/machine-NAME.scope Proxmox VE
-//   /qemu.slice/100.scope kubelet, systemd
-//   /kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podUID.slice,
-//                        UID with '_' for '-'; then cri-containerd-ID.scope, crio-ID.scope; or
-//                        .../kubepods-burstable-podUID.slice:cri-containerd:ID in one
-//   kubelet, cgroupfs    /kubepods/burstable/podUID/ID; guaranteed pods: /kubepods/podUID/ID
-//   Docker, Podman       /docker/ID, /system.slice/docker-ID.scope, /machine.slice/libpod-ID.scope
-//   LXC, LXD, Incus      /lxc/NAME/..., /lxc.payload/NAME/..., /lxc.payload.NAME/...
+// The control groups that the services which start VMs make, one line each:
+//
+//   libvirt with systemd     /machine.slice/machine-qemu\x2d5\x2dNAME.scope/libvirt/emulator
+//   libvirt without systemd  /machine/qemu-5-NAME.libvirt-qemu/emulator
+//   libvirt before 1.2       /machine/NAME.libvirt-qemu
+//   systemd-machined         /machine.slice/machine-NAME.scope
+//   Proxmox VE               /qemu.slice/100.scope
+//   kubelet with systemd     /kubepods.slice/kubepods-QOS.slice/kubepods-QOS-podUID.slice/...,
+//                            with "_" for each "-" of UID; then cri-containerd-ID.scope,
+//                            crio-ID.scope; or both in one, ...-podUID.slice:cri-containerd:ID
+//   kubelet with cgroupfs    /kubepods/burstable/podUID/ID; a guaranteed pod: /kubepods/podUID/ID
+//   Docker, Podman           /docker/ID, /system.slice/docker-ID.scope,
+//                            /machine.slice/libpod-ID.scope
+//   LXC, LXD, Incus          /lxc/NAME/..., /lxc.payload/NAME/..., /lxc.payload.NAME/...
 #include "exporter/identity/cgroup.h"
 
 #include <algorithm>

@@ -4,24 +4,10 @@
 #include <vector>
 
 #include "exporter/identity/label_value.h"
-#include "exporter/identity/vmms.h"
+#include "exporter/identity/vmm/vmms.h"
 
 namespace kvmx {
 namespace {
-
-struct Vmm {
-  bool (*runs)(std::string_view program);
-  VmIdentity (*identify)(Words args);
-};
-
-constexpr Vmm kVmms[] = {
-    {runs_qemu, identify_qemu},
-    {runs_firecracker, identify_firecracker},
-    {runs_cloud_hypervisor, identify_cloud_hypervisor},
-    {runs_crosvm, identify_crosvm},
-    {runs_kvmtool, identify_kvmtool},
-    {runs_dragonball, identify_dragonball},
-};
 
 std::vector<std::string_view> split_words(std::string_view cmdline) {
   std::vector<std::string_view> words;
@@ -49,15 +35,9 @@ std::optional<VmIdentity> identify(std::string_view cmdline) {
   if (words.empty()) return std::nullopt;
   const std::string_view program = words[0].substr(words[0].rfind('/') + 1);
   if (program.empty()) return std::nullopt;
-  const Words args = Words(words).subspan(1);
-
-  for (const Vmm& vmm : kVmms) {
-    if (vmm.runs(program)) return fit_for_labels(vmm.identify(args));
-  }
-  auto alike = identify_qemu_alike(program, args);
-  if (!alike) alike = identify_firecracker_alike(args);
-  if (alike) return fit_for_labels(*std::move(alike));
-  return std::nullopt;
+  auto identity = identify_vmm(program, Words(words).subspan(1));
+  if (!identity) return std::nullopt;
+  return fit_for_labels(*std::move(identity));
 }
 
 }  // namespace kvmx

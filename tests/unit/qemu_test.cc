@@ -6,8 +6,8 @@
 #include <string_view>
 #include <utility>
 
-#include "exporter/identity/qemu_options.h"
 #include "exporter/identity/uuid.h"
+#include "exporter/identity/vmm/qemu_options.h"
 #include "tests/unit/command_line_words.h"
 
 namespace kvmx {

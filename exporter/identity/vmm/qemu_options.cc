@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/identity/qemu_options.h"
+#include "exporter/identity/vmm/qemu_options.h"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dragonball, the VMM inside Kata's shim: "containerd-shim-kata-v2 -namespace NAMESPACE -id SANDBOX
-// ..." (src/runtime-rs/crates/shim of Kata 3). The shims that start another VMM run no VM
-// themselves.
+// ..." (src/runtime-rs/crates/shim of Kata 3). A shim that starts another VMM runs no
+// VM itself.
 #include <cstddef>
 
-#include "exporter/identity/vmms.h"
+#include "exporter/identity/vmm/vmms.h"
 
 namespace kvmx {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // crosvm: "crosvm [options] run [--name NAME] [options] KERNEL" (src/crosvm/cmdline.rs, 2026).
-// "--name=NAME" is the same: crosvm parts such words itself.
-#include "exporter/identity/vmms.h"
+// "--name=NAME" is the same: crosvm splits such words itself.
+#include "exporter/identity/vmm/vmms.h"
 
 namespace kvmx {
 
@@ -20,7 +20,7 @@ VmIdentity identify_crosvm(Words args) {
     } else if (word.starts_with("--name=")) {
       identity.name = word.substr(7);
     } else if (word == "-p" || word == "--params") {
-      ++i;  // kernel arguments: text of the guest's owner that may look like anything
+      ++i;  // The guest's owner chooses the kernel arguments, which may look like any option.
     }
   }
   return identity;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// QEMU, however it was started: by hand, libvirt (and what stands on it: OpenStack, oVirt,
-// KubeVirt), Proxmox VE, Kata. Checked against system/vl.c of QEMU 7.2 and 10.2.
+// QEMU, however it was started: by hand, libvirt (for OpenStack, oVirt, KubeVirt, too), Proxmox VE,
+// Kata. Checked against system/vl.c of QEMU 7.2 and 10.2.
 #include <cstddef>
 #include <string>
 
 #include "exporter/identity/kubernetes.h"
-#include "exporter/identity/qemu_options.h"
 #include "exporter/identity/uuid.h"
-#include "exporter/identity/vmms.h"
+#include "exporter/identity/vmm/qemu_options.h"
+#include "exporter/identity/vmm/vmms.h"
 
 namespace kvmx {
 namespace {
@@ -102,13 +102,13 @@ VmIdentity to_identity(QemuArguments read, std::string_view vmm) {
   identity.uuid = std::move(read.uuid);
   identity.id = std::move(read.id);
   if (read.by_libvirt) identity.domain = identity.name;
-  // An underscore alone proves nothing (many call a VM "web_1"), hence the second witness.
+  // An underscore alone proves nothing: many people call a VM "web_1".
   const auto kube_name = read.by_kubevirt ? parse_kube_name(identity.name) : std::nullopt;
   if (kube_name) {
     identity.kube_namespace = kube_name->kube_namespace;
     identity.kube_name = kube_name->name;
   }
-  // Kata makes a name of the id, which is the pod sandbox's; nobody chose it.
+  // Kata makes this name from the id of the pod's sandbox. It is no name that people use.
   if (!read.kata_sandbox.empty() && identity.name == "sandbox-" + std::string(read.kata_sandbox)) {
     identity.id = read.kata_sandbox;
     identity.name.clear();

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Firecracker, also under its jailer, which runs "/NAME --id ID ...". Options as in
-// src/utils/src/arg_parser.rs of Firecracker 1.x: "--id VALUE"; no value can begin with "--", so a
-// word "--id" is always the option; what follows "--" is for others. "--id=VALUE" is not
-// Firecracker's, but wrappers use it and it can mean nothing else.
+// src/utils/src/arg_parser.rs of Firecracker 1.x: "--id VALUE". No value can begin with "--", so a
+// word "--id" is always the option. Words after "--" are not Firecracker's options. Firecracker has
+// no "--id=VALUE", but wrappers use it and it can mean nothing else.
 #include <algorithm>
 #include <utility>
 
-#include "exporter/identity/vmms.h"
+#include "exporter/identity/vmm/vmms.h"
 
 namespace kvmx {
 namespace {
 
-/// Firecracker's own option; its jailer gives it, and nobody else has one of that name.
+/// An option that the jailer adds. No other VMM has one of that name.
 constexpr std::string_view kJailed = "--start-time-us";
 
 }  // namespace

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // kvmtool: "lkvm run [--name NAME] ..." (builtin-run.c, 2024). Its -n is --network, not the name.
-// Without --name kvmtool calls the guest "guest-PID", which says no more than we would.
+// Without --name kvmtool calls the guest "guest-PID", which tells no more than our COMM-PID.
 #include <algorithm>
 #include <iterator>
 
-#include "exporter/identity/vmms.h"
+#include "exporter/identity/vmm/vmms.h"
 
 namespace kvmx {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cloud Hypervisor. It has no name of its own (cloud-hypervisor/src/main.rs, v50), so the VM is
-// known by what its manager calls the files it gives to it:
+// Cloud Hypervisor. It has no option for a name (cloud-hypervisor/src/main.rs, v50), so the name
+// comes from the sockets and pipes that its manager passes to it:
 //   libvirt  --api-socket fd=N --event-monitor path=.../NAME-event-monitor-fifo
 //            (older: --api-socket .../NAME-socket)
 //   Kata     --api-socket /run/vc/vm/SANDBOX/clh-api.sock, or /run/kata/SANDBOX/ch-api.sock
@@ -9,12 +9,12 @@
 #include <iterator>
 
 #include "exporter/identity/uuid.h"
-#include "exporter/identity/vmms.h"
+#include "exporter/identity/vmm/vmms.h"
 
 namespace kvmx {
 namespace {
 
-// Names that say what a file or directory is for and not whose it is.
+// Names that say what a file or directory is for, not which VM it belongs to.
 constexpr std::string_view kGeneric[] = {
     "",
     "api",
