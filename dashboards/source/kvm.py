@@ -9,7 +9,7 @@ SOURCE = {
     "type": "datasource", "name": "datasource", "label": "Data source", "query": "prometheus",
     "current": {"text": "default", "value": "default"}, "hide": 0, "includeAll": False, "multi": False, "refresh": 1,
 }
-# Where the runbooks are: as in the alerts' runbook_url, to be made yours by the same command.
+# Where the runbooks are: as in the alerts' runbook_url; deploy/prometheus/README.md has the command that sets both.
 RUNBOOKS = {
     "type": "constant", "name": "runbooks", "label": "Runbooks", "hide": 2, "skipUrlSync": True,
     "query": "https://runbooks.example.com/kvm-exit-exporter/",
