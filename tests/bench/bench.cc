@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a scrape costs, by the number of series, beside what it would cost with prometheus-cpp and
-// what it must cost at least. See the README for how to run it and what to read from it.
+// what it must cost at least. See README.md here for how to run it and what to read from it.
 //
 // usage: bench [--benchmark_...]   the benchmark
-//        bench --sizing            README's table of sizes
+//        bench --sizing            the table of Sizing in deploy/README.md
 //        bench --page              the page of that table's host, by default settings
 #include <benchmark/benchmark.h>
 

@@ -6,8 +6,8 @@
 #   tests/dashboards/render.sh [OUT_DIR]
 #
 # For whoever changes a dashboard; look at every picture. OUT_DIR (default: build/render) gets all
-# pictures, dark and light, and keeps npm's packages (700 MB) and the fleet's history. Those that README
-# shows are replaced in dashboards/pictures. Five to ten minutes, the second time two. As root it
+# pictures, dark and light, and keeps npm's packages (700 MB) and the fleet's history. Those of
+# dashboards/README.md are replaced. Five to ten minutes, the second time two. As root it
 # installs what is missing.
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

@@ -21,7 +21,7 @@ admits() { busybox wget -q -O /dev/null http://somebody:tick-tock@127.0.0.1:$por
 
 # Looked up each time: it may have been started again.
 service_is_powerless() { powerless "$(main_pid)"; }
-# Before Linux 5.19 one is kept, see the README, Privileges.
+# Before Linux 5.19 one is kept, see Privileges in deploy/README.md.
 service_holds_bpf_only() { holds_only "$(main_pid)" 0000008000000000; }
 confined() { active && ! grep -hE '^(NoNewPrivs|Seccomp):' /proc/"$(main_pid)"/task/*/status | grep -qE ':.0$'; }
 

@@ -213,8 +213,8 @@ TEST(PerVcpuTest, SumsAreTheSameWhicheverIsChosen) {
             100'000'002U);
 }
 
-// What the README's sizing promises: 100 VMs of 16 vCPUs that each exit for 8 reasons, write 4
-// MSRs, arm timers, halt and return to the VMM.
+// What Sizing in deploy/README.md promises: 100 VMs of 16 vCPUs that each exit for 8 reasons, write
+// 4 MSRs, arm timers, halt and return to the VMM.
 TEST(PerVcpuTest, ADefaultPageOfABigHostHasFewerThan36000Series) {
   const bench::Host host({.vms = 100, .vcpus = 16, .reasons = 8, .msrs = 4, .others = true});
   SlotReader reader([] { return 0; });

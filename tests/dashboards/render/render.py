@@ -38,7 +38,7 @@ VIEWS = [
     ("timer-storm-one", "kvm-timer-storm", {"instance": "kvm-01:10177", "vm": "ci-runner"}, []),
     ("timer-storm-all", "kvm-timer-storm", {}, []),
 ]
-# Those that README shows, in files of less than 150 KB: one of them only down to here.
+# Those that dashboards/README.md has, in files of less than 150 KB: one of them only down to here.
 SHOWN = ("fleet", "host", "guest", "timer-storm")
 UPPER = {"host": 1300}
 
@@ -87,7 +87,7 @@ def job(out, url, view, mode):
 
 
 def keep(out):
-    """The pictures that README shows, small, and which dashboards they are of."""
+    """The pictures of dashboards/README.md, small, and which dashboards they are of."""
     pictures = DASHBOARDS / "pictures"
     for name in SHOWN:
         for mode in ("dark", "light"):
@@ -113,7 +113,7 @@ def main():
         drawn = subprocess.run(["node", "draw.mjs", "jobs.json"], cwd=page, check=False)
     if drawn.returncode == 0:
         keep(out)
-        print(f"{len(jobs)} pictures in {out}; those in README are replaced. Look at them.")
+        print(f"{len(jobs)} pictures in {out}; those of dashboards/README.md are replaced. Look at them.")
     sys.exit(drawn.returncode)
 
 
