@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bpf/vcpu_slot.h"
 #include "exporter/flags.h"
 #include "exporter/metrics/page.h"
 #include "exporter/snapshot/slot_reader.h"
@@ -170,6 +171,11 @@ TEST(MetricTable, HasVcpuInParenthesesWhereOnlyPerVcpuAllGivesIt) {
     if (cells[2].find("(vcpu)") != cells[2].npos) in_parentheses.insert(name);
   EXPECT_EQ(in_parentheses, only_with_all);
   EXPECT_FALSE(only_with_all.empty());
+}
+
+TEST(MetricReference, KnowsHowManyMsrsHaveACounterOfTheirOwn) {
+  const std::string page = read_source("exporter/metrics/README.md");
+  EXPECT_NE(page.find(std::to_string(KVMX_FIXED_MSRS) + " well-known MSRs"), page.npos);
 }
 
 }  // namespace
