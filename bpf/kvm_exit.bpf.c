@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Counts KVM's tracepoints into one slot a vCPU. Each event has a typed program (tp_btf: arguments
- * as the kernel passes them) and a classic one (the record as tracefs describes it), for kernels
- * without BTF of KVM. The exporter loads one of each, by what the kernel has.
+ * Counts KVM's tracepoints into one slot a vCPU. Each event has a tp_btf program, which reads the
+ * arguments as the kernel passes them, and a tracepoint program, which reads the record that
+ * tracefs describes, for kernels without BTF of KVM. The exporter loads the one that the kernel can
+ * run.
  */
 #include <linux/bpf.h>
 
@@ -15,7 +16,8 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Offsets of the fields in a classic tracepoint's record, from its tracefs `format` file. */
+/* Offsets of the fields in a tracepoint's record, from its tracefs `format` file. Set by the
+ * exporter. */
 const volatile struct {
   __u32 exit_reason;
   __u32 exit_isa;
@@ -29,19 +31,21 @@ const volatile struct {
   __u32 timer_in_use;
   __u32 wakeup_ns;
   __u32 wakeup_waited;
-  __u32 user_reason;
-  __u32 user_errno;
+  __u32 userspace_reason;
+  __u32 userspace_errno;
 } kvmx_format;
 
-/* Whether entries are counted: without them no stamp would ever be taken back, and none is made. */
+/* Whether kvm_entry has a program, which turns the time stamp of an exit into its handling time.
+ * Without it no stamp is taken. */
 const volatile bool kvmx_timed;
-/* Whether returns to the VMM are counted; noticed they are in any case. */
-const volatile bool kvmx_user_exits;
+/* Whether userspace exits are counted. Where they are not, their program may still run, to note
+ * that the vCPU is in the VMM. */
+const volatile bool kvmx_count_userspace_exits;
 
-/* Whether the kernel may skip the program of kvm_msr, and entries make up for it. */
+/* Whether the kernel may skip the program of kvm_msr, so that kvm_entry counts skipped accesses. */
 const volatile bool kvmx_msr_skipped;
 
-/* What a reader must see together is written in this order: the count, the stamp, `exit`. */
+/* Readers rely on the order of these writes: the count, the stamp, `exit`. */
 static __always_inline int count_exit_as(struct vcpu_slot *slot, __u32 exit, bool timed) {
   slot->reason[exit & KVMX_EXIT_ID].count++;
   if (!timed) return 0;
@@ -52,18 +56,18 @@ static __always_inline int count_exit_as(struct vcpu_slot *slot, __u32 exit, boo
 
 static __always_inline int count_exit(struct vcpu_slot *slot, __u64 code, bool timed) {
   __u32 exit = kvmx_dense_entry(kvmx_dense, code);
-  if (exit == KVMX_NOT_DENSE) exit = kvmx_spilled_reason(slot, code);
+  if (exit == KVMX_NOT_DENSE) exit = kvmx_overflow_reason(slot, code);
   return count_exit_as(slot, exit, timed);
 }
 
 static __noinline int count_unread_exit(struct vcpu_slot *slot) {
-  kvmx_lose(KVMX_LOST_REASON_READ);
+  kvmx_count_lost_event(KVMX_LOST_REASON_READ);
   return count_exit_as(slot, KVMX_REASON_OTHER, kvmx_timed);
 }
 
 /*
- * An exit has been handled. `exit` says so before the time is added: a reader may miss the time for
- * a moment, but never counts it twice.
+ * Ends the exit being handled and returns its time. `exit` is cleared before the time is added: a
+ * reader in between misses the time for a moment, but never counts it twice.
  */
 static __always_inline __u64 end_exit(struct vcpu_slot *slot, __u32 id) {
   const __u64 took = bpf_ktime_get_ns() - slot->exit_ns;
@@ -72,16 +76,18 @@ static __always_inline __u64 end_exit(struct vcpu_slot *slot, __u32 id) {
   return took;
 }
 
-/* The VMM's stay with the vCPU, if there was one, is over. The stamp goes before the time is added,
- * likewise. */
-static __always_inline void end_user(struct vcpu_slot *slot, __u64 ended) {
-  const __u64 began = slot->user_ns;
+/*
+ * Ends the vCPU's stay in the VMM, if it was there. The stamp is cleared before the time is added:
+ * a reader in between misses the time for a moment, but never counts it twice.
+ */
+static __always_inline void end_userspace(struct vcpu_slot *slot, __u64 ended) {
+  const __u64 began = slot->userspace_ns;
   if (!began) return;
-  *(volatile __u64 *)&slot->user_ns = 0;
-  if (ended > began) *(volatile __u64 *)&slot->user_total_ns += ended - began;
+  *(volatile __u64 *)&slot->userspace_ns = 0;
+  if (ended > began) *(volatile __u64 *)&slot->userspace_total_ns += ended - began;
 }
 
-/* An entry after anything but an exit that was handled by KVM alone, at once. */
+/* Counts an entry whose exit has flags in `exit`, or that follows no exit. */
 static __noinline int count_other_entry(struct vcpu_slot *slot) {
   const __u32 exit = slot->exit;
   if (exit & KVMX_EXIT_NONE) {
@@ -89,8 +95,8 @@ static __noinline int count_other_entry(struct vcpu_slot *slot) {
     return 0;
   }
   const __u64 took = end_exit(slot, exit & KVMX_EXIT_ID);
-  if (!(exit & KVMX_EXIT_WAITS)) kvmx_count_latency(slot->latency, took);
-  end_user(slot, slot->exit_ns + took);
+  if (!(exit & KVMX_EXIT_IDLE)) kvmx_count_latency(slot->latency, took);
+  end_userspace(slot, slot->exit_ns + took);
   return 0;
 }
 
@@ -99,8 +105,8 @@ static __always_inline int count_plain_entry(struct vcpu_slot *slot, __u32 exit)
   return 0;
 }
 
-/* The guest has programmed its timer. The exit that did it has the time already, where exits are
- * timed. */
+/* Counts the time since the guest last programmed its timer. Where exits are timed, the exit that
+ * did it has the present time already, and no clock need be read. */
 static __always_inline void count_interval(struct vcpu_slot *slot, bool timed) {
   const bool exiting = timed && !(slot->exit & KVMX_EXIT_NONE);
   const __u64 now = exiting ? slot->exit_ns : bpf_ktime_get_ns();
@@ -111,10 +117,11 @@ static __always_inline void count_interval(struct vcpu_slot *slot, bool timed) {
   kvmx_count_interval(slot->intervals, now - last);
 }
 
-/* `id` by kvmx_msr_id(). Writing 0 to a timer's MSR stops the timer. */
+/* Counts an access to the MSR of this kvmx_msr_id(). Writing 0 to a timer's MSR stops the timer,
+ * which is no programming. */
 static __always_inline int count_msr(struct vcpu_slot *slot, __u32 id, bool write, __u64 data,
                                      bool fault, bool timed) {
-  KVMX_FORGET(id);
+  barrier_var(id);
   if (id >= KVMX_MSRS) return 0;
   slot->msr[id].count[write]++;
   if (fault) slot->msr_faults[write]++;
@@ -123,14 +130,15 @@ static __always_inline int count_msr(struct vcpu_slot *slot, __u32 id, bool writ
 }
 
 /*
- * The exit now at its end was for an MSR that kvm_msr has not told. Since 7.x tracepoints leave
- * preemption on, and the kernel does not run a program on a CPU on which another thread was
- * preempted within it; only exits and entries are still safe, preemption being off there. What the
- * guest asked for is in its registers yet. A guest's own guest may have asked: that is for the
- * guest to answer, and no such vCPU's accesses are made up for.
+ * Counts the MSR access of an exit that kvm_msr's program was skipped for. Since 7.x tracepoints
+ * leave preemption on, and the kernel does not run a program on a CPU on which another thread was
+ * preempted within it. Exits and entries are never skipped, because KVM has preemption off there.
+ * The operands of the access are still in the guest's registers. On a vCPU that has run a nested
+ * guest, that guest may have made the access, which its own hypervisor answers; so on such vCPUs
+ * nothing is counted here.
  */
 static __noinline int count_skipped_msr(struct vcpu_slot *slot, const struct kvm_vcpu *vcpu) {
-  if (!vcpu || vcpu->stat.nested_run) return 0; /* no vcpu: cannot be; the verifier asks */
+  if (!vcpu || vcpu->stat.nested_run) return 0; /* never null; the verifier wants the check */
   const bool write = kvmx_wrote_msr(slot->vcpu, slot->exit & KVMX_EXIT_ID);
   const __u32 id = kvmx_msr_id(slot, vcpu->arch.regs[KVMX_RCX]);
   const __u64 data = (__u32)vcpu->arch.regs[KVMX_RAX] | vcpu->arch.regs[KVMX_RDX] << 32;
@@ -140,19 +148,19 @@ static __noinline int count_skipped_msr(struct vcpu_slot *slot, const struct kvm
 }
 
 /*
- * A halt of this long has ended that began after KVM_RUN had returned to the VMM: a signal took the
- * vCPU out of its sleep, and KVM_RUN put it back to sleep with no entry between. The VMM had the
- * vCPU until then.
+ * Ends a stay in the VMM at the beginning of a halt that has just ended after `ns`. A signal had
+ * taken the vCPU out of an earlier halt and KVM_RUN had returned to the VMM; called again, KVM_RUN
+ * put the vCPU back to sleep without entering the guest.
  */
-static __noinline void end_user_by_halt(struct vcpu_slot *slot, __u64 ns) {
-  *(volatile __u32 *)&slot->exit &= ~KVMX_EXIT_USER;
-  end_user(slot, bpf_ktime_get_ns() - ns);
+static __noinline void end_userspace_by_halt(struct vcpu_slot *slot, __u64 ns) {
+  *(volatile __u32 *)&slot->exit &= ~KVMX_EXIT_IN_VMM;
+  end_userspace(slot, bpf_ktime_get_ns() - ns);
 }
 
 static __always_inline int count_wakeup(struct vcpu_slot *slot, __u64 ns, bool waited) {
   if (!slot) return 0;
-  if (slot->exit & KVMX_EXIT_USER) end_user_by_halt(slot, ns);
-  if (!(slot->exit & KVMX_EXIT_NONE)) *(volatile __u32 *)&slot->exit |= KVMX_EXIT_WOKEN;
+  if (slot->exit & KVMX_EXIT_IN_VMM) end_userspace_by_halt(slot, ns);
+  if (!(slot->exit & KVMX_EXIT_NONE)) *(volatile __u32 *)&slot->exit |= KVMX_EXIT_HALT_ENDED;
   slot->halts[waited].count++;
   *(volatile __u64 *)&slot->halts[waited].ns += ns;
   return 0;
@@ -161,17 +169,18 @@ static __always_inline int count_wakeup(struct vcpu_slot *slot, __u64 ns, bool w
 static __always_inline int count_userspace_exit(struct vcpu_slot *slot, __u32 reason, int error) {
   if (!slot) return 0;
   const __u32 exit = slot->exit;
-  const bool answers_msr = error >= 0 && (reason == KVMX_USER_RDMSR || reason == KVMX_USER_WRMSR);
-  *(volatile __u32 *)&slot->exit =
-      (answers_msr ? exit & ~KVMX_EXIT_MSR : exit) | KVMX_EXIT_USER; /* no kvm_msr then */
-  if (!kvmx_user_exits) return 0;
-  __u32 id = kvmx_user_exit_id(reason, error);
-  KVMX_FORGET(id);
-  if (id >= KVMX_USER_EXITS) return 0;
-  slot->user_exits[id]++;
-  /* KVM_RUN may return again without an entry: the VMM has had the vCPU since the first time. */
-  if (exit & (KVMX_EXIT_NONE | KVMX_EXIT_USER)) return 0;
-  *(volatile __u64 *)&slot->user_ns = bpf_ktime_get_ns();
+  const bool answers_msr =
+      error >= 0 && (reason == KVMX_USERSPACE_RDMSR || reason == KVMX_USERSPACE_WRMSR);
+  *(volatile __u32 *)&slot->exit = (answers_msr ? exit & ~KVMX_EXIT_MSR : exit) |
+                                   KVMX_EXIT_IN_VMM; /* the VMM answers: no kvm_msr */
+  if (!kvmx_count_userspace_exits) return 0;
+  __u32 id = kvmx_userspace_exit_id(reason, error);
+  barrier_var(id);
+  if (id >= KVMX_USERSPACE_EXITS) return 0;
+  slot->userspace_exits[id]++;
+  /* Where KVM_RUN returns twice without an entry, the stay in the VMM began the first time. */
+  if (exit & (KVMX_EXIT_NONE | KVMX_EXIT_IN_VMM)) return 0;
+  *(volatile __u64 *)&slot->userspace_ns = bpf_ktime_get_ns();
   return 0;
 }
 
@@ -183,10 +192,12 @@ static __always_inline int count_timer(struct vcpu_slot *slot, bool hv) {
 }
 
 /*
- * Typed programs. Arguments of a tracepoint may be null as far as the verifier of 6.12 on knows;
- * vCPUs are not, but what is asked of one must be asked after a check.
+ * tp_btf programs. Since 6.12 (and in stable updates of older kernels) the verifier takes pointer
+ * arguments of tracepoints as possibly null. A vCPU never is, but it must be compared with null
+ * before its members can be read.
  */
 
+/* The vCPU's slot at an exit that follows a stay in the VMM, where kvm_entry has no program. */
 static __noinline struct vcpu_slot *back_in_guest(struct vcpu_slot *slot,
                                                   const struct kvm_vcpu *vcpu) {
   slot = kvmx_recheck_slot(slot, vcpu);
@@ -206,7 +217,7 @@ static __noinline struct vcpu_slot *back_in_guest(struct vcpu_slot *slot,
 EXIT(kvm_exit_svm, kvmx_read_svm_code)
 EXIT(kvm_exit_vmx, kvmx_read_vmx_reason)
 
-/* The same where entries are not counted, which would have noticed a return from the VMM. */
+/* The same where kvm_entry has no program, which would have ended a stay in the VMM. */
 #define EXIT_ALONE(name, read_code)                                             \
   SEC("tp_btf/kvm_exit") int BPF_PROG(name, struct kvm_vcpu *vcpu) {            \
     struct vcpu_slot *slot = kvmx_slot_of_vcpu(vcpu);                           \
@@ -228,7 +239,7 @@ int BPF_PROG(kvm_exit_by_reason, __u32 reason, struct kvm_vcpu *vcpu, __u32 isa)
 }
 
 SEC("tp_btf/kvm_entry")
-int BPF_PROG(kvm_entry_typed, struct kvm_vcpu *vcpu) {
+int BPF_PROG(kvm_entry_tp_btf, struct kvm_vcpu *vcpu) {
   struct vcpu_slot *slot = kvmx_slot_of_vcpu(vcpu);
   if (!slot) return 0;
   const __u32 exit = slot->exit;
@@ -239,8 +250,8 @@ int BPF_PROG(kvm_entry_typed, struct kvm_vcpu *vcpu) {
   return count_other_entry(slot);
 }
 
-/* kvm_msr(write, ecx, data, exception). Its arguments are fetched once they are of use: kept over
- * the calls before, each would take a register to be saved. */
+/* kvm_msr(write, ecx, data, exception). Each argument is read only where it is used: kept over the
+ * calls before that, it would take a register that must be saved. */
 #define MSR(name, timed)                                                                 \
   SEC("tp_btf/kvm_msr") int name(const __u64 *arguments) {                               \
     struct vcpu_slot *slot = kvmx_slot_of_thread();                                      \
@@ -249,27 +260,27 @@ int BPF_PROG(kvm_entry_typed, struct kvm_vcpu *vcpu) {
     const __u32 id = kvmx_msr_id(slot, arguments[1]);                                    \
     return count_msr(slot, id, arguments[0] & 1, arguments[2], arguments[3] & 1, timed); \
   }
-MSR(kvm_msr_typed, true)
-MSR(kvm_msr_alone, false) /* where exits are not timed */
+MSR(kvm_msr_tp_btf, true)
+MSR(kvm_msr_alone, false) /* where kvm_entry has no program */
 
 /* kvm_hv_timer_state(vcpu_id, hv_timer_in_use) */
 SEC("tp_btf/kvm_hv_timer_state")
-int kvm_hv_timer_state_typed(const __u64 *arguments) {
+int kvm_hv_timer_state_tp_btf(const __u64 *arguments) {
   struct vcpu_slot *slot = kvmx_slot_of_thread();
   return count_timer(kvmx_slot_of_id(slot, arguments[0]), arguments[1] & 1);
 }
 
 SEC("tp_btf/kvm_vcpu_wakeup")
-int BPF_PROG(kvm_vcpu_wakeup_typed, __u64 ns, bool waited, bool valid) {
+int BPF_PROG(kvm_vcpu_wakeup_tp_btf, __u64 ns, bool waited, bool valid) {
   return count_wakeup(kvmx_slot_of_thread(), ns, waited);
 }
 
 SEC("tp_btf/kvm_userspace_exit")
-int BPF_PROG(kvm_userspace_exit_typed, __u32 reason, int error) {
+int BPF_PROG(kvm_userspace_exit_tp_btf, __u32 reason, int error) {
   return count_userspace_exit(kvmx_slot_of_thread(), reason, error);
 }
 
-/* Classic programs. A record names a vCPU by its id within the thread's VM. */
+/* Tracepoint programs. A record names a vCPU by its id within the thread's VM. */
 
 static __always_inline __u32 field32(const void *record, __u32 offset) {
   if (KVMX_HAS_RDONLY_CAST) return kvmx_load_at(record, offset);
@@ -286,22 +297,22 @@ static __always_inline __u64 field64(const void *record, __u32 offset) {
 }
 
 SEC("tp/kvm/kvm_exit")
-int kvm_exit_classic(void *record) {
-  struct vcpu_slot *slot = kvmx_slot_of_classic_vcpu(field32(record, kvmx_format.exit_vcpu_id));
+int kvm_exit_tracepoint(void *record) {
+  struct vcpu_slot *slot = kvmx_tracepoint_slot_of_vcpu(field32(record, kvmx_format.exit_vcpu_id));
   if (!slot) return 0;
   const __u32 reason = field32(record, kvmx_format.exit_reason);
   return count_exit(slot, kvmx_exit_code(kvmx_isa, reason), kvmx_timed);
 }
 
 SEC("tp/kvm/kvm_entry")
-int kvm_entry_classic(void *record) {
-  struct vcpu_slot *slot = kvmx_slot_of_classic_vcpu(field32(record, kvmx_format.entry_vcpu_id));
+int kvm_entry_tracepoint(void *record) {
+  struct vcpu_slot *slot = kvmx_tracepoint_slot_of_vcpu(field32(record, kvmx_format.entry_vcpu_id));
   return slot ? count_other_entry(slot) : 0;
 }
 
 SEC("tp/kvm/kvm_msr")
-int kvm_msr_classic(void *record) {
-  struct vcpu_slot *slot = kvmx_slot_of_classic_thread();
+int kvm_msr_tracepoint(void *record) {
+  struct vcpu_slot *slot = kvmx_tracepoint_slot_of_thread();
   if (!slot) return 0;
   const __u32 id = kvmx_msr_id(slot, field32(record, kvmx_format.msr_ecx));
   const __u8 exception = field32(record, kvmx_format.msr_exception);
@@ -310,36 +321,36 @@ int kvm_msr_classic(void *record) {
 }
 
 SEC("tp/kvm/kvm_hv_timer_state")
-int kvm_hv_timer_state_classic(void *record) {
+int kvm_hv_timer_state_tracepoint(void *record) {
   const __u32 vcpu_id = field32(record, kvmx_format.timer_vcpu_id);
-  return count_timer(kvmx_slot_of_id(kvmx_slot_of_classic_thread(), vcpu_id),
+  return count_timer(kvmx_slot_of_id(kvmx_tracepoint_slot_of_thread(), vcpu_id),
                      field32(record, kvmx_format.timer_in_use) != 0);
 }
 
 SEC("tp/kvm/kvm_vcpu_wakeup")
-int kvm_vcpu_wakeup_classic(void *record) {
+int kvm_vcpu_wakeup_tracepoint(void *record) {
   __u8 waited = field32(record, kvmx_format.wakeup_waited);
-  return count_wakeup(kvmx_slot_of_classic_thread(), field64(record, kvmx_format.wakeup_ns),
+  return count_wakeup(kvmx_tracepoint_slot_of_thread(), field64(record, kvmx_format.wakeup_ns),
                       waited != 0);
 }
 
 SEC("tp/kvm/kvm_userspace_exit")
-int kvm_userspace_exit_classic(void *record) {
-  return count_userspace_exit(kvmx_slot_of_classic_thread(),
-                              field32(record, kvmx_format.user_reason),
-                              (int)field32(record, kvmx_format.user_errno));
+int kvm_userspace_exit_tracepoint(void *record) {
+  return count_userspace_exit(kvmx_tracepoint_slot_of_thread(),
+                              field32(record, kvmx_format.userspace_reason),
+                              (int)field32(record, kvmx_format.userspace_errno));
 }
 
 /*
- * Any other event, by the number the exporter gave to it. The tracepoint's arguments are of no
- * interest, so one raw tracepoint program a number serves whatever event it is attached to.
+ * Counts one of the opt-in events, by the number that the exporter gave to it. The tracepoint's
+ * arguments are not read, so a raw tracepoint program of this number serves any event.
  */
 static __noinline int count_event(const void *context, __u32 number) {
   if (kvmx_in_interrupt(context)) {
-    kvmx_lose(KVMX_LOST_UNATTRIBUTED);
+    kvmx_count_lost_event(KVMX_LOST_UNATTRIBUTED);
     return 0;
   }
-  const struct vcpu_slot *slot = kvmx_slot_of_anyone();
+  const struct vcpu_slot *slot = kvmx_slot_of_current_task();
   if (!slot) return 0;
   __u32 index = slot->index;
   struct event_counts *counts = bpf_map_lookup_elem(&events, &index);

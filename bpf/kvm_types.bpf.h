@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The few kernel types we read, and every difference between kernels in how they are read.
- * Offsets are relocated at load time (CO-RE) against the running kernel's and its modules' BTF;
- * only the members named here are ever looked at.
+ * The few kernel types we read, and every difference between kernels in how they are read, with the
+ * version of Linux and the commit that it comes from, where that is known. Offsets are relocated at
+ * load time (CO-RE) against the running kernel's and its modules' BTF; only the members named here
+ * are read.
  */
 #ifndef KVMX_KVM_TYPES_BPF_H
 #define KVMX_KVM_TYPES_BPF_H
@@ -23,7 +24,7 @@ struct task_struct {
   int pid;
   int tgid;
   __u64 start_time;
-  __u64 start_boottime; /* real_start_time before 5.5, cf25e24db61c */
+  __u64 start_boottime; /* before 5.5, cf25e24db61c: real_start_time, which is not supported */
   struct task_struct *group_leader;
   struct mm_struct *mm;
   char comm[KVMX_COMM];
@@ -46,17 +47,17 @@ struct kvm_vcpu_arch {
 };
 
 struct rcuwait {
-  struct task_struct *task; /* who sleeps, if anyone does */
+  struct task_struct *task; /* NULL: nobody sleeps */
 };
 
 struct kvm_vcpu_stat {
-  __u64 nested_run; /* entries of guests that the guest itself runs */
+  __u64 nested_run; /* entries of nested guests */
 };
 
 struct kvm_vcpu {
   struct kvm *kvm;
   int vcpu_id;
-  struct rcuwait wait; /* since 5.8; of the thread in kvm_vcpu_block() */
+  struct rcuwait wait; /* since 5.8, da4ad88cab58; of the thread in kvm_vcpu_block() */
   struct kvm_vcpu_arch arch;
   struct kvm_vcpu_stat stat;
 };
@@ -65,21 +66,21 @@ union vmx_exit_reason {
   __u32 full;
 };
 
-/* In 7.2 VMX and TDX vCPUs share their exit state in vcpu_vt, at the same offset in both. */
+/* Since 6.15 VMX and TDX vCPUs share the members that both have in a struct vcpu_vt. */
 struct vcpu_vt {
   union vmx_exit_reason exit_reason;
-};
-
-struct vcpu_vmx {
-  union vmx_exit_reason exit_reason; /* in 6.1 and 6.12 */
 };
 
 struct vcpu_vmx___vt {
   struct vcpu_vt vt;
 };
 
+struct vcpu_vmx {
+  union vmx_exit_reason exit_reason; /* up to 6.14; a union since 5.11, 8e5332402164 */
+};
+
 struct vmcb_control_area {
-  __u32 exit_code; /* a u64 in 7.2, whose low half is at the same place */
+  __u32 exit_code; /* since 7.0, d7507a94a072: a u64, whose low half has the same offset */
   __u64 exit_info_1;
 };
 
@@ -91,12 +92,12 @@ struct vcpu_svm {
   struct vmcb *vmcb;
 };
 
-/* What kvm_amd keeps of a CPU: among it, up to 6.1, the VMCB of the vCPU last put on it. */
+/* kvm_amd's data of a CPU. */
 struct svm_cpu_data {
-  struct vmcb *current_vmcb;
+  struct vmcb *current_vmcb; /* of the vCPU last loaded on it; in 6.1 and 6.12, not in 7.2 */
 };
 
-/* Open files, and what an iterator over those of all tasks is given (Linux 5.8). */
+/* Open files, and the context of an iterator over those of all tasks, which Linux has since 5.8. */
 
 struct super_block {
   unsigned long s_magic;
@@ -142,13 +143,13 @@ enum kvmx_register { KVMX_RAX = 0, KVMX_RCX = 1, KVMX_RDX = 2 };
 
 const volatile __u32 kvmx_isa; /* enum kvmx_isa of the host. Set by the exporter. */
 
-/* Since 6.2, a35b9af4ec2c: the verifier replaces the call by the pointer it is given. */
+/* Since 6.2, a35b9af4ec2c. The verifier replaces the call by its first argument. */
 extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
 
-/* The verifier's own list of such functions tells whether it knows this one. */
+/* The verifier's own list of such functions: a kernel that has this one has its enumerator. */
 enum special_kfunc_type { KF_bpf_rdonly_cast };
 
-/* In vmlinux on every kernel, and begins with 64 bits that are no pointer. */
+/* A struct that every vmlinux has, and that begins with 64 bits which are no pointer. */
 struct timespec64 {
   __s64 tv_sec;
 } __attribute__((preserve_access_index));
@@ -157,15 +158,15 @@ struct timespec64 {
 
 /*
  * The 64 bits at a kernel address, where there is bpf_rdonly_cast(): one load, in place of the 90
- * instructions of bpf_probe_read_kernel(). One can cast to no type of a module, and before 7.x not
- * to `void`, so it is to any struct of vmlinux that begins with 64 bits.
+ * instructions of bpf_probe_read_kernel(). The cast must be to a type of vmlinux, and before 6.17
+ * (f2362a57aeff) not to `void`, so it is to a struct that begins with 64 bits.
  */
 static __always_inline __u64 kvmx_load(__u64 address) {
   const __u32 type = bpf_core_type_id_kernel(struct timespec64);
   return ((const struct timespec64 *)bpf_rdonly_cast((void *)address, type))->tv_sec;
 }
 
-/* The same, at an offset of what a program may look at but not turn into a number. */
+/* The same for a pointer that a program may dereference but not turn into a number. */
 static __always_inline __u64 kvmx_load_at(const void *object, __u32 offset) {
   const __u32 type = bpf_core_type_id_kernel(struct timespec64);
   const struct timespec64 *found = bpf_rdonly_cast((const char *)object + offset, type);
@@ -176,22 +177,21 @@ static __always_inline bool kvmx_probe(__u64 address, __u64 *value) {
   return !bpf_probe_read_kernel(value, sizeof(*value), (void *)address);
 }
 
-/* The exit code proper: VMX has flags, such as FAILED_VMENTRY, above its basic reasons. */
+/* The exit code without the flags that VMX has above its basic reasons, such as FAILED_VMENTRY. */
 static __always_inline __u64 kvmx_exit_code(__u32 isa, __u64 reason) {
   return isa == KVMX_ISA_VMX ? reason & 0xffff : reason;
 }
 
 /*
- * kvm_amd's own variable, one a CPU. Its type is in the module's BTF, so what it points to is
- * loaded directly, where a vcpu_svm made of a kvm_vcpu is not. A variable of that name and another
- * type, as up to 6.0, cannot be left out at load time: no program would load. So the programs are
- * compiled with and without it, and the exporter chooses.
+ * kvm_amd's own variable, one a CPU. The verifier knows its type from the module's BTF, so what it
+ * points to is loaded directly; a vcpu_svm made of a kvm_vcpu is not. Up to 6.0 the variable is a
+ * pointer. A reference to a variable of another type cannot be left out at load time: no program
+ * would load. So the programs are compiled with and without it, and the exporter chooses.
  */
 #ifdef KVMX_SVM_DATA
 extern const struct svm_cpu_data svm_data __ksym;
 
-/* The exit code, if it was written to this CPU's VMCB, and that is the first one of the slot's
- * vCPU. */
+/* The exit code from this CPU's VMCB. Returns false if that is not slot->vmcb. */
 static __always_inline bool kvmx_svm_code_here(const struct vcpu_slot *slot, __u64 *code) {
   const struct svm_cpu_data *here = bpf_this_cpu_ptr(&svm_data);
   const struct vmcb *vmcb = here->current_vmcb;
@@ -203,14 +203,14 @@ static __always_inline bool kvmx_svm_code_here(const struct vcpu_slot *slot, __u
 
 /* The exit code's place in a VMCB is the hardware's (AMD's manual, volume 2, appendix B). */
 #define KVMX_VMCB_EXIT_CODE 0x70
-#define KVMX_HF_GUEST 0x20 /* in kvm_vcpu_arch.hflags: the guest's own guest runs */
+#define KVMX_HF_GUEST 0x20 /* in kvm_vcpu_arch.hflags: a nested guest runs */
 
 /* The exit code by two reads, one after the other, for kernels without bpf_rdonly_cast(). */
 static __noinline bool kvmx_probe_svm_code(struct vcpu_slot *slot, bool nested, __u64 *code) {
   const struct vcpu_svm *svm = 0;
   const struct vmcb *vmcb = 0;
   __u64 address, value;
-  if (!code) return false; /* cannot be; the verifier asks */
+  if (!code) return false; /* never null; the verifier wants the check */
   if (!kvmx_probe(slot->vcpu + bpf_core_field_offset(svm->vmcb), &address)) return false;
   if (!kvmx_probe(address + bpf_core_field_offset(vmcb->control.exit_code), &value)) return false;
   if (!nested) slot->vmcb = address;
@@ -246,9 +246,9 @@ static __always_inline bool kvmx_read_vmx_reason(struct vcpu_slot *slot,
 }
 
 /*
- * Without bpf_rdonly_cast(): a vCPU has one VMCB for its guest and another for the guest's own
- * guests. slot->vmcb is the first, once seen in use. While the guest itself runs, and that is also
- * the CPU's, it is what the exit was written to.
+ * A vCPU has one VMCB for its guest and another for nested guests. Where there is no
+ * bpf_rdonly_cast(), slot->vmcb keeps the first. If that is also the CPU's, and no nested guest
+ * runs, the hardware wrote the exit code to it.
  */
 static __always_inline bool kvmx_read_svm_code(struct vcpu_slot *slot, const struct kvm_vcpu *vcpu,
                                                __u64 *code) {
@@ -261,17 +261,17 @@ static __always_inline bool kvmx_read_svm_code(struct vcpu_slot *slot, const str
   }
   bool nested = false;
 #ifdef KVMX_SVM_DATA
-  if (!vcpu) return false; /* cannot be; the verifier asks */
+  if (!vcpu) return false; /* never null; the verifier wants the check */
   nested = vcpu->arch.hflags & KVMX_HF_GUEST;
   if (!nested && kvmx_svm_code_here(slot, code)) return true;
 #endif
-  __u64 value; /* not *code, which would have to be in memory for the sake of this alone */
+  __u64 value; /* passing `code` itself would force it into memory on all paths */
   if (!kvmx_probe_svm_code(slot, nested, &value)) return false;
   *code = value;
   return true;
 }
 
-/* Where the vCPU at this address last left the guest for MSRs: whether it wrote. */
+/* Whether the MSR access for which the vCPU at this address last exited was a write. */
 static __always_inline bool kvmx_wrote_msr(__u64 vcpu, __u32 reason_id) {
   if (kvmx_isa == KVMX_ISA_VMX) return reason_id == KVMX_VMX_MSR_WRITE;
   const struct vcpu_svm *svm = 0;
@@ -284,10 +284,10 @@ static __always_inline bool kvmx_wrote_msr(__u64 vcpu, __u32 reason_id) {
 }
 
 /*
- * Whether an interrupt was taken: the running thread then has nothing to do with the event.
+ * Whether the event was raised in an interrupt, so that it has nothing to do with the current task.
  * Interrupts have stacks of their own, and the arguments of a raw tracepoint are on the stack, so
- * the address of `context` tells. (There is no helper to ask, and the kernel's own count is in a
- * per-CPU variable that programs reach only where data symbols are kept.)
+ * the address of `context` is outside the task's stack then. No helper says so, and programs can
+ * read the kernel's own count, a per-CPU variable, only where kallsyms has data symbols.
  */
 #define KVMX_STACK_SIZE 16384 /* THREAD_SIZE on x86-64 */
 static __always_inline bool kvmx_in_interrupt(const void *context) {
@@ -299,15 +299,15 @@ static __always_inline bool kvmx_in_interrupt(const void *context) {
 }
 
 /*
- * Start of the running thread, ns (CLOCK_MONOTONIC): what tells a reused tid, or a reused pointer
- * to a vCPU, from the one before. For tp_btf programs (bpf_get_current_task_btf is of 5.11, as is
- * module BTF): a direct load.
+ * Start of the current thread, ns (CLOCK_MONOTONIC): it differs where a tid or a pointer to a vCPU
+ * is reused. For tp_btf programs, whose kernels have bpf_get_current_task_btf() (5.11,
+ * 3ca1032ab7ab) as they have module BTF (5.11): a direct load.
  */
 static __always_inline __u64 kvmx_thread_start(void) {
   return bpf_get_current_task_btf()->start_time;
 }
 
-/* The running thread, and the process it belongs to; for any program. */
+/* The current thread and its process; for programs of any type. */
 struct kvmx_thread {
   __u64 start;
   __u64 pid_tgid;
@@ -320,7 +320,7 @@ static __always_inline struct kvmx_thread kvmx_thread_any(void) {
   return thread;
 }
 
-/* Name of the current process: its threads may bear others. */
+/* Name of the current process. Its threads may have other names. */
 static __always_inline void kvmx_process_comm(char comm[KVMX_COMM]) {
   const struct task_struct *task = (const void *)bpf_get_current_task();
   const struct task_struct *leader = BPF_CORE_READ(task, group_leader);

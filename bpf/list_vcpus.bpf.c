@@ -2,7 +2,7 @@
 /*
  * Lists the vCPUs that exist, whether or not they ever ran: an iterator over the open files of all
  * processes, which writes a struct listed_vcpu for each that is a vCPU. It needs no more rights
- * than the other programs do; /proc/PID/fd, which also tells, needs CAP_SYS_PTRACE.
+ * than the other programs do; reading /proc/PID/fd needs CAP_SYS_PTRACE.
  */
 #include <linux/bpf.h>
 

@@ -18,7 +18,7 @@ struct listed_vcpu {
   __u32 tgid;
   char comm[KVMX_COMM];      /* name of the process */
   char name[KVMX_VCPU_NAME]; /* what KVM calls the descriptor: KVMX_VCPU_PREFIX and its id */
-  __u32 asleep;              /* 1: halted and asleep; 0: not, or the kernel does not tell */
+  __u32 asleep;              /* 1: halted and asleep; 0: not, or unknown (no BTF of KVM) */
 };
 
 KVMX_STATIC_ASSERT(sizeof(struct listed_vcpu) == 72, "as long as the sum of its members");

@@ -24,14 +24,14 @@ enum kvmx_isa { KVMX_ISA_OTHER = 0, KVMX_ISA_VMX = 1, KVMX_ISA_SVM = 2 };
 
 /*
  * Exit reasons are counted by a dense id: kvmx_dense[] of the exit code, which the exporter fills
- * for the host's isa before loading. Any code without an id there takes one of KVMX_SPILL_REASONS
- * ids, first come first served, the code itself being kept in reason_code[]; once those are taken,
- * KVMX_REASON_OTHER.
+ * for the host's isa before loading. Any code without an id there takes one of
+ * KVMX_OVERFLOW_REASONS ids, first come first served, the code itself being kept in reason_code[];
+ * once those are taken, KVMX_REASON_OTHER.
  */
 #define KVMX_REASONS 128
-#define KVMX_SPILL_REASONS 8
+#define KVMX_OVERFLOW_REASONS 8
 #define KVMX_REASON_OTHER (KVMX_REASONS - 1)
-#define KVMX_DENSE_REASONS (KVMX_REASON_OTHER - KVMX_SPILL_REASONS)
+#define KVMX_DENSE_REASONS (KVMX_REASON_OTHER - KVMX_OVERFLOW_REASONS)
 #define KVMX_VMX_REASONS 96 /* a basic exit reason of VMX below this is its own id */
 #define KVMX_VMX_MSR_READ 31
 #define KVMX_VMX_MSR_WRITE 32
@@ -39,7 +39,7 @@ enum kvmx_isa { KVMX_ISA_OTHER = 0, KVMX_ISA_VMX = 1, KVMX_ISA_SVM = 2 };
 
 /*
  * Exit codes that have an entry in kvmx_dense[]: 0x000-0x0ff, then SVM's 0x400-0x40f. An entry is
- * an id, with KVMX_EXIT_WAITS and KVMX_EXIT_MSR or without, or KVMX_NOT_DENSE.
+ * an id, with KVMX_EXIT_IDLE and KVMX_EXIT_MSR or without, or KVMX_NOT_DENSE.
  */
 #define KVMX_LOW_CODES 0x100
 #define KVMX_HIGH_BASE 0x400
@@ -48,24 +48,28 @@ enum kvmx_isa { KVMX_ISA_OTHER = 0, KVMX_ISA_VMX = 1, KVMX_ISA_SVM = 2 };
 #define KVMX_NOT_DENSE KVMX_REASON_OTHER
 
 /*
- * vcpu_slot.exit: the dense id of the exit being handled, and what else there is to say of it. On
- * the fast path there is nothing else, and one comparison tells.
+ * vcpu_slot.exit: the dense id of the exit being handled, and flags. On the fast path no flag is
+ * set, so one comparison finds that out.
  */
 enum kvmx_exit {
   KVMX_EXIT_ID = KVMX_REASONS - 1, /* the id's bits */
-  KVMX_EXIT_WAITS = 0x80,  /* the guest waits by its own wish, halted or in PAUSE: its time is
-                              no latency */
-  KVMX_EXIT_WOKEN = 0x100, /* the halt has ended; another may have begun, which no event tells */
-  KVMX_EXIT_USER = 0x200,  /* KVM_RUN has returned to the VMM since the exit, and since it woke */
-  KVMX_EXIT_NONE = 0x400,  /* none is being handled: the guest runs, or has not run yet */
-  KVMX_EXIT_MSR = 0x800    /* of an MSR access, and kvm_msr has not told it. Used where the kernel
-                              may skip that event's program, see count_skipped_msr(). */
+  /* The guest is idle by its own choice, halted or in PAUSE: the exit's time is no latency. */
+  KVMX_EXIT_IDLE = 0x80,
+  /* The halt has ended. Another may have begun since: no event marks the beginning of a halt. */
+  KVMX_EXIT_HALT_ENDED = 0x100,
+  /* KVM_RUN has returned to the VMM since the exit, and no halt has ended since it returned. */
+  KVMX_EXIT_IN_VMM = 0x200,
+  /* No exit is being handled: the guest runs, or has not run yet. */
+  KVMX_EXIT_NONE = 0x400,
+  /* An MSR access whose kvm_msr event has not come yet. Used where the kernel may skip that event's
+   * program, see count_skipped_msr(). */
+  KVMX_EXIT_MSR = 0x800
 };
 
 /*
  * MSRs with a counter of their own, which no guest can displace by touching others: the timers,
  * the interrupt controller, and what guests and hypervisors are known to storm with. The order is
- * the order of counters. Any other index takes one of KVMX_SPILL_MSRS, then KVMX_MSR_OTHER.
+ * the order of counters. Any other index takes one of KVMX_OVERFLOW_MSRS, then KVMX_MSR_OTHER.
  */
 /* clang-format off */
 #define KVMX_WELL_KNOWN_MSRS(X)                            \
@@ -111,8 +115,8 @@ enum kvmx_exit {
 #define KVMX_COUNT_ONE(index) +1
 #define KVMX_FIXED_MSRS (0 KVMX_WELL_KNOWN_MSRS(KVMX_COUNT_ONE))
 #define KVMX_TIMER_MSRS 10 /* writing one of the first so many programs the guest's timer */
-#define KVMX_SPILL_MSRS 8
-#define KVMX_MSR_OTHER (KVMX_FIXED_MSRS + KVMX_SPILL_MSRS)
+#define KVMX_OVERFLOW_MSRS 8
+#define KVMX_MSR_OTHER (KVMX_FIXED_MSRS + KVMX_OVERFLOW_MSRS)
 #define KVMX_MSRS (KVMX_MSR_OTHER + 1)
 
 /* Operations on an MSR, and the index of each in kvmx_msr.count[] and msr_faults[]. */
@@ -150,15 +154,16 @@ enum kvmx_wakeup { KVMX_WAKEUP_POLL = 0, KVMX_WAKEUP_WAIT = 1, KVMX_WAKEUPS = 2 
 #define KVMX_INTERVAL_BUCKETS (KVMX_INTERVAL_BOUNDS + 1)
 
 /*
- * Returns of KVM_RUN to the VMM by kvm_run.exit_reason (KVM_EXIT_*), then those that the kernel
- * tells by errno alone. Codes without a counter of their own: KVMX_USER_OTHER.
+ * Userspace exits, which are returns of KVM_RUN to the VMM: by kvm_run.exit_reason (KVM_EXIT_*),
+ * then those that have an errno in place of a reason. Codes without a counter of their own are
+ * counted as KVMX_USERSPACE_OTHER.
  */
-#define KVMX_USER_CODES 48
-enum kvmx_user_exit {
-  KVMX_USER_RESTART = KVMX_USER_CODES, /* -EINTR: a signal */
-  KVMX_USER_ERROR,                     /* another errno */
-  KVMX_USER_OTHER,
-  KVMX_USER_EXITS
+#define KVMX_USERSPACE_CODES 48
+enum kvmx_userspace_exit {
+  KVMX_USERSPACE_RESTART = KVMX_USERSPACE_CODES, /* -EINTR: a signal */
+  KVMX_USERSPACE_ERROR,                          /* another errno */
+  KVMX_USERSPACE_OTHER,
+  KVMX_USERSPACE_EXITS
 };
 
 /* Events that could not be counted where they belong; indices of the map `lost`. */
@@ -170,14 +175,14 @@ enum kvmx_loss {
   KVMX_LOSSES = 4
 };
 
-/* vcpu_id of a slot whose thread raised events before anything told its vCPU. */
+/* vcpu_id of a slot whose thread raised events before any event said which vCPU it runs. */
 #define KVMX_VCPU_UNKNOWN 0xffffffffu
 
 #define KVMX_COMM 16 /* TASK_COMM_LEN */
 
 struct kvmx_reason {
   __u64 count; /* exits */
-  __u64 ns;    /* host time from such an exit to the next entry; what is still running left out */
+  __u64 ns;    /* host time from such exits to the entries after them; no exit in progress */
 };
 
 struct kvmx_msr {
@@ -192,7 +197,7 @@ struct kvmx_halt {
 struct vcpu_slot {
   /* One cache line decides on the fast path whose slot this is and takes an exit's time stamp. */
   __u64 vcpu;         /* struct kvm_vcpu *, 0 where no event gives it */
-  __u64 fast_start;   /* thread_start, or 0: this slot must be looked up the slow way */
+  __u64 fast_start;   /* thread_start, or 0: the slot must be looked up the slow way */
   __u64 exit_ns;      /* when the exit being handled began (CLOCK_MONOTONIC) */
   __u32 exit;         /* enum kvmx_exit. Says whether exit_ns holds, and is written after it. */
   __u32 tid;          /* thread that runs this vCPU, its id in the initial pid namespace */
@@ -202,28 +207,28 @@ struct vcpu_slot {
   __u32 tgid;         /* process of the thread; 0: the slot is free. Written last. */
   __u64 vm_start;     /* start of that process, ns since boot (CLOCK_BOOTTIME) */
 
-  __u64 timer_ns;       /* when the guest last programmed its timer, 0: not yet */
-  __u64 user_ns;        /* when KVM_RUN returned to the VMM, 0 since the entry after it */
-  __u64 vmcb;           /* struct vmcb * of an SVM vCPU, 0: not known, or not needed */
-  __u32 isa;            /* enum kvmx_isa of the host */
-  __u32 shared;         /* 1: its thread runs other vCPUs too, so no shortcut is taken */
-  __u32 timer_seen;     /* 1 + the last enum kvmx_timer, 0: no timer yet */
-  __u32 index;          /* of this slot */
-  __u32 spill_reasons;  /* entries of reason_code[] in use */
-  __u32 spill_msrs;     /* entries of msr_index[] in use */
-  char comm[KVMX_COMM]; /* name of the process when the slot was made, NUL-terminated */
+  __u64 timer_ns;         /* when the guest last programmed its timer, 0: not yet */
+  __u64 userspace_ns;     /* when KVM_RUN returned to the VMM, 0: it has entered the guest since */
+  __u64 vmcb;             /* struct vmcb * of an SVM vCPU, 0: not known, or not needed */
+  __u32 isa;              /* enum kvmx_isa of the host */
+  __u32 shared;           /* 1: its thread runs other vCPUs too, and always looks its slot up */
+  __u32 timer_seen;       /* 1 + the last enum kvmx_timer, 0: no timer yet */
+  __u32 index;            /* of this slot */
+  __u32 overflow_reasons; /* entries of reason_code[] in use */
+  __u32 overflow_msrs;    /* entries of msr_index[] in use */
+  char comm[KVMX_COMM];   /* name of the process when the slot was made, NUL-terminated */
   __u64 timer_arms[KVMX_TIMERS];
   __u64 msr_faults[KVMX_MSR_OPS];
 
   struct kvmx_halt halts[KVMX_WAKEUPS];
-  __u64 user_total_ns; /* in the VMM, from returns of KVM_RUN to the entries after them */
-  __u64 user_exits[KVMX_USER_EXITS];
+  __u64 userspace_total_ns; /* from userspace exits to the entries after them */
+  __u64 userspace_exits[KVMX_USERSPACE_EXITS];
   __u64 latency[KVMX_LATENCY_BUCKETS];
   __u64 intervals[KVMX_INTERVAL_BUCKETS];
   __u64 interval_total_ns;
 
-  __u32 reason_code[KVMX_SPILL_REASONS];
-  __u32 msr_index[KVMX_SPILL_MSRS];
+  __u32 reason_code[KVMX_OVERFLOW_REASONS];
+  __u32 msr_index[KVMX_OVERFLOW_MSRS];
   struct kvmx_msr msr[KVMX_MSRS];
   /* The second half, so that an id masked by KVMX_EXIT_ID cannot leave the slot. */
   struct kvmx_reason reason[KVMX_REASONS] __attribute__((aligned(2048)));
@@ -236,25 +241,28 @@ KVMX_STATIC_ASSERT(KVMX_TIMER_MSRS < KVMX_FIXED_MSRS, "timer MSRs are among the 
 KVMX_STATIC_ASSERT(KVMX_VMX_REASONS <= KVMX_DENSE_REASONS, "VMX reasons are their own ids");
 
 /*
- * Every other event of KVM's, opt-in: counters of a slot by the number the exporter gave to the
- * event. Besides the vCPU's own thread other threads of the VM may write them, so these are added
- * to atomically.
+ * Counters of all other KVM events, which are opt-in, by the number that the exporter gave to the
+ * event. Other threads of the VM than the vCPU's own may write them, so programs add atomically.
  */
 #define KVMX_EVENTS 128
 struct event_counts {
   __u64 count[KVMX_EVENTS];
 };
 
-/* What the exporter has shown of a slot's times that were still running; the kernel's side does not
- * use it. It outlives the exporter as slots do, so that no time steps back over a restart. */
-struct shown_times {
+/*
+ * A slot's times as the exporter last exported them, where they contain an exit, a halt or a stay
+ * in the VMM that had not ended. Exported counters are clamped to them, so that none steps back
+ * when the BPF programs add their own figure in the end. The programs do not use them. They outlive
+ * the exporter as slots do, so that no counter steps back over a restart either.
+ */
+struct exported_times {
   __u32 exit_id; /* dense id of the exit being handled */
   __u32 unused;
   __u64 exit_ns;
   __u64 halt_ns;
-  __u64 user_ns;
+  __u64 userspace_ns;
 };
 
-KVMX_STATIC_ASSERT(sizeof(struct shown_times) == 32, "no padding in what is kept");
+KVMX_STATIC_ASSERT(sizeof(struct exported_times) == 32, "no padding in what is kept");
 
 #endif

@@ -17,10 +17,10 @@ namespace {
 
 std::string_view how(Source source) {
   switch (source) {
-    case Source::typed:
-    case Source::typed_old:
+    case Source::tp_btf:
+    case Source::tp_btf_by_reason:
       return "by BTF";
-    case Source::classic:
+    case Source::tracepoint:
       return "by tracefs";
     case Source::absent:
       break;
@@ -35,7 +35,8 @@ std::string about_events() {
   for (std::size_t i = 0; i < kEvents.size(); ++i)
     text += "             " + std::string(kEvents[i].name) + ": " +
             std::string(how(features.sources[i])) + "\n";
-  if (!features.why_absent.empty()) text += "             " + features.why_absent + "\n";
+  if (!features.unavailable_reason.empty())
+    text += "             " + features.unavailable_reason + "\n";
   return text;
 }
 

@@ -32,7 +32,7 @@ Result<void> Exporter::attach() {
   // To load takes 10 MB for a moment: first what does not keep the slots mapped.
   load_lister();
   Result<Probes> probes =
-      Probes::attach(features, wanted_events(), config_.max_vcpus, pins_ ? &*pins_ : nullptr);
+      Probes::attach(features, event_selection(), config_.max_vcpus, pins_ ? &*pins_ : nullptr);
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
   current_ = nullptr;
@@ -64,8 +64,8 @@ bool Exporter::attached() {
   return probes_.has_value();
 }
 
-WantedEvents Exporter::wanted_events() const {
-  WantedEvents wanted{config_.collectors, {}};
+EventSelection Exporter::event_selection() const {
+  EventSelection wanted{config_.collectors, {}};
   if (config_.other_events.empty()) return wanted;
   const Result<std::vector<std::string>> available = list_kvm_events();
   if (!available) {
@@ -100,7 +100,7 @@ void Exporter::refresh() {
   if (probes_) {
     const auto ended = [this](const VmKey& vm) { return vms_.ended(vm); };
     fresh->vms = reader_.read(probes_->table().slots(), ended, listed_, probes_->table().events(),
-                              probes_->table().shown());
+                              probes_->table().exported());
     fresh->event_names = probes_->other_events();
     fresh->losses = probes_->table().losses();
     fresh->slots.free = config_.max_vcpus;
@@ -130,7 +130,7 @@ std::optional<VcpuListing> Exporter::list_vcpus(bool urgent) {
     lister_.reset();
     return std::nullopt;
   }
-  if (!probes_->tell_vms())
+  if (!probes_->events_identify_vm())
     for (ListedVcpu& vcpu : *listed) vcpu.kvm = 0;
   const Clock::time_point done = Clock::now();
   next_urgent_list_ = done + 50 * (done - asked);
@@ -156,18 +156,18 @@ void Exporter::housekeep() {
     freed = true;
   }
   if (freed) refresh();
-  if (listing || freed) tell_processes();
+  if (listing || freed) publish_vm_processes();
 }
 
-void Exporter::tell_processes() {
+void Exporter::publish_vm_processes() {
   std::map<std::uint32_t, std::uint64_t> starts;
   for (const VmCounts& vm : current_->vms) starts[vm.key.tgid] = vm.key.start_ns;
   // Only what is new: while a thread is preempted in such a call the kernel skips programs there.
-  if (starts == told_processes_) return;
-  if (const Result<void> told = probes_->table().set_vm_processes(starts); !told)
-    spdlog::error("{}", told.error().message);
+  if (starts == published_vm_processes_) return;
+  if (const Result<void> published = probes_->table().set_vm_processes(starts); !published)
+    spdlog::error("{}", published.error().message);
   else
-    told_processes_ = std::move(starts);
+    published_vm_processes_ = std::move(starts);
 }
 
 int Exporter::wake_fd() {

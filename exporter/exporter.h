@@ -63,11 +63,11 @@ class Exporter {
   using Clock = std::chrono::steady_clock;
 
   Result<void> open_pins();
-  [[nodiscard]] WantedEvents wanted_events() const;
+  [[nodiscard]] EventSelection event_selection() const;
   void load_lister();
   std::optional<VcpuListing> list_vcpus(bool urgent);
   void refresh();
-  void tell_processes();
+  void publish_vm_processes();
   void release(const VmCounts& vm);
 
   const ExporterConfig config_;
@@ -79,7 +79,8 @@ class Exporter {
   Clock::time_point next_list_;
   Clock::time_point next_urgent_list_;
   VcpuListing listed_;
-  std::map<std::uint32_t, std::uint64_t> told_processes_;  ///< in the map vm_processes, with starts
+  std::map<std::uint32_t, std::uint64_t>
+      published_vm_processes_;  ///< in the map vm_processes, with starts
   SlotReader reader_;
   VmTable vms_;
   std::shared_ptr<const Snapshot> current_;

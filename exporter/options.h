@@ -29,7 +29,7 @@ struct Options {
   bool sandbox = true;  ///< give up privileges once attached
   std::string log_level = "info";
   std::string log_format = "logfmt";
-  std::array<bool, kEvents.size()> collectors = WantedEvents().collectors;
+  std::array<bool, kEvents.size()> collectors = EventSelection().collectors;
   std::string other_events;  ///< patterns of --collector.events
 };
 

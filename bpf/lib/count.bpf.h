@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Which counter of a slot does a guest's exit code or MSR index belong to? */
+/*
+ * Which counter of a slot does a guest's exit code or MSR index belong to?
+ *
+ * The compiler may know bounds of a value that the verifier does not, and then drops a check that
+ * only the verifier needs. libbpf's barrier_var() before the check keeps it.
+ */
 #ifndef KVMX_COUNT_BPF_H
 #define KVMX_COUNT_BPF_H
 
@@ -7,15 +12,9 @@
 
 #define KVMX_EINTR 4
 
-/* KVM_EXIT_X86_RDMSR and KVM_EXIT_X86_WRMSR: the VMM answers what the guest asked for. */
-#define KVMX_USER_RDMSR 29
-#define KVMX_USER_WRMSR 30
-
-/*
- * What the compiler knows of a value's bounds the verifier may not, and a check that only the
- * verifier needs would be dropped: makes the compiler forget, so that the check after it stays.
- */
-#define KVMX_FORGET(value) asm volatile("" : "+r"(value))
+/* KVM_EXIT_X86_RDMSR and KVM_EXIT_X86_WRMSR: the VMM emulates the guest's MSR access. */
+#define KVMX_USERSPACE_RDMSR 29
+#define KVMX_USERSPACE_WRMSR 30
 
 /* Exit code -> dense id, of the host's isa; see KVMX_CODES. Set by the exporter. */
 const volatile __u16 kvmx_dense[KVMX_CODES];
@@ -24,9 +23,9 @@ const volatile __u16 kvmx_dense[KVMX_CODES];
 #define KVMX_LATENCY_BOUND(i) (1000000000ull * (1ull << (i)) >> KVMX_LATENCY_FIRST_LOG2)
 
 /*
- * Counts `ns` in its latency bucket. Looked for from below: most exits take a microsecond or two,
- * and those for which this takes long take longer themselves. The asm keeps the compiler from
- * joining the branches, which would add to each what only the join needs.
+ * Counts `ns` in its latency bucket. The search starts with the shortest: most exits take a
+ * microsecond or two, and a longer search belongs to an exit that itself took longer. The asm keeps
+ * the compiler from joining the branches, which would add to each what only the join needs.
  */
 static __always_inline void kvmx_count_latency(__u64 *buckets, __u64 ns) {
 #define KVMX_TRY(i)                  \
@@ -44,7 +43,8 @@ static __always_inline void kvmx_count_latency(__u64 *buckets, __u64 ns) {
           buckets[KVMX_LATENCY_BOUNDS]++;
 }
 
-/* Counts a time between two timer programmings in its bucket, likewise; a tick's first of all. */
+/* Counts a time between two timer programmings in its bucket. The search starts with the buckets
+ * of ticks, the most frequent ones. */
 static __always_inline void kvmx_count_interval(__u64 *buckets, __u64 ns) {
   __u32 bucket = KVMX_SHORT_INTERVAL_BOUNDS;
 #define KVMX_TRY(bound)            \
@@ -64,11 +64,11 @@ static __always_inline void kvmx_count_interval(__u64 *buckets, __u64 ns) {
 #undef KVMX_TRY
 }
 
-/* The id of a return to the VMM in vcpu_slot.user_exits[]. */
-static __always_inline __u32 kvmx_user_exit_id(__u32 reason, int error) {
-  if (error == -KVMX_EINTR) return KVMX_USER_RESTART;
-  if (error < 0) return KVMX_USER_ERROR;
-  return reason < KVMX_USER_CODES ? reason : KVMX_USER_OTHER;
+/* The id of a userspace exit in vcpu_slot.userspace_exits[]. */
+static __always_inline __u32 kvmx_userspace_exit_id(__u32 reason, int error) {
+  if (error == -KVMX_EINTR) return KVMX_USERSPACE_RESTART;
+  if (error < 0) return KVMX_USERSPACE_ERROR;
+  return reason < KVMX_USERSPACE_CODES ? reason : KVMX_USERSPACE_OTHER;
 }
 
 /*
@@ -76,7 +76,7 @@ static __always_inline __u32 kvmx_user_exit_id(__u32 reason, int error) {
  * and there is room; else `size`. The key is written before *used says so: readers look at *used
  * first.
  */
-static __always_inline __u32 kvmx_spill(__u32 *keys, __u32 *used, __u32 size, __u32 key) {
+static __always_inline __u32 kvmx_overflow_place(__u32 *keys, __u32 *used, __u32 size, __u32 key) {
   __u32 taken = *used;
   for (__u32 i = 0; i < size; i++) {
     if (i >= taken) {
@@ -92,7 +92,7 @@ static __always_inline __u32 kvmx_spill(__u32 *keys, __u32 *used, __u32 size, __
 static __noinline __u32 kvmx_high_entry(const volatile __u16 *dense, __u64 code) {
   code -= KVMX_HIGH_BASE;
   if (code >= KVMX_HIGH_CODES) return KVMX_NOT_DENSE;
-  KVMX_FORGET(code);
+  barrier_var(code);
   return dense[KVMX_LOW_CODES + (code & (KVMX_HIGH_CODES - 1))];
 }
 
@@ -101,10 +101,10 @@ static __always_inline __u32 kvmx_dense_entry(const volatile __u16 *dense, __u64
   return code < KVMX_LOW_CODES ? dense[code] : kvmx_high_entry(dense, code);
 }
 
-/* The id of an exit code that has no dense one. */
-static __noinline __u32 kvmx_spilled_reason(struct vcpu_slot *slot, __u32 code) {
-  return KVMX_DENSE_REASONS +
-         kvmx_spill(slot->reason_code, &slot->spill_reasons, KVMX_SPILL_REASONS, code);
+/* The overflow id of an exit code that has no dense id. */
+static __noinline __u32 kvmx_overflow_reason(struct vcpu_slot *slot, __u32 code) {
+  return KVMX_DENSE_REASONS + kvmx_overflow_place(slot->reason_code, &slot->overflow_reasons,
+                                                  KVMX_OVERFLOW_REASONS, code);
 }
 
 /* Well-known MSRs by their ids. */
@@ -112,24 +112,25 @@ static __noinline __u32 kvmx_spilled_reason(struct vcpu_slot *slot, __u32 code) 
 enum kvmx_known_msr { KVMX_WELL_KNOWN_MSRS(KVMX_ENUMERATE) };
 #undef KVMX_ENUMERATE
 
-static __noinline __u32 kvmx_spilled_msr(struct vcpu_slot *slot, __u32 index) {
-  return KVMX_FIXED_MSRS + kvmx_spill(slot->msr_index, &slot->spill_msrs, KVMX_SPILL_MSRS, index);
+static __noinline __u32 kvmx_overflow_msr(struct vcpu_slot *slot, __u32 index) {
+  return KVMX_FIXED_MSRS +
+         kvmx_overflow_place(slot->msr_index, &slot->overflow_msrs, KVMX_OVERFLOW_MSRS, index);
 }
 
 /*
- * The id of an MSR in vcpu_slot.msr[]. The index is the guest's to choose. First what a ticking
- * guest writes each time; of the rest the compiler makes a search tree.
+ * The id of an MSR in vcpu_slot.msr[]. Guests choose the index freely. The two that a ticking guest
+ * writes at each tick are compared first; of the others the compiler makes a search tree.
  */
 static __always_inline __u32 kvmx_msr_id(struct vcpu_slot *slot, __u32 index) {
   if (index == 0x6e0) return KVMX_MSR_0x6e0;
   if (index == 0x80b) return KVMX_MSR_0x80b;
-  KVMX_FORGET(index); /* or the compiler puts these two into its tree */
+  barrier_var(index); /* else the compiler puts these two into its tree */
 #define KVMX_CASE(known) \
   case known:            \
     return KVMX_MSR_##known;
   switch (index) { KVMX_WELL_KNOWN_MSRS(KVMX_CASE) }
 #undef KVMX_CASE
-  return kvmx_spilled_msr(slot, index);
+  return kvmx_overflow_msr(slot, index);
 }
 
 #endif

@@ -41,18 +41,18 @@ struct {
   __type(value, struct event_counts);
 } events SEC(".maps");
 
-/* Slot index -> what the exporter has shown. Set by the exporter: as many as slots. */
+/* Slot index -> the exporter's last exported times. Set by the exporter: as many as slots. */
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(map_flags, BPF_F_MMAPABLE);
   __uint(max_entries, 1);
   __type(key, __u32);
-  __type(value, struct shown_times);
-} shown SEC(".maps");
+  __type(value, struct exported_times);
+} exported SEC(".maps");
 
 /*
  * Process (tgid) that has run a vCPU -> its start, ns since boot. Set by the exporter: as many as
- * slots. Full: events of that VM's other threads count as unattributed.
+ * slots. Full: events of that VM's other threads count as lost (unattributed).
  */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
@@ -62,7 +62,7 @@ struct {
   __type(value, __u64);
 } vm_processes SEC(".maps");
 
-/* What a slot is found by. */
+/* Key of slot_of_vcpu. */
 struct vcpu_key {
   __u64 owner; /* struct kvm_vcpu *; where no event gives it, the thread (tgid << 32 | tid) */
   __u64 id;    /* with a pointer 0, with a thread 1 + the vCPU's id (0: unknown) */
@@ -90,8 +90,8 @@ struct {
 } slot_of_thread SEC(".maps");
 
 /*
- * Indices of slots just made: wakes the exporter, which then learns who the VM is before a
- * short-lived one is gone. Full: nothing is lost, the exporter also looks once a second.
+ * Indices of new slots. They wake the exporter, so that it identifies a short-lived VM before it is
+ * gone. Full: nothing is lost, because the exporter also looks once a second.
  */
 struct {
   __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -108,15 +108,15 @@ struct {
 } lost SEC(".maps");
 
 /*
- * CPU -> index of the slot it used last, a cache line each. Only a hint: a slot is believed by what
- * it says of its owner, so CPUs that share an entry, or an entry long stale, cost time and nothing
- * else.
+ * CPU -> index of the slot it used last, a cache line each. This is only a hint: programs check the
+ * owner that is stored in the slot itself, so a stale entry, or one that two CPUs share, costs time
+ * and nothing else.
  */
 #define KVMX_HINTS 256
 #define KVMX_HINT_WORDS 16
 __u32 last_slot[KVMX_HINTS][KVMX_HINT_WORDS];
 
-static __always_inline void kvmx_lose(__u32 cause) {
+static __always_inline void kvmx_count_lost_event(__u32 cause) {
   __u64 *events = bpf_map_lookup_elem(&lost, &cause);
   if (events) __sync_fetch_and_add(events, 1);
 }

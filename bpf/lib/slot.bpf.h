@@ -2,15 +2,16 @@
 /*
  * Which slot does this event belong to?
  *
- * Fast: the CPU's last slot, if that slot says that its owner is the vCPU and the thread at hand.
- * Slow: the thread's last slot, if it says the same; by vCPU; then by a new slot. A thread that
- * runs several vCPUs gets no shortcuts: each of its slots is `shared`, so that an event without a
- * vCPU finds the one that the thread runs *now*. Pointers and thread ids are reused by the kernel,
- * so neither is believed without the start time of the thread or of its process.
+ * The fast path takes the CPU's last slot, if its owner is the vCPU and the thread at hand. The
+ * slow path takes the thread's last slot, if its owner is; else it looks the vCPU up; else it makes
+ * a new slot. The slots of a thread that runs several vCPUs are `shared` and always looked up, so
+ * that an event without a vCPU finds the one that the thread runs *now*. The kernel reuses pointers
+ * and thread ids, so they are compared together with the start time of the thread or of its
+ * process.
  *
- * The fast way is open code with no stack of its own; the slow ways are functions that are given no
- * more than a number, since what they need would else be gathered before it is known whether it is
- * needed.
+ * The fast path is inlined and needs no stack. The slow paths are functions of their own that take
+ * one number only: with more arguments the compiler would gather what they need before it is known
+ * that they are needed.
  */
 #ifndef KVMX_SLOT_BPF_H
 #define KVMX_SLOT_BPF_H
@@ -18,7 +19,7 @@
 #include "../kvm_types.bpf.h"
 #include "maps.bpf.h"
 
-/* A vCPU as an event names it. Events without a pointer leave vcpu and kvm 0. */
+/* A vCPU as an event names it. vcpu and kvm are 0 for events that give no pointer. */
 struct vcpu_ref {
   __u64 vcpu;
   __u64 kvm;
@@ -48,17 +49,18 @@ static __always_inline bool kvmx_is_vcpu(const struct vcpu_slot *slot, const str
   return slot->vcpu == ref->vcpu && slot->kvm == ref->kvm && slot->vcpu_id == ref->vcpu_id;
 }
 
-/* A zeroed slot for `ref`, entered under `key`; its tgid, which makes it visible, comes last. */
+/* Takes a free slot for `ref` and enters it under `key`. The tgid makes the slot visible to readers
+ * and is written last. */
 static __always_inline struct vcpu_slot *kvmx_new_slot(const struct vcpu_key *key,
                                                        const struct vcpu_ref *ref, __u32 *index) {
   struct vcpu_slot *slot;
   if (bpf_map_pop_elem(&free_slots, index) || !(slot = kvmx_slot(*index))) {
-    kvmx_lose(KVMX_LOST_TABLE_FULL);
+    kvmx_count_lost_event(KVMX_LOST_TABLE_FULL);
     return NULL;
   }
   if (bpf_map_update_elem(&slot_of_vcpu, key, index, BPF_ANY)) {
     bpf_map_push_elem(&free_slots, index, BPF_ANY);
-    kvmx_lose(KVMX_LOST_MAP_FULL);
+    kvmx_count_lost_event(KVMX_LOST_MAP_FULL);
     return NULL;
   }
   slot->vcpu = ref->vcpu;
@@ -79,8 +81,8 @@ static __always_inline struct vcpu_slot *kvmx_new_slot(const struct vcpu_key *ke
 }
 
 /*
- * The slot that stood for a thread of unknown vCPU becomes that of `ref`, which the thread turns
- * out to run: its events so far were this vCPU's.
+ * Turns the slot of a thread whose vCPU was unknown into the slot of `ref`, which the thread now
+ * runs: the thread's events so far were this vCPU's. Returns NULL if there is no such slot.
  */
 static __always_inline struct vcpu_slot *kvmx_adopt_slot(const struct vcpu_key *key,
                                                          const struct vcpu_ref *ref, __u32 *index) {
@@ -99,7 +101,7 @@ static __always_inline struct vcpu_slot *kvmx_adopt_slot(const struct vcpu_key *
   return slot;
 }
 
-/* The thread that ran the vCPU of `slot` so far has no part in it any more, and may be gone. */
+/* Removes the entry of the thread that ran the vCPU of `slot` so far, which may be gone. */
 static __always_inline void kvmx_unbind_thread(const struct vcpu_slot *slot, __u32 index) {
   const __u64 key = (__u64)slot->tgid << 32 | slot->tid;
   const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &key);
@@ -107,8 +109,8 @@ static __always_inline void kvmx_unbind_thread(const struct vcpu_slot *slot, __u
 }
 
 /*
- * Records that `thread` now runs the vCPU of `slot`. If it ran another one before, both lose their
- * shortcut; a slot that only stood for the thread (vcpu_id unknown) is retired instead.
+ * Records that `thread` now runs the vCPU of `slot`. If it ran another one before, both slots
+ * become `shared`; a slot of an unknown vCPU just ceases to be the thread's.
  */
 static __always_inline void kvmx_bind_thread(struct vcpu_slot *slot, __u32 index,
                                              const struct kvmx_thread *thread) {
@@ -126,13 +128,14 @@ static __always_inline void kvmx_bind_thread(struct vcpu_slot *slot, __u32 index
   slot->thread_start = thread->start;
   slot->fast_start = slot->shared ? 0 : thread->start;
   if (current && *current == index) return;
-  if (bpf_map_update_elem(&slot_of_thread, &key, &index, BPF_ANY)) kvmx_lose(KVMX_LOST_MAP_FULL);
+  if (bpf_map_update_elem(&slot_of_thread, &key, &index, BPF_ANY))
+    kvmx_count_lost_event(KVMX_LOST_MAP_FULL);
 }
 
 /*
- * The slot of `ref`, made if need be; its index in *index. A slot found under a reused pointer or
- * thread id belongs to a VM that is gone: it stays as it is, for the exporter to free, and a new
- * one takes its place.
+ * Finds or makes the slot of `ref` and puts its index into *index. A slot found under a reused
+ * pointer or thread id belongs to a VM that is gone. It is left for the exporter to free, and a new
+ * slot is entered in its place.
  */
 static __always_inline struct vcpu_slot *kvmx_find_slot(const struct vcpu_ref *ref, __u32 *index) {
   struct vcpu_key key = {.owner = ref->vcpu ?: ref->thread.pid_tgid,
@@ -159,7 +162,7 @@ static __always_inline struct vcpu_slot *kvmx_bound_slot(const struct vcpu_ref *
 }
 
 static __noinline struct vcpu_slot *kvmx_bound_slot_of_vcpu(__u64 vcpu) {
-  if (!vcpu) return NULL; /* cannot be; the verifier asks, before an address is made of it */
+  if (!vcpu) return NULL; /* never null; the verifier wants the check before address arithmetic */
   const struct kvm_vcpu *pointer = (const void *)vcpu;
   const struct vcpu_ref ref = {.vcpu = vcpu,
                                .kvm = (__u64)BPF_CORE_READ(pointer, kvm),
@@ -168,7 +171,8 @@ static __noinline struct vcpu_slot *kvmx_bound_slot_of_vcpu(__u64 vcpu) {
   return kvmx_bound_slot(&ref);
 }
 
-/* A CPU that another vCPU used meanwhile: mostly the thread runs what it ran before. */
+/* The slow path. Mostly another vCPU used this CPU meanwhile, and the thread runs the same vCPU as
+ * before. */
 static __noinline struct vcpu_slot *kvmx_slow_slot_of_vcpu(__u64 vcpu) {
   const struct kvmx_thread thread = kvmx_thread_any();
   const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &thread.pid_tgid);
@@ -179,7 +183,7 @@ static __noinline struct vcpu_slot *kvmx_slow_slot_of_vcpu(__u64 vcpu) {
   return slot;
 }
 
-/* The slot of the vCPU that an event names, which is what its thread runs from now on. */
+/* The slot of the vCPU that an event names by pointer. The current thread runs it from now on. */
 static __always_inline struct vcpu_slot *kvmx_slot_of_vcpu(const struct kvm_vcpu *vcpu) {
   struct vcpu_slot *slot = kvmx_last_slot();
   const __u64 start = kvmx_thread_start();
@@ -188,12 +192,13 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_vcpu(const struct kvm_vcpu
 }
 
 /*
- * The same, `slot`, after the thread was out of KVM_RUN: it may have destroyed its VM and run
- * another, whose vCPU is at the same address. As long as it stays in KVM_RUN it cannot.
+ * The slot of `vcpu`, if `slot` was found for a thread that has been out of KVM_RUN. It may have
+ * destroyed its VM there and made another whose vCPU has the same address; within KVM_RUN it
+ * cannot.
  */
 static __noinline struct vcpu_slot *kvmx_recheck_slot(struct vcpu_slot *slot,
                                                       const struct kvm_vcpu *vcpu) {
-  if (!vcpu) return NULL; /* cannot be; the verifier asks */
+  if (!vcpu) return NULL; /* never null; the verifier wants the check */
   if (slot->kvm == (__u64)vcpu->kvm && slot->vcpu_id == (__u32)vcpu->vcpu_id) return slot;
   return kvmx_bound_slot_of_vcpu((__u64)vcpu);
 }
@@ -203,8 +208,9 @@ static __noinline struct vcpu_slot *kvmx_slow_slot_of_id(__u32 vcpu_id) {
   return kvmx_bound_slot(&ref);
 }
 
-/* The same where an event gives the vCPU's id alone, within the VM that its thread belongs to. */
-static __always_inline struct vcpu_slot *kvmx_slot_of_classic_vcpu(__u32 vcpu_id) {
+/* The slot of the vCPU that a tracepoint's record names by its id, within the current thread's VM.
+ */
+static __always_inline struct vcpu_slot *kvmx_tracepoint_slot_of_vcpu(__u32 vcpu_id) {
   const struct kvmx_thread thread = kvmx_thread_any();
   struct vcpu_slot *slot = kvmx_last_slot();
   if (slot && slot->fast_start == thread.start && slot->tid == (__u32)thread.pid_tgid &&
@@ -216,7 +222,7 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_classic_vcpu(__u32 vcpu_id
 static __noinline struct vcpu_slot *kvmx_slow_slot_of_thread(void) {
   const struct kvmx_thread thread = kvmx_thread_any();
   if (!(thread.pid_tgid >> 32)) {
-    kvmx_lose(KVMX_LOST_UNATTRIBUTED);
+    kvmx_count_lost_event(KVMX_LOST_UNATTRIBUTED);
     return NULL;
   }
   const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &thread.pid_tgid);
@@ -231,8 +237,8 @@ static __noinline struct vcpu_slot *kvmx_slow_slot_of_thread(void) {
 }
 
 /*
- * The slot of the vCPU that the current thread runs. A thread not seen to run any (where kvm_exit
- * does not fire, or before its first exit) gets one of its own, of its VM and no known vCPU.
+ * The slot of the vCPU that the current thread runs. A thread that no event has named a vCPU for
+ * yet (kvm_exit does not fire everywhere) gets a slot whose vCPU is unknown.
  */
 static __always_inline struct vcpu_slot *kvmx_slot_of_thread(void) {
   struct vcpu_slot *slot = kvmx_last_slot();
@@ -241,8 +247,8 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_thread(void) {
   return kvmx_slow_slot_of_thread();
 }
 
-/* The same for classic programs, of kernels that may be older than bpf_get_current_task_btf(). */
-static __always_inline struct vcpu_slot *kvmx_slot_of_classic_thread(void) {
+/* The same for tracepoint programs, whose kernel may be older than bpf_get_current_task_btf(). */
+static __always_inline struct vcpu_slot *kvmx_tracepoint_slot_of_thread(void) {
   if (KVMX_HAS_RDONLY_CAST) return kvmx_slot_of_thread();
   const struct kvmx_thread thread = kvmx_thread_any();
   struct vcpu_slot *slot = kvmx_last_slot();
@@ -251,10 +257,10 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_classic_thread(void) {
 }
 
 /*
- * The slot for an event that any thread may raise: that of the vCPU it runs; for the other threads
- * of a VM, one that they share (tid 0), of no vCPU; none for anybody else.
+ * The slot for an event that any thread may raise: the slot of the vCPU that the current task runs;
+ * if it is another thread of a VM's process, one slot (tid 0) that all of these share; else none.
  */
-static __always_inline struct vcpu_slot *kvmx_slot_of_anyone(void) {
+static __always_inline struct vcpu_slot *kvmx_slot_of_current_task(void) {
   const struct kvmx_thread thread = kvmx_thread_any();
   struct vcpu_slot *slot = kvmx_last_slot();
   if (slot && slot->fast_start == thread.start && slot->tid == (__u32)thread.pid_tgid) return slot;
@@ -267,7 +273,7 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_anyone(void) {
   const __u32 tgid = thread.pid_tgid >> 32;
   const __u64 *start = bpf_map_lookup_elem(&vm_processes, &tgid);
   if (!start || *start != kvmx_process_start()) {
-    kvmx_lose(KVMX_LOST_UNATTRIBUTED);
+    kvmx_count_lost_event(KVMX_LOST_UNATTRIBUTED);
     return NULL;
   }
   const struct vcpu_ref ref = {.vcpu_id = KVMX_VCPU_UNKNOWN,
@@ -275,7 +281,7 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_anyone(void) {
   return kvmx_find_slot(&ref, &index);
 }
 
-/* The slot of a vCPU that is not the one its thread runs, as far as that is known. */
+/* The slot of a vCPU that an event names by id and that is not the one of the thread's own slot. */
 static __noinline struct vcpu_slot *kvmx_slot_of_other_id(const struct vcpu_slot *own,
                                                           __u32 vcpu_id) {
   if (!own->vcpu) return kvmx_slow_slot_of_id(vcpu_id);
@@ -285,10 +291,9 @@ static __noinline struct vcpu_slot *kvmx_slot_of_other_id(const struct vcpu_slot
 }
 
 /*
- * The slot for an event of the current thread that names a vCPU by its id alone. Mostly the
- * thread's own, `slot`; where the thread's vCPU is not known (kvm_exit does not fire), this is how
- * it becomes known. A thread that acts on another's vCPU (an ioctl) gets a slot of its own for it,
- * and goes on running its own.
+ * The slot for an event of the current thread that names a vCPU by its id alone. Mostly it is
+ * `slot`, the thread's own. If the thread's vCPU was unknown, it is this one. A thread whose vCPU
+ * is another, and which acts on this one by an ioctl, goes on running its own vCPU.
  */
 static __always_inline struct vcpu_slot *kvmx_slot_of_id(struct vcpu_slot *slot, __u32 vcpu_id) {
   if (!slot || slot->vcpu_id == vcpu_id) return slot;

@@ -26,11 +26,12 @@ inline constexpr std::array<EventInfo, 6> kEvents = {{
     {"kvm_msr", "msrs", "MSR accesses by index, and the histogram of timer intervals"},
     {"kvm_hv_timer_state", "timers", "armings of the guest's timer by backend"},
     {"kvm_vcpu_wakeup", "halts", "halts, and how long they last"},
-    {"kvm_userspace_exit", "userspace", "returns to the VMM, and time spent there"},
+    {"kvm_userspace_exit", "userspace",
+     "userspace exits (KVM_RUN returns to the VMM), and time spent there"},
 }};
 
 /// What to count.
-struct WantedEvents {
+struct EventSelection {
   std::array<bool, kEvents.size()> collectors = {true, true, true, true, true, true};
   /// Names of further events, none twice, at most KVMX_EVENTS.
   std::vector<std::string> others;

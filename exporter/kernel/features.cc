@@ -76,22 +76,22 @@ std::optional<Prototype> tracepoint_prototype(const btf* object, std::string_vie
   return prototype;
 }
 
-Source typed_source(Event event, const Prototype& prototype) {
+Source tp_btf_source(Event event, const Prototype& prototype) {
   const Prototype by_vcpu = {true, false};
   const Prototype by_reason = {false, true, false};
   switch (event) {
     case Event::exit:
-      if (prototype == by_vcpu) return Source::typed;
-      return prototype == by_reason ? Source::typed_old : Source::absent;
+      if (prototype == by_vcpu) return Source::tp_btf;
+      return prototype == by_reason ? Source::tp_btf_by_reason : Source::absent;
     case Event::entry:
-      return !prototype.empty() && prototype[0] ? Source::typed : Source::absent;
+      return !prototype.empty() && prototype[0] ? Source::tp_btf : Source::absent;
     case Event::msr:
-      return prototype == Prototype(4, false) ? Source::typed : Source::absent;
+      return prototype == Prototype(4, false) ? Source::tp_btf : Source::absent;
     case Event::hv_timer_state:
     case Event::userspace_exit:
-      return prototype == Prototype(2, false) ? Source::typed : Source::absent;
+      return prototype == Prototype(2, false) ? Source::tp_btf : Source::absent;
     case Event::vcpu_wakeup:
-      return prototype == Prototype(3, false) ? Source::typed : Source::absent;
+      return prototype == Prototype(3, false) ? Source::tp_btf : Source::absent;
   }
   return Source::absent;
 }
@@ -107,27 +107,27 @@ bool kvm_is_ready() {
   return built_in || !fs::is_empty(kvm / "holders", ignored);
 }
 
-void probe_classic(Features& features, std::size_t event, const fs::path& events) {
+void probe_tracepoint(Features& features, std::size_t event, const fs::path& events) {
   const Result<std::string> text = read_file(events / kEvents[event].name / "format");
   if (!text) {
-    features.why_absent = text.error().message;
+    features.unavailable_reason = text.error().message;
     return;
   }
   features.fields[event] = parse_tracepoint_format(*text);
-  features.sources[event] = Source::classic;
+  features.sources[event] = Source::tracepoint;
 }
 
-/// Classic programs run with preemption off on every kernel. They cost more, so only these events,
-/// of which nothing else tells what was skipped, have them; exits and entries are never preempted,
-/// and entries make up for skipped accesses to MSRs.
-void prefer_classic(Features& features) {
+/// Tracepoint programs run with preemption off on every kernel. They cost more than tp_btf ones, so
+/// only these two events have them, whose skipped runs nothing else reveals. Exits and entries are
+/// never preempted, and entries make up for skipped accesses to MSRs.
+void prefer_tracepoints(Features& features) {
   const auto events = kvm_events_directory();
   if (!events) {
-    features.why_absent = kNoTracefs;
+    features.unavailable_reason = kNoTracefs;
     return;
   }
   for (const Event event : {Event::vcpu_wakeup, Event::userspace_exit})
-    probe_classic(features, index_of(event), *events);
+    probe_tracepoint(features, index_of(event), *events);
 }
 
 }  // namespace
@@ -141,18 +141,19 @@ Features probe_features() {
   for (std::size_t i = 0; i < kEvents.size(); ++i) {
     auto prototype = tracepoint_prototype(loaded.kvm.get(), kEvents[i].name);
     if (!prototype) prototype = tracepoint_prototype(loaded.vmlinux.get(), kEvents[i].name);
-    if (prototype) features.sources[i] = typed_source(static_cast<Event>(i), *prototype);
+    if (prototype) features.sources[i] = tp_btf_source(static_cast<Event>(i), *prototype);
   }
-  // An exit and its entry must name the vCPU in the same way, the events without a vCPU find it
-  // through these two, and returns to the VMM tell when it may change: all typed, or all classic.
-  const bool typed = features.source(Event::exit) != Source::absent &&
-                     features.source(Event::entry) != Source::absent &&
-                     features.source(Event::userspace_exit) != Source::absent;
-  if (typed) {
+  // An exit and its entry must name the vCPU in the same way; events without a vCPU find it through
+  // these two; and after a userspace exit the thread may run another VM. So all are tp_btf
+  // programs, or all are tracepoint programs.
+  const bool all_tp_btf = features.source(Event::exit) != Source::absent &&
+                          features.source(Event::entry) != Source::absent &&
+                          features.source(Event::userspace_exit) != Source::absent;
+  if (all_tp_btf) {
     // The guard that such tracepoints stand under, in place of class_preempt_notrace_t.
     features.preemptible = btf__find_by_name_kind(loaded.vmlinux.get(), "class_srcu_fast_notrace_t",
                                                   BTF_KIND_TYPEDEF) > 0;
-    if (features.preemptible) prefer_classic(features);
+    if (features.preemptible) prefer_tracepoints(features);
     features.svm_data = has_svm_data(loaded.vmlinux);
     return features;
   }
@@ -160,10 +161,10 @@ Features probe_features() {
   features.sources.fill(Source::absent);
   const auto events = kvm_events_directory();
   if (!events) {
-    features.why_absent = std::string("the kernel has no BTF for KVM and ") + kNoTracefs;
+    features.unavailable_reason = std::string("the kernel has no BTF for KVM and ") + kNoTracefs;
     return features;
   }
-  for (std::size_t i = 0; i < kEvents.size(); ++i) probe_classic(features, i, *events);
+  for (std::size_t i = 0; i < kEvents.size(); ++i) probe_tracepoint(features, i, *events);
   return features;
 }
 

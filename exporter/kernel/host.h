@@ -7,7 +7,7 @@
 
 namespace kvmx {
 
-/// The host as KVM is set up on it. Texts are the kernel's own; empty where it does not tell.
+/// The host as KVM is set up on it. Texts are the kernel's own; empty where it has none.
 struct HostInfo {
   Isa isa = Isa::other;          ///< by the KVM module that is loaded
   std::string kernel;            ///< release, as `uname -r` prints it

@@ -17,10 +17,10 @@ namespace kvmx {
 struct ListedVcpu {
   std::uint32_t tgid = 0;      ///< its process
   std::uint64_t start_ns = 0;  ///< start of that process, ns since boot
-  std::uint64_t kvm = 0;       ///< its VM; 0 where the kernel does not tell
+  std::uint64_t kvm = 0;       ///< its VM; 0 where the kernel has no BTF of KVM
   std::uint32_t id = 0;        ///< KVM's
   std::string comm;            ///< name of the process
-  bool asleep = false;         ///< halted and asleep; false too where the kernel does not tell
+  bool asleep = false;         ///< halted and asleep; false too where that is not known
 };
 
 /// The vCPUs that existed at some time after `asked`.

@@ -10,7 +10,7 @@ namespace kvmx {
 struct ProbeState {
   std::string name;  ///< the event's
   bool attached = false;
-  std::optional<std::uint64_t> missed;  ///< runs the kernel skipped; nothing where it does not tell
+  std::optional<std::uint64_t> missed;  ///< runs the kernel skipped; nothing before Linux 5.12
 };
 
 }  // namespace kvmx

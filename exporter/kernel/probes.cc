@@ -64,7 +64,7 @@ kvm_exit_bpf* open_skeleton(bool svm_data) {
   return nullptr;
 }
 
-Result<void> size_maps(kvm_exit_bpf& skeleton, const WantedEvents& wanted,
+Result<void> size_maps(kvm_exit_bpf& skeleton, const EventSelection& wanted,
                        std::uint32_t max_vcpus) {
   const struct {
     bpf_map* map;
@@ -72,7 +72,7 @@ Result<void> size_maps(kvm_exit_bpf& skeleton, const WantedEvents& wanted,
   } sizes[] = {{skeleton.maps.slots, max_vcpus},
                {skeleton.maps.free_slots, max_vcpus},
                {skeleton.maps.events, wanted.others.empty() ? 1 : max_vcpus},
-               {skeleton.maps.shown, max_vcpus},
+               {skeleton.maps.exported, max_vcpus},
                {skeleton.maps.vm_processes, max_vcpus},
                {skeleton.maps.slot_of_vcpu, 2 * max_vcpus},
                {skeleton.maps.slot_of_thread, 2 * max_vcpus}};
@@ -88,14 +88,14 @@ bpf_program* other_program(kvm_exit_bpf& skeleton, std::size_t number) {
   return bpf_object__find_program_by_name(skeleton.obj, name.c_str());
 }
 
-/// Exits and entries have the vCPU's pointer, on a host that raises them and a kernel that says
-/// how.
-bool vms_are_told(const Features& features, const WantedEvents& wanted) {
-  const bool typed = features.source(Event::exit) == Source::typed ||
-                     features.source(Event::exit) == Source::typed_old;
+/// Exits and entries carry the vCPU's pointer, if the host raises them and the kernel has BTF of
+/// KVM.
+bool do_events_identify_vm(const Features& features, const EventSelection& wanted) {
+  const bool by_btf = features.source(Event::exit) == Source::tp_btf ||
+                      features.source(Event::exit) == Source::tp_btf_by_reason;
   const bool counted =
       wanted.collectors[index_of(Event::exit)] || wanted.collectors[index_of(Event::entry)];
-  return typed && counted && read_host().isa != Isa::other;
+  return by_btf && counted && read_host().isa != Isa::other;
 }
 
 /// kvm_entry may have two programs; the first one speaks for both.
@@ -108,17 +108,18 @@ std::optional<std::uint64_t> missed_runs(int program_fd) {
   if (program_fd < 0) return std::nullopt;
   bpf_prog_info info{};
   __u32 length = sizeof(info);
-  const bool told = bpf_obj_get_info_by_fd(program_fd, &info, &length) == 0 &&
-                    length >= offsetof(bpf_prog_info, recursion_misses) + sizeof(__u64);
-  return told ? std::optional<std::uint64_t>(info.recursion_misses) : std::nullopt;
+  const bool supported = bpf_obj_get_info_by_fd(program_fd, &info, &length) == 0 &&
+                         length >= offsetof(bpf_prog_info, recursion_misses) + sizeof(__u64);
+  return supported ? std::optional<std::uint64_t>(info.recursion_misses) : std::nullopt;
 }
 
-/// Whether an event's program is to run: its collector is wanted, or, of returns to the VMM, exits
-/// are, whose typed programs learn from them when a thread may have changed its VM.
-bool is_needed(Event event, const WantedEvents& wanted, const Features& features) {
+/// Whether an event's program is to run: its collector is selected; or the event is a userspace
+/// exit and exits are counted, whose tp_btf programs learn from it when a thread may have changed
+/// its VM.
+bool is_needed(Event event, const EventSelection& wanted, const Features& features) {
   const auto collected = [&](Event which) { return wanted.collectors[index_of(which)]; };
   return collected(event) ||
-         (event == Event::userspace_exit && features.source(Event::exit) != Source::classic &&
+         (event == Event::userspace_exit && features.source(Event::exit) != Source::tracepoint &&
           (collected(Event::exit) || collected(Event::entry)));
 }
 
@@ -138,7 +139,7 @@ std::array<std::pair<const char*, int*>, 9> kept_maps(SlotMapFds& fds, int& ring
            {"vm_processes", &fds.vm_processes},
            {"events", &fds.events},
            {"lost", &fds.lost},
-           {"shown", &fds.shown},
+           {"exported", &fds.exported},
            {"new_slots", &ring}}};
 }
 
@@ -168,7 +169,7 @@ std::string link_pin(const std::string& name) { return "link_" + name; }
 
 }  // namespace
 
-std::vector<ProbeState> detached_probes(const WantedEvents& wanted) {
+std::vector<ProbeState> detached_probes(const EventSelection& wanted) {
   std::vector<ProbeState> states;
   for (std::size_t i = 0; i < kEvents.size(); ++i)
     if (wanted.collectors[i]) states.push_back({std::string(kEvents[i].name), false, std::nullopt});
@@ -190,7 +191,7 @@ void Probes::RingDeleter::operator()(ring_buffer* ring) const { ring_buffer__fre
 
 void Probes::LinkDeleter::operator()(bpf_link* link) const { bpf_link__destroy(link); }
 
-Result<Probes> Probes::attach(const Features& features, const WantedEvents& wanted,
+Result<Probes> Probes::attach(const Features& features, const EventSelection& wanted,
                               std::uint32_t max_vcpus, PinDirectory* pins) {
   if (!std::filesystem::exists("/sys/kernel/btf/vmlinux"))
     return Error{
@@ -198,7 +199,7 @@ Result<Probes> Probes::attach(const Features& features, const WantedEvents& want
         "built with CONFIG_DEBUG_INFO_BTF=y, as distributions' kernels are since about 5.10"};
   Probes probes;
   probes.wanted_ = wanted;
-  probes.tell_vms_ = vms_are_told(features, wanted);
+  probes.events_identify_vm_ = do_events_identify_vm(features, wanted);
   probes.skeleton_.reset(open_skeleton(features.svm_data));
   if (!probes.skeleton_) return errno_error("open the BPF programs", errno);
   kvm_exit_bpf& skeleton = *probes.skeleton_;
@@ -210,7 +211,7 @@ Result<Probes> Probes::attach(const Features& features, const WantedEvents& want
   skeleton.rodata->kvmx_msr_skipped = msr_skipped;
   std::ranges::copy(dense_entries(isa, msr_skipped), skeleton.rodata->kvmx_dense);
   skeleton.rodata->kvmx_timed = wanted.collectors[index_of(Event::entry)];
-  skeleton.rodata->kvmx_user_exits = wanted.collectors[index_of(Event::userspace_exit)];
+  skeleton.rodata->kvmx_count_userspace_exits = wanted.collectors[index_of(Event::userspace_exit)];
   if (Result<void> sized = size_maps(skeleton, wanted, max_vcpus); !sized) return sized.error();
   std::array<bpf_program*, kEvents.size()> chosen{};
   for (std::size_t i = 0; i < chosen.size(); ++i) {
@@ -338,7 +339,7 @@ Result<void> Probes::pin(const PinDirectory& pins, const std::vector<Wanted>& pr
       return pinned;
     if (Result<void> pinned = pins.pin(bpf_link__fd(links_[i].get()), link_pin(programs[i].pin));
         !pinned)
-      return Error{pinned.error().message + " (links of classic tracepoints need Linux 5.15)"};
+      return Error{pinned.error().message + " (links of tracepoint programs need Linux 5.15)"};
   }
   return pins.pin(maps_.lost, "complete");
 }

@@ -21,7 +21,7 @@ struct ring_buffer;
 namespace kvmx {
 
 /// A state for every wanted event, none attached: what there is to say without KVM.
-std::vector<ProbeState> detached_probes(const WantedEvents& wanted);
+std::vector<ProbeState> detached_probes(const EventSelection& wanted);
 
 /// The BPF programs, loaded and attached, with their maps. They count until this is destroyed, and
 /// where they are pinned, longer.
@@ -32,7 +32,7 @@ class Probes {
   /// cannot be attached, is left out and logged; it is an error if none is left, or if the programs
   /// cannot be loaded at all. With `pins`, those pinned there are taken instead if they are the
   /// same, and else the new ones are pinned.
-  static Result<Probes> attach(const Features& features, const WantedEvents& wanted,
+  static Result<Probes> attach(const Features& features, const EventSelection& wanted,
                                std::uint32_t max_vcpus, PinDirectory* pins);
 
   Probes(Probes&&) noexcept;
@@ -42,7 +42,7 @@ class Probes {
   [[nodiscard]] std::vector<ProbeState> states() const;
 
   /// Whether events tell which VM of its process a vCPU belongs to.
-  [[nodiscard]] bool tell_vms() const { return tell_vms_; }
+  [[nodiscard]] bool events_identify_vm() const { return events_identify_vm_; }
 
   /// Names of the further events, in the order of event_counts.count[].
   [[nodiscard]] const std::vector<std::string>& other_events() const { return wanted_.others; }
@@ -84,8 +84,8 @@ class Probes {
   std::unique_ptr<kvm_exit_bpf, SkeletonDeleter> skeleton_;
   std::vector<std::unique_ptr<bpf_link, LinkDeleter>> links_;  ///< gone before the programs are
   std::vector<UniqueFd> taken_over_;                           ///< pinned by an exporter before
-  WantedEvents wanted_;
-  bool tell_vms_ = false;
+  EventSelection wanted_;
+  bool events_identify_vm_ = false;
   std::array<int, kEvents.size()> program_fds_{};  ///< of the attached programs, else -1
   std::vector<int> other_fds_;                     ///< likewise, of wanted_.others
   SlotMapFds maps_;

@@ -21,31 +21,31 @@ struct Choice {
 
 /// The exit's program reads the reason where `isa` keeps it, and takes the time if entries are
 /// counted.
-std::vector<Choice> all_programs(const kvm_exit_bpf& skeleton, const WantedEvents& wanted,
+std::vector<Choice> all_programs(const kvm_exit_bpf& skeleton, const EventSelection& wanted,
                                  Isa isa) {
   const auto& programs = skeleton.progs;
   const bool timed = wanted.collectors[index_of(Event::entry)];
   bpf_program* exit_svm = timed ? programs.kvm_exit_svm : programs.kvm_exit_svm_alone;
   bpf_program* exit_vmx = timed ? programs.kvm_exit_vmx : programs.kvm_exit_vmx_alone;
   return {
-      {Event::exit, Source::typed, isa == Isa::svm ? exit_svm : exit_vmx},
-      {Event::exit, Source::typed_old, programs.kvm_exit_by_reason},
-      {Event::exit, Source::classic, programs.kvm_exit_classic},
-      {Event::entry, Source::typed, programs.kvm_entry_typed},
-      {Event::entry, Source::classic, programs.kvm_entry_classic},
-      {Event::msr, Source::typed, timed ? programs.kvm_msr_typed : programs.kvm_msr_alone},
-      {Event::msr, Source::classic, programs.kvm_msr_classic},
-      {Event::hv_timer_state, Source::typed, programs.kvm_hv_timer_state_typed},
-      {Event::hv_timer_state, Source::classic, programs.kvm_hv_timer_state_classic},
-      {Event::vcpu_wakeup, Source::typed, programs.kvm_vcpu_wakeup_typed},
-      {Event::vcpu_wakeup, Source::classic, programs.kvm_vcpu_wakeup_classic},
-      {Event::userspace_exit, Source::typed, programs.kvm_userspace_exit_typed},
-      {Event::userspace_exit, Source::classic, programs.kvm_userspace_exit_classic},
+      {Event::exit, Source::tp_btf, isa == Isa::svm ? exit_svm : exit_vmx},
+      {Event::exit, Source::tp_btf_by_reason, programs.kvm_exit_by_reason},
+      {Event::exit, Source::tracepoint, programs.kvm_exit_tracepoint},
+      {Event::entry, Source::tp_btf, programs.kvm_entry_tp_btf},
+      {Event::entry, Source::tracepoint, programs.kvm_entry_tracepoint},
+      {Event::msr, Source::tp_btf, timed ? programs.kvm_msr_tp_btf : programs.kvm_msr_alone},
+      {Event::msr, Source::tracepoint, programs.kvm_msr_tracepoint},
+      {Event::hv_timer_state, Source::tp_btf, programs.kvm_hv_timer_state_tp_btf},
+      {Event::hv_timer_state, Source::tracepoint, programs.kvm_hv_timer_state_tracepoint},
+      {Event::vcpu_wakeup, Source::tp_btf, programs.kvm_vcpu_wakeup_tp_btf},
+      {Event::vcpu_wakeup, Source::tracepoint, programs.kvm_vcpu_wakeup_tracepoint},
+      {Event::userspace_exit, Source::tp_btf, programs.kvm_userspace_exit_tp_btf},
+      {Event::userspace_exit, Source::tracepoint, programs.kvm_userspace_exit_tracepoint},
   };
 }
 
-/// A field of a classic record: the size the programs read it with, and where they look for its
-/// offset.
+/// A field of a tracepoint's record: the size the programs read it with, and where they look for
+/// its offset.
 struct WantedField {
   Event event;
   const char* name;
@@ -68,8 +68,8 @@ std::vector<WantedField> all_fields(kvm_exit_bpf& skeleton) {
       {Event::hv_timer_state, "hv_timer_in_use", 4, &offsets.timer_in_use},
       {Event::vcpu_wakeup, "ns", 8, &offsets.wakeup_ns},
       {Event::vcpu_wakeup, "waited", 1, &offsets.wakeup_waited},
-      {Event::userspace_exit, "reason", 4, &offsets.user_reason},
-      {Event::userspace_exit, "errno", 4, &offsets.user_errno},
+      {Event::userspace_exit, "reason", 4, &offsets.userspace_reason},
+      {Event::userspace_exit, "errno", 4, &offsets.userspace_errno},
   };
 }
 
@@ -89,16 +89,17 @@ std::string set_offsets(kvm_exit_bpf& skeleton, const Features& features, Event 
 }  // namespace
 
 bpf_program* choose_program(kvm_exit_bpf& skeleton, const Features& features,
-                            const WantedEvents& wanted, Isa isa, Event event) {
+                            const EventSelection& wanted, Isa isa, Event event) {
   const std::string_view name = kEvents[index_of(event)].name;
   const Source source = features.source(event);
   if (source == Source::absent) {
     spdlog::warn("{} is not counted: {}", name,
-                 features.why_absent.empty() ? "this kernel's tracepoint has an unknown form"
-                                             : features.why_absent);
+                 features.unavailable_reason.empty()
+                     ? "this kernel's tracepoint has an unknown form"
+                     : features.unavailable_reason);
     return nullptr;
   }
-  if (source == Source::classic) {
+  if (source == Source::tracepoint) {
     if (const std::string field = set_offsets(skeleton, features, event); !field.empty()) {
       spdlog::warn("{} is not counted: this kernel's record has no field {} of the known size",
                    name, field);
@@ -106,9 +107,9 @@ bpf_program* choose_program(kvm_exit_bpf& skeleton, const Features& features,
     }
   }
   const bool preempted = event == Event::vcpu_wakeup || event == Event::userspace_exit;
-  if (features.preemptible && preempted && source == Source::typed)
+  if (features.preemptible && preempted && source == Source::tp_btf)
     spdlog::warn("of {} this kernel may skip some on an overcommitted host: {}", name,
-                 features.why_absent);
+                 features.unavailable_reason);
   for (const Choice& choice : all_programs(skeleton, wanted, isa))
     if (choice.event == event && choice.source == source) return choice.program;
   return nullptr;

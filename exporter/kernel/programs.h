@@ -10,9 +10,9 @@ struct kvm_exit_bpf;
 namespace kvmx {
 
 /// The program that serves `event` on a host of this isa and a kernel with these features, next to
-/// the others wanted; told where the fields of its record are if it is a classic one. Null, and
-/// logged, if the event must be left out.
+/// the others selected; if it is a tracepoint program, it knows afterwards where the fields of its
+/// record are. Null, and logged, if the event must be left out.
 bpf_program* choose_program(kvm_exit_bpf& skeleton, const Features& features,
-                            const WantedEvents& wanted, Isa isa, Event event);
+                            const EventSelection& wanted, Isa isa, Event event);
 
 }  // namespace kvmx

@@ -11,19 +11,19 @@ namespace {
 constexpr struct {
   Isa isa;
   std::uint32_t code;
-  Wait wait;
-} kWaits[] = {
-    {Isa::vmx, 12, Wait::halt},      // HLT
-    {Isa::vmx, 40, Wait::pause},     // PAUSE_INSTRUCTION
-    {Isa::svm, 0x078, Wait::halt},   // hlt
-    {Isa::svm, 0x0a6, Wait::halt},   // idle-halt
-    {Isa::svm, 0x077, Wait::pause},  // pause
+  Idle kind;
+} kIdleExits[] = {
+    {Isa::vmx, 12, Idle::halt},      // HLT
+    {Isa::vmx, 40, Idle::pause},     // PAUSE_INSTRUCTION
+    {Isa::svm, 0x078, Idle::halt},   // hlt
+    {Isa::svm, 0x0a6, Idle::halt},   // idle-halt
+    {Isa::svm, 0x077, Idle::pause},  // pause
 };
 
-Wait wait_of(Isa isa, std::uint32_t code) {
-  for (const auto& known : kWaits)
-    if (known.isa == isa && known.code == code) return known.wait;
-  return Wait::none;
+Idle idle_kind(Isa isa, std::uint32_t code) {
+  for (const auto& known : kIdleExits)
+    if (known.isa == isa && known.code == code) return known.kind;
+  return Idle::none;
 }
 
 /// An access by RDMSR or WRMSR: its operands are in the guest's registers.
@@ -52,11 +52,11 @@ const std::vector<std::uint32_t>& svm_codes() {
   return codes;
 }
 
-WaitExits make_wait_exits(Isa isa) {
-  WaitExits waits{};
+IdleExits make_idle_exits(Isa isa) {
+  IdleExits exits{};
   for (std::uint32_t id = 0; id < KVMX_DENSE_REASONS; ++id)
-    if (const auto code = dense_exit_code(isa, id)) waits[id] = wait_of(isa, *code);
-  return waits;
+    if (const auto code = dense_exit_code(isa, id)) exits[id] = idle_kind(isa, *code);
+  return exits;
 }
 
 }  // namespace
@@ -67,18 +67,18 @@ DenseEntries dense_entries(Isa isa, bool mark_msrs) {
   for (std::uint32_t id = 0; id < KVMX_DENSE_REASONS; ++id) {
     const auto code = dense_exit_code(isa, id);
     if (!code) continue;
-    const bool waits = wait_of(isa, *code) != Wait::none;
+    const bool idle = idle_kind(isa, *code) != Idle::none;
     const bool marked = mark_msrs && is_msr_access(isa, *code);
-    entries[*dense_place(*code)] = static_cast<std::uint16_t>(id | (waits ? KVMX_EXIT_WAITS : 0) |
-                                                              (marked ? KVMX_EXIT_MSR : 0));
+    entries[*dense_place(*code)] =
+        static_cast<std::uint16_t>(id | (idle ? KVMX_EXIT_IDLE : 0) | (marked ? KVMX_EXIT_MSR : 0));
   }
   return entries;
 }
 
-const WaitExits& wait_exits(Isa isa) {
-  static const WaitExits other = make_wait_exits(Isa::other);
-  static const WaitExits vmx = make_wait_exits(Isa::vmx);
-  static const WaitExits svm = make_wait_exits(Isa::svm);
+const IdleExits& idle_exits(Isa isa) {
+  static const IdleExits other = make_idle_exits(Isa::other);
+  static const IdleExits vmx = make_idle_exits(Isa::vmx);
+  static const IdleExits svm = make_idle_exits(Isa::svm);
   if (isa == Isa::other) return other;
   return isa == Isa::vmx ? vmx : svm;
 }

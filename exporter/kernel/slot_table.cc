@@ -63,10 +63,10 @@ Result<SlotTable> SlotTable::map(const SlotMapFds& fds, std::uint32_t count, boo
   if (!lost) return lost.error();
   table.slots_ = std::move(*slots);
   table.lost_ = std::move(*lost);
-  Result<Mapping> shown =
-      Mapping::of_map(fds.shown, std::size_t{count} * sizeof(shown_times), true);
-  if (!shown) return shown.error();
-  table.shown_ = std::move(*shown);
+  Result<Mapping> exported =
+      Mapping::of_map(fds.exported, std::size_t{count} * sizeof(exported_times), true);
+  if (!exported) return exported.error();
+  table.exported_ = std::move(*exported);
   if (fds.events >= 0) {
     Result<Mapping> events =
         Mapping::of_map(fds.events, std::size_t{count} * sizeof(event_counts), true);
@@ -94,8 +94,8 @@ std::span<const event_counts> SlotTable::events() const {
   return {static_cast<const event_counts*>(events_.data()), count_};
 }
 
-std::span<shown_times> SlotTable::shown() const {
-  return {static_cast<shown_times*>(shown_.data()), count_};
+std::span<exported_times> SlotTable::exported() const {
+  return {static_cast<exported_times*>(exported_.data()), count_};
 }
 
 Result<void> SlotTable::release(std::uint32_t index) {
@@ -110,7 +110,7 @@ Result<void> SlotTable::release(std::uint32_t index) {
   freed->fast_start = 0;
   __atomic_exchange_n(&freed->thread_start, 0, __ATOMIC_ACQ_REL);
   std::memset(freed, 0, sizeof(*freed));
-  shown()[index] = {};
+  exported()[index] = {};
   if (events_.data()) {
     event_counts& counts = static_cast<event_counts*>(events_.data())[index];
     std::memset(&counts, 0, sizeof(counts));
@@ -129,7 +129,8 @@ Result<void> SlotTable::set_vm_processes(
     if (!starts.contains(process)) bpf_map_delete_elem(fds_.vm_processes, &process);
   for (const auto& [process, start] : starts)
     if (bpf_map_update_elem(fds_.vm_processes, &process, &start, BPF_ANY) != 0)
-      return errno_error("tell the BPF programs of process " + std::to_string(process), errno);
+      return errno_error("enter process " + std::to_string(process) + " into the map vm_processes",
+                         errno);
   return {};
 }
 

@@ -38,7 +38,7 @@ struct SlotMapFds {
   int vm_processes = -1;
   int events = -1;  ///< -1: no further events are counted
   int lost = -1;
-  int shown = -1;
+  int exported = -1;
 };
 
 /// The slots of all vCPUs, mapped from the kernel: read in place, without system calls.
@@ -53,14 +53,14 @@ class SlotTable {
   /// Counts of further events by slot; empty if none are counted.
   [[nodiscard]] std::span<const event_counts> events() const;
 
-  /// What was shown of each slot's running times: for the reader to keep.
-  [[nodiscard]] std::span<shown_times> shown() const;
+  /// The exported times of each slot, which only the reader uses.
+  [[nodiscard]] std::span<exported_times> exported() const;
 
   /// Clears a slot whose VM is gone and makes it available again. An exporter that is killed within
   /// leaves a pinned table with one slot less, until counters start again.
   Result<void> release(std::uint32_t index);
 
-  /// Tells the kernel's side which processes have VMs: start, in ns since boot, by tgid.
+  /// Publishes to the BPF programs which processes have VMs: start, in ns since boot, by tgid.
   Result<void> set_vm_processes(const std::map<std::uint32_t, std::uint64_t>& starts) const;
 
   /// Events lost, by enum kvmx_loss.
@@ -74,7 +74,7 @@ class SlotTable {
   Mapping slots_;
   Mapping events_;
   Mapping lost_;
-  Mapping shown_;
+  Mapping exported_;
   std::uint32_t count_ = 0;
 };
 

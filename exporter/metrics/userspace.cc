@@ -19,11 +19,11 @@ constexpr Family kSeconds = {"kvm_userspace_seconds", MetricType::counter,
 
 std::string reason_name(std::uint32_t id) {
   switch (id) {
-    case KVMX_USER_RESTART:
+    case KVMX_USERSPACE_RESTART:
       return userspace_exit_name(0, -EINTR);
-    case KVMX_USER_ERROR:
+    case KVMX_USERSPACE_ERROR:
       return userspace_exit_name(0, -EFAULT);
-    case KVMX_USER_OTHER:
+    case KVMX_USERSPACE_OTHER:
       return "other";
     default:
       return userspace_exit_name(id);
@@ -38,7 +38,7 @@ void write_userspace(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& wri
   writer.begin(kExits);
   for_each_row(
       snapshot, by_vcpu, [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
-        for (const UserExitCount& exits : counts.user_exits) {
+        for (const UserspaceExitCount& exits : counts.userspace_exits) {
           const std::string_view text = texts.of(
               exits.id, [&](Labels& added) { added.add("reason", reason_name(exits.id)); });
           writer.sample(labels, text, exits.exits);
@@ -48,7 +48,8 @@ void write_userspace(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& wri
   writer.begin(kSeconds);
   for_each_row(snapshot, by_vcpu,
                [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
-                 if (counts.user_ns != 0) writer.sample(labels, Nanoseconds{counts.user_ns});
+                 if (counts.userspace_ns != 0)
+                   writer.sample(labels, Nanoseconds{counts.userspace_ns});
                });
 }
 

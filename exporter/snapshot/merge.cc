@@ -41,11 +41,12 @@ void merge(VcpuCounts& into, const VcpuCounts& more) {
     into.halts[i].halts += more.halts[i].halts;
     into.halts[i].ns += more.halts[i].ns;
   }
-  merge_sorted(into.user_exits, more.user_exits, &UserExitCount::id,
-               [](UserExitCount& sum, const UserExitCount& exits) { sum.exits += exits.exits; });
+  merge_sorted(
+      into.userspace_exits, more.userspace_exits, &UserspaceExitCount::id,
+      [](UserspaceExitCount& sum, const UserspaceExitCount& exits) { sum.exits += exits.exits; });
   merge_sorted(into.events, more.events, &EventCount::event,
                [](EventCount& sum, const EventCount& event) { sum.count += event.count; });
-  into.user_ns += more.user_ns;
+  into.userspace_ns += more.userspace_ns;
 }
 
 VcpuCounts total(std::span<const VcpuCounts> vcpus) {

@@ -65,10 +65,10 @@ std::uint64_t ended_halts(const vcpu_slot& slot) {
   return halts;
 }
 
-/// What to show of a time: never less than before.
-std::uint64_t held(__u64& shown, std::uint64_t ns) {
-  shown = std::max<std::uint64_t>(shown, ns);
-  return shown;
+/// The time to export: never less than was exported before.
+std::uint64_t clamp_to_monotonic(__u64& exported, std::uint64_t ns) {
+  exported = std::max<std::uint64_t>(exported, ns);
+  return exported;
 }
 
 template <std::size_t kBuckets>
@@ -117,14 +117,14 @@ void adopt_threads(std::map<VmKey, VmCounts>& vms) {
 
 /// Time since the VMM got the vCPU, if it still has it; called after the sum that the time will be
 /// added to was read.
-std::uint64_t SlotReader::user_running_ns(const vcpu_slot& slot, std::uint64_t began,
-                                          bool ended) const {
+std::uint64_t SlotReader::userspace_running_ns(const vcpu_slot& slot, std::uint64_t began,
+                                               bool ended) const {
   const std::uint64_t now = clock_();
-  return began != 0 && !ended && load(slot.user_ns) == began && now > began ? now - began : 0;
+  return began != 0 && !ended && load(slot.userspace_ns) == began && now > began ? now - began : 0;
 }
 
 bool SlotReader::is_halt(const vcpu_slot& slot, const Exit& exit) {
-  return exit.id() && wait_exits(static_cast<Isa>(load(slot.isa)))[*exit.id()] == Wait::halt;
+  return exit.id() && idle_exits(static_cast<Isa>(load(slot.isa)))[*exit.id()] == Idle::halt;
 }
 
 /// Likewise of an exit. The kernel writes `exit` last, and so it is read first.
@@ -142,18 +142,18 @@ void SlotReader::read_reasons(const vcpu_slot& slot, const Context& context, Vcp
   const Exit exit{load(slot.exit), load(slot.exit_ns)};
   std::array<std::uint64_t, KVMX_REASONS> ns;
   for (std::uint32_t id = 0; id < KVMX_REASONS; ++id) ns[id] = load(slot.reason[id].ns);
-  const auto& waits = wait_exits(isa);
+  const auto& idle = idle_exits(isa);
   std::uint64_t latency_ns = 0;
   for (std::uint32_t id = 0; id < KVMX_REASONS; ++id)
-    if (waits[id] == Wait::none) latency_ns += ns[id];
+    if (idle[id] == Idle::none) latency_ns += ns[id];
   vm.latency.sum_ns += latency_ns;
 
-  Shown& shown = context.shown;
-  const std::uint32_t current = exit.id().value_or(shown.exit_id);
+  exported_times& exported = context.exported;
+  const std::uint32_t current = exit.id().value_or(exported.exit_id);
   ns[current] += exit_running_ns(slot, exit, context.ended);
-  ns[shown.exit_id] = std::max<std::uint64_t>(ns[shown.exit_id], shown.exit_ns);
-  shown.exit_id = current;
-  shown.exit_ns = ns[current];
+  ns[exported.exit_id] = std::max<std::uint64_t>(ns[exported.exit_id], exported.exit_ns);
+  exported.exit_id = current;
+  exported.exit_ns = ns[current];
 
   std::array<ReasonCount, KVMX_REASONS> reasons;
   std::size_t seen = 0;
@@ -169,8 +169,8 @@ void SlotReader::read_reasons(const vcpu_slot& slot, const Context& context, Vcp
 const SleepWatch* SlotReader::look_again(const vcpu_slot& slot, SleepWatch& watch,
                                          const VcpuListing& listing) const {
   const Exit exit{load(slot.exit)};
-  const bool left_halted = (exit.state & KVMX_EXIT_USER) != 0 && is_halt(slot, exit);
-  if ((exit.state & KVMX_EXIT_WOKEN) == 0 && !left_halted) return nullptr;
+  const bool left_halted = (exit.state & KVMX_EXIT_IN_VMM) != 0 && is_halt(slot, exit);
+  if ((exit.state & KVMX_EXIT_HALT_ENDED) == 0 && !left_halted) return nullptr;
   const auto listed_ns = std::chrono::nanoseconds(listing.asked.time_since_epoch()).count();
   const auto asleep = listing.asleep(load(slot.tgid), slot.vm_start, slot.kvm, slot.vcpu_id);
   watch.look(ended_halts(slot), clock_(), asleep, static_cast<std::uint64_t>(listed_ns));
@@ -188,7 +188,7 @@ std::uint64_t SlotReader::halt_running_ns(const vcpu_slot& slot, const Exit& exi
   }
   // Not woken after the sum was read, and still in the same exit: the sum has nothing of this halt.
   const std::uint64_t running = exit_running_ns(slot, exit, context.ended);
-  return is_halt(slot, exit) && (load(slot.exit) & KVMX_EXIT_WOKEN) == 0 ? running : 0;
+  return is_halt(slot, exit) && (load(slot.exit) & KVMX_EXIT_HALT_ENDED) == 0 ? running : 0;
 }
 
 void SlotReader::read_halts(const vcpu_slot& slot, const Context& context,
@@ -200,20 +200,21 @@ void SlotReader::read_halts(const vcpu_slot& slot, const Context& context,
     counts.halts[i] = {load(slot.halts[i].count), load(slot.halts[i].ns)};
   const std::uint64_t asleep = halt_running_ns(slot, exit, context);
   HaltCount& sleeps = counts.halts[KVMX_WAKEUP_WAIT];
-  sleeps.ns = held(context.shown.halt_ns, sleeps.ns + (asleep > kSurelyAsleepNs ? asleep : 0));
+  sleeps.ns = clamp_to_monotonic(context.exported.halt_ns,
+                                 sleeps.ns + (asleep > kSurelyAsleepNs ? asleep : 0));
 }
 
-void SlotReader::read_user_exits(const vcpu_slot& slot, const Context& context,
-                                 VcpuCounts& counts) const {
-  for (std::uint32_t id = 0; id < KVMX_USER_EXITS; ++id) {
-    const std::uint64_t exits = load(slot.user_exits[id]);
-    if (exits != 0) counts.user_exits.push_back({id, exits});
+void SlotReader::read_userspace_exits(const vcpu_slot& slot, const Context& context,
+                                      VcpuCounts& counts) const {
+  for (std::uint32_t id = 0; id < KVMX_USERSPACE_EXITS; ++id) {
+    const std::uint64_t exits = load(slot.userspace_exits[id]);
+    if (exits != 0) counts.userspace_exits.push_back({id, exits});
   }
-  const std::uint64_t stamp = load(slot.user_ns);
-  const std::uint64_t total = load(slot.user_total_ns);
+  const std::uint64_t stamp = load(slot.userspace_ns);
+  const std::uint64_t total = load(slot.userspace_total_ns);
   const bool surely = !context.watch || context.watch->awake();
-  const std::uint64_t running = surely ? user_running_ns(slot, stamp, context.ended) : 0;
-  counts.user_ns = held(context.shown.user_ns, total + running);
+  const std::uint64_t running = surely ? userspace_running_ns(slot, stamp, context.ended) : 0;
+  counts.userspace_ns = clamp_to_monotonic(context.exported.userspace_ns, total + running);
 }
 
 VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, const Context& context,
@@ -223,7 +224,7 @@ VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, const Context& context,
   if (id != KVMX_VCPU_UNKNOWN) counts.id = id;
   read_reasons(slot, context, counts, vm);
   read_halts(slot, context, counts);
-  read_user_exits(slot, context, counts);
+  read_userspace_exits(slot, context, counts);
   add_buckets(slot.latency, vm.latency);
   add_buckets(slot.intervals, vm.intervals);
   vm.intervals.sum_ns += load(slot.interval_total_ns);
@@ -241,10 +242,10 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
                                        const std::function<bool(const VmKey&)>& ended,
                                        const VcpuListing& listing,
                                        std::span<const event_counts> events,
-                                       std::span<shown_times> shown) {
-  if (shown.empty()) {
-    shown_.resize(slots.size());
-    shown = shown_;
+                                       std::span<exported_times> exported) {
+  if (exported.empty()) {
+    exported_.resize(slots.size());
+    exported = exported_;
   }
   watches_.resize(slots.size());
   std::map<VmKey, VmCounts> vms;
@@ -260,7 +261,7 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
     if (vm.comm.empty()) vm.comm.assign(slot.comm, ::strnlen(slot.comm, sizeof(slot.comm)));
     vm.slots.push_back(static_cast<std::uint32_t>(i));
     const SleepWatch* const watch = look_again(slot, watches_[i], listing);
-    VcpuCounts counts = read_slot(slot, {ended(key), shown[i], watch}, vm);
+    VcpuCounts counts = read_slot(slot, {ended(key), exported[i], watch}, vm);
     if (i < events.size()) read_events(events[i], counts);
     add_vcpu(vm, std::move(counts));
   }
@@ -276,7 +277,7 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
 }
 
 void SlotReader::forget(std::uint32_t slot) {
-  if (slot < shown_.size()) shown_[slot] = {};
+  if (slot < exported_.size()) exported_[slot] = {};
   if (slot < watches_.size()) watches_[slot] = {};
 }
 

@@ -18,7 +18,7 @@ namespace kvmx {
 ///
 /// An exit being handled counts up to now, and so do a halt and a stay in the VMM. The kernel adds
 /// its own figure when they end, in two steps between which a reader would see the time vanish, and
-/// of a halt a little less than the whole; what was shown is therefore held until the kernel's
+/// of a halt a little less than the whole; what was exported is therefore kept until the kernel's
 /// figure has passed it. Of a vCPU of which its events do not tell whether it sleeps, nothing is
 /// taken to be running but what a SleepWatch is sure of.
 class SlotReader {
@@ -31,20 +31,18 @@ class SlotReader {
   /// The VMs of all slots in use and of all listed vCPUs, in order of their keys; a VM's vCPUs in
   /// order of their ids. `ended` tells whether a VM is no more, so that none of its times is still
   /// running. `listing`: the vCPUs that exist. `events`: counts of further events by slot, or
-  /// empty. `shown`: where to keep what was shown, by slot; if empty, that is kept here and ends
-  /// with this.
+  /// empty. `exported`: where to keep the times that were exported, by slot; if empty, they are
+  /// kept here and end with this.
   std::vector<VmCounts> read(std::span<const vcpu_slot> slots,
                              const std::function<bool(const VmKey&)>& ended,
                              const VcpuListing& listing = {},
                              std::span<const event_counts> events = {},
-                             std::span<shown_times> shown = {});
+                             std::span<exported_times> exported = {});
 
   /// To be called when a slot is released: its next owner starts from nothing.
   void forget(std::uint32_t slot);
 
  private:
-  using Shown = shown_times;
-
   /// The exit being handled, if any, as it was when looked at.
   struct Exit {
     std::uint32_t state = KVMX_EXIT_NONE;  ///< enum kvmx_exit
@@ -59,7 +57,7 @@ class SlotReader {
   /// What else there is to know of a slot.
   struct Context {
     bool ended;  ///< its VM is no more
-    Shown& shown;
+    exported_times& exported;
     const SleepWatch* watch;  ///< null if the slot alone tells whether it sleeps
   };
 
@@ -72,15 +70,16 @@ class SlotReader {
   [[nodiscard]] std::uint64_t halt_running_ns(const vcpu_slot& slot, const Exit& exit,
                                               const Context& context) const;
   void read_halts(const vcpu_slot& slot, const Context& context, VcpuCounts& counts) const;
-  void read_user_exits(const vcpu_slot& slot, const Context& context, VcpuCounts& counts) const;
-  [[nodiscard]] std::uint64_t user_running_ns(const vcpu_slot& slot, std::uint64_t began,
-                                              bool ended) const;
+  void read_userspace_exits(const vcpu_slot& slot, const Context& context,
+                            VcpuCounts& counts) const;
+  [[nodiscard]] std::uint64_t userspace_running_ns(const vcpu_slot& slot, std::uint64_t began,
+                                                   bool ended) const;
   [[nodiscard]] std::uint64_t exit_running_ns(const vcpu_slot& slot, const Exit& exit,
                                               bool ended) const;
 
   Clock clock_;
-  std::vector<Shown> shown_;         ///< by slot
-  std::vector<SleepWatch> watches_;  ///< by slot
+  std::vector<exported_times> exported_;  ///< by slot
+  std::vector<SleepWatch> watches_;       ///< by slot
 };
 
 }  // namespace kvmx

@@ -37,8 +37,8 @@ struct HaltCount {
 };
 
 /// Returns of KVM_RUN to the VMM for one reason.
-struct UserExitCount {
-  std::uint32_t id = 0;  ///< KVM_EXIT_*, or enum kvmx_user_exit
+struct UserspaceExitCount {
+  std::uint32_t id = 0;  ///< KVM_EXIT_*, or enum kvmx_userspace_exit
   std::uint64_t exits = 0;
 };
 
@@ -66,16 +66,16 @@ struct VcpuCounts {
   std::array<std::uint64_t, KVMX_TIMERS> timer_arms{};  ///< by enum kvmx_timer
   std::optional<std::uint32_t> hv_timers_in_use;        ///< nothing before the first arming
   std::array<HaltCount, KVMX_WAKEUPS> halts{};          ///< by enum kvmx_wakeup
-  std::vector<UserExitCount> user_exits;                ///< by id
+  std::vector<UserspaceExitCount> userspace_exits;      ///< by id
   std::vector<EventCount> events;
-  std::uint64_t user_ns = 0;  ///< in the VMM between such a return and the next entry
+  std::uint64_t userspace_ns = 0;  ///< in the VMM between such a return and the next entry
 };
 
 /// One VM for as long as it lives. Process ids are reused; with their start time they are not.
 struct VmKey {
   std::uint32_t tgid = 0;
   std::uint64_t start_ns = 0;  ///< start of the process, ns since boot
-  std::uint64_t kvm = 0;       ///< which VM of the process; 0 where the kernel does not tell
+  std::uint64_t kvm = 0;       ///< which VM of the process; 0 where the kernel has no BTF of KVM
   auto operator<=>(const VmKey&) const = default;
 };
 
@@ -85,7 +85,7 @@ struct VmCounts {
   std::string comm;                            ///< name of the process
   std::vector<VcpuCounts> vcpus;               ///< by id, the unknown one first
   VcpuCounts total;                            ///< of all vCPUs
-  Histogram<KVMX_LATENCY_BUCKETS> latency;     ///< exit to entry, without waits (enum kvmx_wait)
+  Histogram<KVMX_LATENCY_BUCKETS> latency;     ///< exit to entry, without idle exits (enum Idle)
   Histogram<KVMX_INTERVAL_BUCKETS> intervals;  ///< between a vCPU's timer programmings
   std::vector<std::uint32_t> slots;            ///< indices of the slots that these counts come from
   std::uint32_t listed = 0;                    ///< vCPUs that exist; 0: not listed (yet)

@@ -25,8 +25,8 @@ void fill_others(vcpu_slot& slot, std::minstd_rand& random) {
   for (auto& bucket : slot.intervals) bucket = any_count(random);
   slot.interval_total_ns = 1000 * any_count(random);
   slot.timer_seen = 1 + KVMX_TIMER_HV;
-  for (const std::uint32_t id : {2U, 6U}) slot.user_exits[id] = any_count(random);
-  slot.user_total_ns = 1000 * any_count(random);
+  for (const std::uint32_t id : {2U, 6U}) slot.userspace_exits[id] = any_count(random);
+  slot.userspace_total_ns = 1000 * any_count(random);
 }
 
 }  // namespace

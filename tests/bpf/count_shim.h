@@ -12,8 +12,8 @@ void shim_count_latency(__u64* buckets, __u64 ns);
 void shim_count_interval(__u64* buckets, __u64 ns);
 __u32 shim_msr_id(struct vcpu_slot* slot, __u32 index);
 __u32 shim_dense_entry(const __u16* dense, __u64 code);
-__u32 shim_spilled_reason(struct vcpu_slot* slot, __u32 code);
-__u32 shim_user_exit_id(__u32 reason, int error);
+__u32 shim_overflow_reason(struct vcpu_slot* slot, __u32 code);
+__u32 shim_userspace_exit_id(__u32 reason, int error);
 
 #ifdef __cplusplus
 }

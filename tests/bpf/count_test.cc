@@ -85,12 +85,12 @@ TEST(IntervalBucket, TicksOfUsualKernelsAreToldApart) {
   for (const std::uint64_t ns : {9'700'000, 10'300'000}) EXPECT_EQ(interval_bucket(ns), hz100);
 }
 
-class SpillTest : public testing::Test {
+class OverflowTest : public testing::Test {
  protected:
   std::unique_ptr<vcpu_slot> slot_ = std::make_unique<vcpu_slot>();
 };
 
-TEST_F(SpillTest, WellKnownMsrsCannotBeDisplaced) {
+TEST_F(OverflowTest, WellKnownMsrsCannotBeDisplaced) {
   for (std::uint32_t index = 0x5000; index < 0x6000; ++index) shim_msr_id(slot_.get(), index);
   EXPECT_EQ(shim_msr_id(slot_.get(), 0x6e0), 0U);
   EXPECT_EQ(shim_msr_id(slot_.get(), 0x838), 1U);
@@ -98,25 +98,25 @@ TEST_F(SpillTest, WellKnownMsrsCannotBeDisplaced) {
   EXPECT_GE(shim_msr_id(slot_.get(), 0x80b), static_cast<unsigned>(KVMX_TIMER_MSRS));
 }
 
-TEST_F(SpillTest, UnknownMsrsTakeTurnsThenShareOther) {
-  for (std::uint32_t i = 0; i < KVMX_SPILL_MSRS; ++i)
+TEST_F(OverflowTest, UnknownMsrsTakeTurnsThenShareOther) {
+  for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i)
     EXPECT_EQ(shim_msr_id(slot_.get(), 0x5000 + i), KVMX_FIXED_MSRS + i);
   EXPECT_EQ(shim_msr_id(slot_.get(), 0x6000), static_cast<unsigned>(KVMX_MSR_OTHER));
   EXPECT_EQ(shim_msr_id(slot_.get(), 0x5003), KVMX_FIXED_MSRS + 3U);
   EXPECT_EQ(slot_->msr_index[3], 0x5003U);
 }
 
-TEST_F(SpillTest, MsrZeroIsAnIndexLikeAnyOther) {
+TEST_F(OverflowTest, MsrZeroIsAnIndexLikeAnyOther) {
   EXPECT_EQ(shim_msr_id(slot_.get(), 0), static_cast<unsigned>(KVMX_FIXED_MSRS));
   EXPECT_EQ(shim_msr_id(slot_.get(), 1), KVMX_FIXED_MSRS + 1U);
   EXPECT_EQ(shim_msr_id(slot_.get(), 0), static_cast<unsigned>(KVMX_FIXED_MSRS));
 }
 
-TEST_F(SpillTest, ReasonsWithoutAnIdTakeTurnsThenShareOther) {
-  for (std::uint32_t i = 0; i < KVMX_SPILL_REASONS; ++i)
-    EXPECT_EQ(shim_spilled_reason(slot_.get(), 0x5000 + i), KVMX_DENSE_REASONS + i);
-  EXPECT_EQ(shim_spilled_reason(slot_.get(), 0x6000), static_cast<unsigned>(KVMX_REASON_OTHER));
-  EXPECT_EQ(shim_spilled_reason(slot_.get(), 0x5003), KVMX_DENSE_REASONS + 3U);
+TEST_F(OverflowTest, ReasonsWithoutAnIdTakeTurnsThenShareOther) {
+  for (std::uint32_t i = 0; i < KVMX_OVERFLOW_REASONS; ++i)
+    EXPECT_EQ(shim_overflow_reason(slot_.get(), 0x5000 + i), KVMX_DENSE_REASONS + i);
+  EXPECT_EQ(shim_overflow_reason(slot_.get(), 0x6000), static_cast<unsigned>(KVMX_REASON_OTHER));
+  EXPECT_EQ(shim_overflow_reason(slot_.get(), 0x5003), KVMX_DENSE_REASONS + 3U);
   EXPECT_EQ(slot_->reason_code[3], 0x5003U);
 }
 
@@ -131,12 +131,13 @@ TEST(DenseEntry, CodesOutsideTheTableHaveNone) {
     EXPECT_EQ(shim_dense_entry(dense, code), static_cast<unsigned>(KVMX_NOT_DENSE)) << code;
 }
 
-TEST(UserExit, ErrorsHaveCountersOfTheirOwn) {
-  EXPECT_EQ(shim_user_exit_id(2, 0), 2U);
-  EXPECT_EQ(shim_user_exit_id(2, 1), 2U);
-  EXPECT_EQ(shim_user_exit_id(2, -EINTR), static_cast<unsigned>(KVMX_USER_RESTART));
-  EXPECT_EQ(shim_user_exit_id(2, -EFAULT), static_cast<unsigned>(KVMX_USER_ERROR));
-  EXPECT_EQ(shim_user_exit_id(KVMX_USER_CODES, 0), static_cast<unsigned>(KVMX_USER_OTHER));
+TEST(UserspaceExit, ErrorsHaveCountersOfTheirOwn) {
+  EXPECT_EQ(shim_userspace_exit_id(2, 0), 2U);
+  EXPECT_EQ(shim_userspace_exit_id(2, 1), 2U);
+  EXPECT_EQ(shim_userspace_exit_id(2, -EINTR), static_cast<unsigned>(KVMX_USERSPACE_RESTART));
+  EXPECT_EQ(shim_userspace_exit_id(2, -EFAULT), static_cast<unsigned>(KVMX_USERSPACE_ERROR));
+  EXPECT_EQ(shim_userspace_exit_id(KVMX_USERSPACE_CODES, 0),
+            static_cast<unsigned>(KVMX_USERSPACE_OTHER));
 }
 
 }  // namespace

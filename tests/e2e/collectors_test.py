@@ -79,7 +79,7 @@ def check_alone(verdict, binary, guests, name, known):
                   f"{name}: attached is {dict(list(attached.items())[:3])}")
     # The one that lists vCPUs belongs to none.
     loaded = {i: n for i, n in loaded.items() if n != "list_vcpus"}
-    # A program is named after its event: kvm_exit_svm, kvm_msr_typed; a kernel's names of programs
+    # A program is named after its event: kvm_exit_svm, kvm_msr_tp_btf; a kernel's names of programs
     # have 15 characters. Those of exits lean on the one that notices returns to the VMM.
     if name != "events":
         needed = events | ({"kvm_userspace_exit"} if name in ("exits", "handling") else set())

@@ -21,7 +21,7 @@ from verdict import Verdict
 VCPUS = 24
 COUNT = 6000 if "KVMX_FULL" in os.environ else 2500  # accesses a vCPU
 DEADLINES = 100
-SPILL_MSRS = 8  # places a vCPU for MSRs without a counter of their own, see bpf/vcpu_slot.h
+OVERFLOW_MSRS = 8  # places a vCPU for MSRs without a counter of their own, see bpf/vcpu_slot.h
 OWN_MSRS = 8    # with a counter of their own, that the guest itself uses
 ATTACK = ("--hold-before", "--hold-after", "--vcpus", VCPUS, "--program", "random-msr", "--indices",
           2000, "--count", COUNT, "--deadlines", DEADLINES)
@@ -52,7 +52,7 @@ def check_attack(verdict, exporter, guests, seed):
     series = Counter((m.labels["vcpu"], m.labels["op"]) for m in page.samples
                      if m.name == FAMILY and m.labels["vm"] == label)
     most = max(series.values())
-    verdict.check(len(series) == 2 * VCPUS and SPILL_MSRS < most <= SPILL_MSRS + 1 + OWN_MSRS,
+    verdict.check(len(series) == 2 * VCPUS and OVERFLOW_MSRS < most <= OVERFLOW_MSRS + 1 + OWN_MSRS,
                   f"seed {seed}: {most} series of {FAMILY} at most, a vCPU and operation")
     odd = [line for line in page.text.splitlines() if not LINE.match(line)]
     verdict.check(not odd and not any(m.labels.get("vm") == "innocent" for m in page.samples),

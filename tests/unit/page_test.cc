@@ -42,8 +42,8 @@ VmCounts storm() {
   vcpu.timer_arms = {33'060, 33'061};
   vcpu.hv_timers_in_use = true;
   vcpu.halts = {{{5, 1000}, {33'025, 900'000'000}}};
-  vcpu.user_exits = {{2, 7}, {47, 1}, {KVMX_USER_RESTART, 3}, {KVMX_USER_OTHER, 1}};
-  vcpu.user_ns = 12'345;
+  vcpu.userspace_exits = {{2, 7}, {47, 1}, {KVMX_USERSPACE_RESTART, 3}, {KVMX_USERSPACE_OTHER, 1}};
+  vcpu.userspace_ns = 12'345;
   vcpu.events = {{0, 17}};
   vm.vcpus = {vcpu, vcpu};
   vm.vcpus[1].id = 1;

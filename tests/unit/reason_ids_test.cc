@@ -10,16 +10,16 @@
 namespace kvmx {
 namespace {
 
-/// As the BPF programs look a code up: its id, and whether the guest waits.
+/// As the BPF programs look a code up: its id, and whether the guest is idle.
 struct Found {
   std::uint32_t id;
-  bool waits;
+  bool idle;
 };
 
 Found look_up(Isa isa, std::uint32_t code) {
   const std::uint32_t entry = dense_entries(
       isa, false)[code < KVMX_LOW_CODES ? code : KVMX_LOW_CODES + (code - KVMX_HIGH_BASE)];
-  return {entry & KVMX_EXIT_ID, (entry & KVMX_EXIT_WAITS) != 0};
+  return {entry & KVMX_EXIT_ID, (entry & KVMX_EXIT_IDLE) != 0};
 }
 
 TEST(ReasonIds, EveryNamedSvmCodeOfTheTablesRangeHasAnIdThatLeadsBack) {
@@ -45,19 +45,19 @@ TEST(ReasonIds, UnnamedCodesAreNotDense) {
   EXPECT_EQ(dense_exit_code(Isa::svm, KVMX_DENSE_REASONS - 1), std::nullopt);
 }
 
-TEST(ReasonIds, HaltsAndPausesWait) {
-  EXPECT_TRUE(look_up(Isa::svm, 0x078).waits);
-  EXPECT_TRUE(look_up(Isa::svm, 0x077).waits);
-  EXPECT_FALSE(look_up(Isa::svm, 0x07c).waits);
-  EXPECT_TRUE(look_up(Isa::vmx, 12).waits);
-  EXPECT_EQ(wait_exits(Isa::vmx)[12], Wait::halt);
-  EXPECT_EQ(wait_exits(Isa::vmx)[40], Wait::pause);
-  EXPECT_EQ(wait_exits(Isa::vmx)[32], Wait::none);
-  EXPECT_EQ(wait_exits(Isa::svm)[look_up(Isa::svm, 0x0a6).id], Wait::halt);
-  EXPECT_EQ(wait_exits(Isa::other)[12], Wait::none);
+TEST(ReasonIds, HaltsAndPausesAreIdle) {
+  EXPECT_TRUE(look_up(Isa::svm, 0x078).idle);
+  EXPECT_TRUE(look_up(Isa::svm, 0x077).idle);
+  EXPECT_FALSE(look_up(Isa::svm, 0x07c).idle);
+  EXPECT_TRUE(look_up(Isa::vmx, 12).idle);
+  EXPECT_EQ(idle_exits(Isa::vmx)[12], Idle::halt);
+  EXPECT_EQ(idle_exits(Isa::vmx)[40], Idle::pause);
+  EXPECT_EQ(idle_exits(Isa::vmx)[32], Idle::none);
+  EXPECT_EQ(idle_exits(Isa::svm)[look_up(Isa::svm, 0x0a6).id], Idle::halt);
+  EXPECT_EQ(idle_exits(Isa::other)[12], Idle::none);
 }
 
-TEST(ReasonIds, MsrAccessesAreMarkedOnRequest) {
+TEST(ReasonIds, MarksMsrAccessesOnRequest) {
   EXPECT_EQ(dense_entries(Isa::vmx, true)[31], 31U | KVMX_EXIT_MSR);
   EXPECT_EQ(dense_entries(Isa::vmx, true)[32], 32U | KVMX_EXIT_MSR);
   EXPECT_EQ(dense_entries(Isa::vmx, true)[33], 33U);

@@ -111,8 +111,8 @@ TEST_F(SlotReaderTest, AVmsTotalIsTheSumOfItsVcpus) {
     one.msr_faults[KVMX_MSR_READ] = 3;
     one.timer_arms[KVMX_TIMER_SW] = 4;
     one.halts[KVMX_WAKEUP_POLL] = {5, 6};
-    one.user_exits[2] = 7;
-    one.user_total_ns = 8;
+    one.userspace_exits[2] = 7;
+    one.userspace_total_ns = 8;
   }
   first.timer_seen = second.timer_seen = 1 + KVMX_TIMER_HV;
   third.timer_seen = 1 + KVMX_TIMER_SW;
@@ -131,9 +131,9 @@ TEST_F(SlotReaderTest, AVmsTotalIsTheSumOfItsVcpus) {
   EXPECT_EQ(total.hv_timers_in_use, 2U);
   EXPECT_EQ(total.halts[KVMX_WAKEUP_POLL].halts, 15U);
   EXPECT_EQ(total.halts[KVMX_WAKEUP_POLL].ns, 18U);
-  ASSERT_EQ(total.user_exits.size(), 1U);
-  EXPECT_EQ(total.user_exits[0].exits, 21U);
-  EXPECT_EQ(total.user_ns, 24U);
+  ASSERT_EQ(total.userspace_exits.size(), 1U);
+  EXPECT_EQ(total.userspace_exits[0].exits, 21U);
+  EXPECT_EQ(total.userspace_ns, 24U);
 }
 
 TEST_F(SlotReaderTest, EventsBeforeTheVmIsKnownBelongToTheProcesssVm) {
@@ -166,7 +166,7 @@ TEST_F(SlotReaderTest, VmsOfOneProcessStayApart) {
   EXPECT_EQ(read().size(), 2U);
 }
 
-TEST_F(SlotReaderTest, SpilledCodesAndMsrsBearTheirOwnNumbers) {
+TEST_F(SlotReaderTest, OverflowCodesAndMsrsKeepTheirOwnNumbers) {
   vcpu_slot& vcpu = slot(0, 10, 0);
   vcpu.reason_code[1] = 0xabcd;
   vcpu.reason[KVMX_DENSE_REASONS + 1].count = 2;
@@ -196,7 +196,7 @@ TEST_F(SlotReaderTest, TimerStateIsNotThereBeforeTheFirstArming) {
 TEST_F(SlotReaderTest, TheExitInProgressCountsUpToNow) {
   vcpu_slot& vcpu = slot(0, 10, 0);
   vcpu.reason[kHlt] = {3, 500};
-  vcpu.exit = kHlt | KVMX_EXIT_WAITS;
+  vcpu.exit = kHlt | KVMX_EXIT_IDLE;
   vcpu.exit_ns = 900;
   EXPECT_EQ(handling(kHlt), 600U);
   now_ = 2000;
@@ -206,7 +206,7 @@ TEST_F(SlotReaderTest, TheExitInProgressCountsUpToNow) {
 TEST_F(SlotReaderTest, TimeShownIsHeldUntilTheKernelsFigureComesIn) {
   vcpu_slot& vcpu = slot(0, 10, 0);
   vcpu.reason[kHlt] = {1, 0};
-  vcpu.exit = kHlt | KVMX_EXIT_WAITS;
+  vcpu.exit = kHlt | KVMX_EXIT_IDLE;
   vcpu.exit_ns = 400;
   EXPECT_EQ(handling(kHlt), 600U);
   vcpu.exit = KVMX_EXIT_NONE;  // the entry's first step; its second, the sum, is still to come
@@ -218,7 +218,7 @@ TEST_F(SlotReaderTest, TimeShownIsHeldUntilTheKernelsFigureComesIn) {
 TEST_F(SlotReaderTest, ASleepInProgressCountsOnceItIsSurelyOne) {
   vcpu_slot& vcpu = slot(0, 10, 0);
   vcpu.halts[KVMX_WAKEUP_WAIT] = {2, 700};
-  vcpu.exit = kHlt | KVMX_EXIT_WAITS;
+  vcpu.exit = kHlt | KVMX_EXIT_IDLE;
   vcpu.exit_ns = 1000;
   const auto halted = [&] { return read().at(0).vcpus.at(0).halts[KVMX_WAKEUP_WAIT]; };
   now_ = 9'000'000;
@@ -226,7 +226,8 @@ TEST_F(SlotReaderTest, ASleepInProgressCountsOnceItIsSurelyOne) {
   now_ = 600'000'001'000;
   EXPECT_EQ(halted().ns, 600'000'000'700U);
   EXPECT_EQ(halted().halts, 2U);
-  vcpu.exit |= KVMX_EXIT_WOKEN;  // woken; the kernel's own figure is a little less, and not in yet
+  vcpu.exit |=
+      KVMX_EXIT_HALT_ENDED;  // woken; the kernel's own figure is a little less, and not in yet
   EXPECT_EQ(halted().ns, 600'000'000'700U);
   vcpu.halts[KVMX_WAKEUP_WAIT] = {3, 599'999'999'700};
   EXPECT_EQ(halted().ns, 600'000'000'700U);
@@ -238,18 +239,18 @@ TEST_F(SlotReaderTest, ASleepInProgressCountsOnceItIsSurelyOne) {
 class WokenTest : public SlotReaderTest {
  protected:
   WokenTest() {
-    vcpu_.exit = kHlt | KVMX_EXIT_WAITS | KVMX_EXIT_WOKEN | KVMX_EXIT_USER;
+    vcpu_.exit = kHlt | KVMX_EXIT_IDLE | KVMX_EXIT_HALT_ENDED | KVMX_EXIT_IN_VMM;
     vcpu_.exit_ns = 1000;
     vcpu_.halts[KVMX_WAKEUP_WAIT] = {1, 5 * kSecond};
-    vcpu_.user_ns = 5 * kSecond;
-    vcpu_.user_total_ns = 7;
+    vcpu_.userspace_ns = 5 * kSecond;
+    vcpu_.userspace_total_ns = 7;
     now_ = 6 * kSecond;
     read();
     now_ = 7 * kSecond;
   }
 
   std::uint64_t halted() { return read().at(0).vcpus.at(0).halts[KVMX_WAKEUP_WAIT].ns; }
-  std::uint64_t in_vmm() { return read().at(0).vcpus.at(0).user_ns; }
+  std::uint64_t in_vmm() { return read().at(0).vcpus.at(0).userspace_ns; }
 
   static constexpr std::uint64_t kSecond = 1'000'000'000;
   vcpu_slot& vcpu_ = slot(0, 10, 0);
@@ -283,8 +284,8 @@ TEST_F(WokenTest, AnotherHaltThatEndedIsCountedOnce) {
   now_ = 600 * kSecond;
   EXPECT_EQ(halted(), 598 * kSecond);
   vcpu_.halts[KVMX_WAKEUP_WAIT] = {2, 599 * kSecond};
-  vcpu_.user_ns = 0;
-  vcpu_.user_total_ns = 9;
+  vcpu_.userspace_ns = 0;
+  vcpu_.userspace_total_ns = 9;
   EXPECT_EQ(halted(), 599 * kSecond);
   now_ = 700 * kSecond;
   EXPECT_EQ(halted(), 599 * kSecond);
@@ -299,7 +300,7 @@ TEST_F(WokenTest, IsWithItsVmmIfAListSaysSo) {
 }
 
 TEST_F(WokenTest, OneThatLeftBeforeItSleptIsTheSame) {
-  vcpu_.exit = kHlt | KVMX_EXIT_WAITS | KVMX_EXIT_USER;
+  vcpu_.exit = kHlt | KVMX_EXIT_IDLE | KVMX_EXIT_IN_VMM;
   EXPECT_EQ(halted(), 5 * kSecond);
   EXPECT_EQ(in_vmm(), 7U);
   list(true);
@@ -309,16 +310,16 @@ TEST_F(WokenTest, OneThatLeftBeforeItSleptIsTheSame) {
 
 TEST_F(SlotReaderTest, AStayInTheVmmCountsUpToNow) {
   vcpu_slot& vcpu = slot(0, 10, 0);
-  vcpu.user_exits[2] = 3;
-  vcpu.user_total_ns = 50;
-  vcpu.user_ns = 400;
+  vcpu.userspace_exits[2] = 3;
+  vcpu.userspace_total_ns = 50;
+  vcpu.userspace_ns = 400;
   const VcpuCounts counts = read().at(0).vcpus.at(0);
-  EXPECT_EQ(counts.user_ns, 650U);
-  ASSERT_EQ(counts.user_exits.size(), 1U);
-  EXPECT_EQ(counts.user_exits[0].id, 2U);
-  EXPECT_EQ(counts.user_exits[0].exits, 3U);
-  vcpu.user_ns = 0;
-  EXPECT_EQ(read().at(0).vcpus.at(0).user_ns, 650U);
+  EXPECT_EQ(counts.userspace_ns, 650U);
+  ASSERT_EQ(counts.userspace_exits.size(), 1U);
+  EXPECT_EQ(counts.userspace_exits[0].id, 2U);
+  EXPECT_EQ(counts.userspace_exits[0].exits, 3U);
+  vcpu.userspace_ns = 0;
+  EXPECT_EQ(read().at(0).vcpus.at(0).userspace_ns, 650U);
 }
 
 TEST_F(SlotReaderTest, HistogramsOfAVmAddUpAndWaitsAreNoLatency) {
@@ -340,9 +341,9 @@ TEST_F(SlotReaderTest, HistogramsOfAVmAddUpAndWaitsAreNoLatency) {
 TEST_F(SlotReaderTest, TimesOfAVmThatEndedStandStill) {
   vcpu_slot& vcpu = slot(0, 10, 0);
   vcpu.reason[kHlt] = {1, 0};
-  vcpu.exit = kHlt | KVMX_EXIT_WAITS;
+  vcpu.exit = kHlt | KVMX_EXIT_IDLE;
   vcpu.exit_ns = 400;
-  vcpu.user_ns = 400;
+  vcpu.userspace_ns = 400;
   now_ = 20'000'400;
   EXPECT_EQ(handling(kHlt), 20'000'000U);
   ended_ = true;
@@ -350,13 +351,13 @@ TEST_F(SlotReaderTest, TimesOfAVmThatEndedStandStill) {
   const VcpuCounts counts = read().at(0).vcpus.at(0);
   EXPECT_EQ(counts.reasons.at(0).handling_ns, 20'000'000U);
   EXPECT_EQ(counts.halts[KVMX_WAKEUP_WAIT].ns, 20'000'000U);
-  EXPECT_EQ(counts.user_ns, 20'000'000U);
+  EXPECT_EQ(counts.userspace_ns, 20'000'000U);
 }
 
 TEST_F(SlotReaderTest, AForgottenSlotStartsFromNothing) {
   vcpu_slot& vcpu = slot(0, 10, 0);
   vcpu.reason[kHlt] = {1, 0};
-  vcpu.exit = kHlt | KVMX_EXIT_WAITS;
+  vcpu.exit = kHlt | KVMX_EXIT_IDLE;
   vcpu.exit_ns = 400;
   EXPECT_EQ(handling(kHlt), 600U);
   std::memset(&vcpu, 0, sizeof(vcpu));

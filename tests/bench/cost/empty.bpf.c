@@ -6,9 +6,9 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define EMPTY(event)                                                   \
-  SEC("tp_btf/" #event) int event##_typed(void *context) { return 0; } \
-  SEC("tp/kvm/" #event) int event##_classic(void *context) { return 0; }
+#define EMPTY(event)                                                    \
+  SEC("tp_btf/" #event) int event##_tp_btf(void *context) { return 0; } \
+  SEC("tp/kvm/" #event) int event##_tracepoint(void *context) { return 0; }
 
 EMPTY(kvm_exit)
 EMPTY(kvm_entry)

@@ -35,8 +35,8 @@ def bare():
     yield []
 
 
-def classic_tracepoints():
-    """Before BTF of modules (5.11) there are no typed programs, but for a kvm within the kernel."""
+def has_no_kvm_btf():
+    """Before BTF of modules (5.11) there are tp_btf programs only for a kvm within the kernel."""
     is_module = os.path.exists("/sys/module/kvm/initstate")
     return is_module and not os.path.exists("/sys/kernel/btf/kvm")
 
@@ -44,7 +44,7 @@ def classic_tracepoints():
 @contextlib.contextmanager
 def empty(programs, events):
     """A BPF program that does nothing, at each of the events."""
-    kind = "classic" if classic_tracepoints() else "typed"
+    kind = "tracepoint" if has_no_kvm_btf() else "tp_btf"
     try:
         attached = libbpf.Programs(programs, [f"{event}_{kind}" for event in events])
     except libbpf.Failed as failure:
