@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/flags.h"
 
+#include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <tuple>
 #include <utility>
+
+#include "exporter/base/result.h"
 
 namespace kvmx {
 namespace {
@@ -22,22 +26,56 @@ std::string check_path(const std::string& path) {
   return good ? "" : "give a path such as /metrics";
 }
 
-/// Writes a flag that can be switched off as node_exporter does.
-class Formatter : public CLI::Formatter {
- public:
-  [[nodiscard]] std::string make_option_name(const CLI::Option* option, bool) const override {
-    return flag_names(*option);
-  }
-};
-
-}  // namespace
-
-std::string flag_names(const CLI::Option& option) {
+/// How a flag is written in texts: "-h,--help", "--[no-]collector.exits".
+std::string written(const CLI::Option& option) {
   std::string names;
   for (const std::string& name : option.get_snames()) names += "-" + name + ", ";
   const bool can_be_off = option.get_lnames().size() == 2;
   return names + (can_be_off ? "--[no-]" : "--") + option.get_lnames().front();
 }
+
+/// Writes a flag that can be switched off as node_exporter does.
+class Formatter : public CLI::Formatter {
+ public:
+  [[nodiscard]] std::string make_option_name(const CLI::Option* option, bool) const override {
+    return written(*option);
+  }
+};
+
+/// The flags as CLI11 has them, and what they were set to.
+class Flags {
+ public:
+  explicit Flags(std::function<std::string()> version);
+
+  [[nodiscard]] CLI::App& app() { return app_; }
+  [[nodiscard]] FlagReference describe() const;
+
+  /// What the flags say, once app() has parsed; or how they do not go together.
+  [[nodiscard]] Result<Options> options() const;
+
+ private:
+  void add_web();
+  void add_collectors();
+  void add_series();
+  void add_others();
+  CLI::Option* add_choice(const std::string& flag, std::string& choice,
+                          const std::vector<std::string>& choices, const std::string& type,
+                          const std::string& help);
+  void add_duration(const std::string& flag, std::uint64_t& milliseconds,
+                    const std::string& fallback, const std::string& help);
+
+  Options options_;
+  std::uint64_t scrape_min_interval_ms_;
+  std::uint64_t vm_linger_ms_;
+  std::string per_vcpu_ = "counts";
+  std::string vm_include_;
+  std::string vm_exclude_;
+  bool unpin_ = false;
+  bool no_default_collectors_ = false;
+  CLI::App app_;
+  std::array<const CLI::Option*, kEvents.size()> collector_flags_{};
+  std::map<const CLI::Option*, std::vector<std::string>> choices_;
+};
 
 Flags::Flags(std::function<std::string()> version)
     : scrape_min_interval_ms_(static_cast<std::uint64_t>(options_.scrape_min_interval.count())),
@@ -107,7 +145,7 @@ void Flags::add_series() {
   constexpr const char* kGroup = "What to show";
   add_choice("--metrics.per-vcpu", per_vcpu_, {"counts", "all", "none"}, "WHICH",
              "Which metrics have a label vcpu; the others are sums over the VM. counts: those that "
-             "count exits, MSR accesses, timers and halts; all: times and returns to the VMM too; "
+             "count exits, MSR accesses, timers and halts; all: times and userspace exits too; "
              "none")
       ->group(kGroup);
   app_.add_option("--vm.include", vm_include_,
@@ -132,7 +170,7 @@ void Flags::add_others() {
                   "programs and maps in: counting goes on while the exporter is down")
       ->type_name("DIR")
       ->group(kOthers);
-  app_.add_flag("--bpf.unpin", options_.unpin,
+  app_.add_flag("--bpf.unpin", unpin_,
                 "Remove what is pinned in --bpf.pin-dir, and end: KVM can be unloaded then")
       ->group(kOthers);
   add_duration("--scrape.min-interval", scrape_min_interval_ms_, "1s",
@@ -159,9 +197,23 @@ CLI::Option* Flags::add_choice(const std::string& flag, std::string& choice,
   return option;
 }
 
-std::vector<std::string> Flags::choices(const CLI::Option& option) const {
-  const auto found = choices_.find(&option);
-  return found == choices_.end() ? std::vector<std::string>() : found->second;
+FlagReference Flags::describe() const {
+  FlagReference reference{app_.get_description(), app_.get_groups(), {}};
+  for (const CLI::Option* option : app_.get_options({})) {
+    const bool has_value = option->get_items_expected_max() > 0;
+    const auto choices = choices_.find(option);
+    reference.flags.push_back(
+        {.written = written(*option),
+         .names = option->get_lnames(),
+         .group = option->get_group(),
+         .help = option->get_description(),
+         .value = has_value ? option->get_type_name() : "",
+         .optional_value = option->get_items_expected_min() == 0,
+         .fallback = has_value ? option->get_default_str() : "",
+         .choices = choices == choices_.end() ? std::vector<std::string>() : choices->second,
+         .repeatable = option->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll});
+  }
+  return reference;
 }
 
 void Flags::add_duration(const std::string& flag, std::uint64_t& milliseconds,
@@ -178,12 +230,13 @@ void Flags::add_duration(const std::string& flag, std::uint64_t& milliseconds,
 
 Result<Options> Flags::options() const {
   Options options = options_;
+  options.command = unpin_ ? Command::unpin : Command::serve;
   options.scrape_min_interval = std::chrono::milliseconds(scrape_min_interval_ms_);
   options.vm_linger = std::chrono::milliseconds(vm_linger_ms_);
   if (no_default_collectors_)
     for (std::size_t i = 0; i < kEvents.size(); ++i)
       options.collectors[i] = options.collectors[i] && collector_flags_[i]->count() > 0;
-  if (options.unpin && options.pin_dir.empty())
+  if (unpin_ && options.pin_dir.empty())
     return Error{"--bpf.unpin needs --bpf.pin-dir: where is it pinned?"};
   if (!options.other_events.empty() && !options.collectors[index_of(Event::exit)])
     return Error{
@@ -200,6 +253,28 @@ Result<Options> Flags::options() const {
     *into = std::move(*pattern);
   }
   return options;
+}
+
+}  // namespace
+
+std::variant<Options, ExitCode> parse_flags(int argc, const char* const* argv,
+                                            std::function<std::string()> version) {
+  Flags flags(std::move(version));
+  try {
+    flags.app().parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return ExitCode{flags.app().exit(error) == 0 ? 0 : kUsageError};
+  }
+  Result<Options> options = flags.options();
+  if (!options) {
+    std::fprintf(stderr, "%s\n", options.error().message.c_str());
+    return ExitCode{kUsageError};
+  }
+  return std::move(*options);
+}
+
+FlagReference describe_flags() {
+  return Flags([] { return std::string(); }).describe();
 }
 
 }  // namespace kvmx

@@ -1,57 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <CLI/App.hpp>
 #include <functional>
-#include <map>
 #include <string>
+#include <variant>
 #include <vector>
 
-#include "exporter/base/result.h"
 #include "exporter/options.h"
 
+/// The flags: what is parsed, --help, the manual page and the shells' completions all come from
+/// flags.cc.
+///
+/// To add a flag (4 places): a member of Options with its default; one call in a Flags::add_...()
+/// of flags.cc, with its range; a case in tests/unit/flags_test.cc; the flag table in README.md.
+/// What reads the option takes it from Options in commands/.
 namespace kvmx {
 
-/// How a flag is written in texts: "-h, --help", "--[no-]collector.exits".
-std::string flag_names(const CLI::Option& option);
+/// Exit status for a command line that cannot be used. A service manager must not try it again.
+inline constexpr int kUsageError = 2;
 
-/// The flags: what is parsed, --help, the manual page and the shells' completions all come from
-/// here.
-class Flags {
- public:
-  /// `version` is called to answer --version.
-  explicit Flags(std::function<std::string()> version);
-
-  [[nodiscard]] CLI::App& app() { return app_; }
-  [[nodiscard]] const CLI::App& app() const { return app_; }
-
-  /// What an option may be set to, if that is one of a few words.
-  [[nodiscard]] std::vector<std::string> choices(const CLI::Option& option) const;
-
-  /// What the flags say, once app() has parsed; or how they do not go together.
-  [[nodiscard]] Result<Options> options() const;
-
- private:
-  void add_web();
-  void add_collectors();
-  void add_series();
-  void add_others();
-  CLI::Option* add_choice(const std::string& flag, std::string& choice,
-                          const std::vector<std::string>& choices, const std::string& type,
-                          const std::string& help);
-  void add_duration(const std::string& flag, std::uint64_t& milliseconds,
-                    const std::string& fallback, const std::string& help);
-
-  Options options_;
-  std::uint64_t scrape_min_interval_ms_;
-  std::uint64_t vm_linger_ms_;
-  std::string per_vcpu_ = "counts";
-  std::string vm_include_;
-  std::string vm_exclude_;
-  bool no_default_collectors_ = false;
-  CLI::App app_;
-  std::array<const CLI::Option*, kEvents.size()> collector_flags_{};
-  std::map<const CLI::Option*, std::vector<std::string>> choices_;
+/// The command line asks for no command: --help, --version, or a mistake. The text has been
+/// printed.
+struct ExitCode {
+  int code;  ///< 0, or kUsageError
 };
+
+/// `version` makes the text of --version.
+std::variant<Options, ExitCode> parse_flags(int argc, const char* const* argv,
+                                            std::function<std::string()> version);
+
+/// A flag as texts describe it.
+struct FlagDescription {
+  std::string written;             ///< "-h,--help", "--[no-]collector.exits"
+  std::vector<std::string> names;  ///< without "--"; the second is the one that switches it off
+  std::string group;
+  std::string help;
+  std::string value;     ///< what stands for its value, such as NUMBER; empty: it has none
+  bool optional_value;   ///< may be given without its value
+  std::string fallback;  ///< the default, if it has one that is not in `help`
+  std::vector<std::string> choices;  ///< the words that it may be set to; empty: any
+  bool repeatable;
+};
+
+struct FlagReference {
+  std::string summary;              ///< of the program
+  std::vector<std::string> groups;  ///< in the order of --help
+  std::vector<FlagDescription> flags;
+};
+
+FlagReference describe_flags();
 
 }  // namespace kvmx

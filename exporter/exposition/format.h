@@ -12,7 +12,7 @@ namespace kvmx {
 /// (https://github.com/OpenObservability/OpenMetrics/blob/main/specification/OpenMetrics.md).
 enum class Format : std::uint8_t { text, openmetrics };
 
-/// The Content-Type of a page in `format`.
+/// The Content-Type of an exposition in `format`.
 constexpr std::string_view content_type(Format format) {
   return format == Format::openmetrics
              ? "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -12,8 +12,8 @@ namespace kvmx {
 /// Takes the next piece of a text, which it must not keep a view of.
 using Sink = std::function<void(std::string_view)>;
 
-/// Text on its way to a sink, collected in one buffer of fixed size: a page of any length takes the
-/// same memory, and none for each thing written.
+/// Text on its way to a sink, collected in one buffer of fixed size: an exposition of any length
+/// takes the same memory, and none for each thing written.
 class TextStream {
  public:
   static constexpr std::size_t kPiece = 64 * 1024;

@@ -8,11 +8,11 @@ namespace kvmx {
 namespace {
 
 /// All flags as they are typed, those with a value with a '='.
-std::vector<std::string> typed_flags(const Flags& flags) {
+std::vector<std::string> typed_flags(const FlagReference& reference) {
   std::vector<std::string> typed;
-  for (const CLI::Option* option : flags.app().get_options({}))
-    for (const std::string& name : option->get_lnames())
-      typed.push_back("--" + name + (option->get_items_expected_min() > 0 ? "=" : ""));
+  for (const FlagDescription& flag : reference.flags)
+    for (const std::string& name : flag.names)
+      typed.push_back("--" + name + (flag.optional_value ? "" : "="));
   return typed;
 }
 
@@ -36,28 +36,27 @@ std::string zsh_text(std::string_view text) {
   return escaped;
 }
 
-std::string zsh_value(const Flags& flags, const CLI::Option& option) {
-  if (option.get_items_expected_min() == 0) return "";
-  const std::vector<std::string> choices = flags.choices(option);
-  const bool is_file = option.get_type_name() == "FILE";
-  return ":" + option.get_type_name() + ":" +
-         (is_file           ? "_files"
-          : choices.empty() ? " "
-                            : "(" + join(choices) + ")");
+std::string zsh_value(const FlagDescription& flag) {
+  if (flag.optional_value) return "";
+  const bool is_file = flag.value == "FILE";
+  return ":" + flag.value + ":" +
+         (is_file                ? "_files"
+          : flag.choices.empty() ? " "
+                                 : "(" + join(flag.choices) + ")");
 }
 
 }  // namespace
 
-std::string bash_completion(const Flags& flags) {
+std::string bash_completion(const FlagReference& reference) {
   std::string cases;
-  for (const CLI::Option* option : flags.app().get_options({})) {
-    const std::vector<std::string> choices = flags.choices(*option);
-    const bool is_file = option->get_type_name() == "FILE";
-    if (choices.empty() && !is_file) continue;
+  for (const FlagDescription& flag : reference.flags) {
+    const bool is_file = flag.value == "FILE";
+    if (flag.choices.empty() && !is_file) continue;
     cases +=
-        "    --" + option->get_lnames().front() + ")\n      " +
-        (is_file ? "compopt -o filenames\n      mapfile -t COMPREPLY < <(compgen -f -- \"$word\")"
-                 : "mapfile -t COMPREPLY < <(compgen -W '" + join(choices) + "' -- \"$word\")") +
+        "    --" + flag.names.front() + ")\n      " +
+        (is_file
+             ? "compopt -o filenames\n      mapfile -t COMPREPLY < <(compgen -f -- \"$word\")"
+             : "mapfile -t COMPREPLY < <(compgen -W '" + join(flag.choices) + "' -- \"$word\")") +
         "\n      return\n      ;;\n";
   }
   return R"(# bash completion for kvm_exit_exporter; made from its flags by the build
@@ -71,22 +70,20 @@ _kvm_exit_exporter() {
 )" + cases +
          R"(  esac
   mapfile -t COMPREPLY < <(compgen -W ')" +
-         join(typed_flags(flags)) + R"(' -- "$word")
+         join(typed_flags(reference)) + R"(' -- "$word")
   [[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace
 }
 complete -F _kvm_exit_exporter kvm_exit_exporter
 )";
 }
 
-std::string zsh_completion(const Flags& flags) {
+std::string zsh_completion(const FlagReference& reference) {
   std::string arguments;
-  for (const CLI::Option* option : flags.app().get_options({})) {
-    const bool repeated = option->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
-    for (const std::string& name : option->get_lnames())
-      arguments += std::string(" \\\n  '") + (repeated ? "*" : "") + "--" + name +
-                   (option->get_items_expected_min() > 0 ? "=" : "") + "[" +
-                   zsh_text(option->get_description()) + "]" + zsh_value(flags, *option) + "'";
-  }
+  for (const FlagDescription& flag : reference.flags)
+    for (const std::string& name : flag.names)
+      arguments += std::string(" \\\n  '") + (flag.repeatable ? "*" : "") + "--" + name +
+                   (flag.optional_value ? "" : "=") + "[" + zsh_text(flag.help) + "]" +
+                   zsh_value(flag) + "'";
   return "#compdef kvm_exit_exporter\n# made from its flags by the build\n_arguments" + arguments +
          "\n";
 }

@@ -8,14 +8,13 @@
 #include "exporter/manual/manual.h"
 
 int main(int argc, char** argv) {
-  const std::map<std::string, std::function<std::string(const kvmx::Flags&)>> texts = {
+  const std::map<std::string, std::function<std::string(const kvmx::FlagReference&)>> texts = {
       {"man", kvmx::manual_page}, {"bash", kvmx::bash_completion}, {"zsh", kvmx::zsh_completion}};
   const auto text = argc == 2 ? texts.find(argv[1]) : texts.end();
   if (text == texts.end()) {
     std::fputs("usage: kvmx_manual man|bash|zsh\n", stderr);
     return 2;
   }
-  const kvmx::Flags flags([] { return std::string(); });
-  std::fputs(text->second(flags).c_str(), stdout);
+  std::fputs(text->second(kvmx::describe_flags()).c_str(), stdout);
   return 0;
 }

@@ -8,10 +8,10 @@
 namespace kvmx {
 
 /// The manual page kvm_exit_exporter(8), in roff.
-std::string manual_page(const Flags& flags);
+std::string manual_page(const FlagReference& reference);
 
 /// Completion of the command line, for bash (bash-completion) and zsh.
-std::string bash_completion(const Flags& flags);
-std::string zsh_completion(const Flags& flags);
+std::string bash_completion(const FlagReference& reference);
+std::string zsh_completion(const FlagReference& reference);
 
 }  // namespace kvmx

@@ -22,13 +22,11 @@ std::string roff(std::string_view text) {
   return escaped.starts_with('.') || escaped.starts_with('\'') ? "\\&" + escaped : escaped;
 }
 
-std::string option_entry(const CLI::Option& option) {
-  std::string entry = ".TP\n\\fB" + roff(flag_names(option)) + "\\fR";
-  if (option.get_items_expected_max() > 0 && !option.get_type_name().empty())
-    entry += "=\\fI" + roff(option.get_type_name()) + "\\fR";
-  entry += "\n" + roff(option.get_description());
-  if (!option.get_default_str().empty() && option.get_items_expected_max() > 0)
-    entry += " (default: " + roff(option.get_default_str()) + ")";
+std::string flag_entry(const FlagDescription& flag) {
+  std::string entry = ".TP\n\\fB" + roff(flag.written) + "\\fR";
+  if (!flag.value.empty()) entry += "=\\fI" + roff(flag.value) + "\\fR";
+  entry += "\n" + roff(flag.help);
+  if (!flag.fallback.empty()) entry += " (default: " + roff(flag.fallback) + ")";
   return entry + ".\n";
 }
 
@@ -53,20 +51,19 @@ It needs root, or the capabilities CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN, and t
 
 }  // namespace
 
-std::string manual_page(const Flags& flags) {
+std::string manual_page(const FlagReference& reference) {
   std::string page = ".TH KVM_EXIT_EXPORTER 8 \"\" \"kvm_exit_exporter " + roff(kVersion) +
                      "\" \"System administration\"\n"
                      ".SH NAME\nkvm_exit_exporter \\- VM exits, MSR accesses and timers of KVM "
                      "guests, for Prometheus\n"
                      ".SH SYNOPSIS\n.B kvm_exit_exporter\n[\\fIFLAG\\fR]...\n.SH DESCRIPTION\n" +
-                     roff(flags.app().get_description()) +
+                     roff(reference.summary) +
                      "\nIt serves the metrics on \\fB/metrics\\fR, a page for people on \\fB/\\fR, "
                      "and \\fB/\\-/healthy\\fR and \\fB/\\-/ready\\fR.\n.SH OPTIONS\n";
-  for (const std::string& group : flags.app().get_groups()) {
+  for (const std::string& group : reference.groups) {
     page += ".SS " + roff(group) + "\n";
-    for (const CLI::Option* option : flags.app().get_options(
-             [&group](const CLI::Option* each) { return each->get_group() == group; }))
-      page += option_entry(*option);
+    for (const FlagDescription& flag : reference.flags)
+      if (flag.group == group) page += flag_entry(flag);
   }
   return page + std::string(kAfterOptions);
 }

@@ -17,7 +17,7 @@ struct Collector {
   void (*write)(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer);
 };
 
-/// In the order of the page.
+/// In the order of the exposition.
 inline constexpr std::array<Collector, 9> kCollectors = {{
     {"exits", write_exits},
     {"handling", write_handling},

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "exporter/exposition/label_texts.h"
+#include "exporter/exposition/label_cache.h"
 #include "exporter/metrics/families.h"
 
 namespace kvmx {
@@ -16,18 +16,18 @@ constexpr Family kEventsFamily = {
 }  // namespace
 
 void write_events(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
-  LabelTexts<std::uint32_t> texts;
+  LabelCache<std::uint32_t> cache;
   writer.begin(kEventsFamily);
-  for_each_row(snapshot, per_vcpu >= PerVcpu::counts,
-               [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
-                 for (const EventCount& event : counts.events) {
-                   if (event.event >= snapshot.event_names.size()) continue;
-                   const std::string_view text = texts.of(event.event, [&](Labels& added) {
-                     added.add("event", snapshot.event_names[event.event]);
-                   });
-                   writer.sample(labels, text, event.count);
-                 }
-               });
+  for_each_vcpu_or_vm(snapshot, per_vcpu >= PerVcpu::counts,
+                      [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
+                        for (const EventCount& event : counts.events) {
+                          if (event.event >= snapshot.event_names.size()) continue;
+                          const std::string_view text = cache.text(event.event, [&](Labels& added) {
+                            added.add("event", snapshot.event_names[event.event]);
+                          });
+                          writer.sample(labels, text, event.count);
+                        }
+                      });
 }
 
 }  // namespace kvmx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/metrics/exit_reason_texts.h"
+#include "exporter/metrics/exit_reason_labels.h"
 #include "exporter/metrics/families.h"
 
 namespace kvmx {
@@ -11,13 +11,13 @@ constexpr Family kExits = {"kvm_exits", MetricType::counter,
 }  // namespace
 
 void write_exits(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
-  ExitReasonTexts reasons;
+  ExitReasonLabels reasons;
   writer.begin(kExits);
-  for_each_row(snapshot, per_vcpu >= PerVcpu::counts,
-               [&](const VmCounts& vm, const VcpuCounts& counts, const Labels& labels) {
-                 for (const ReasonCount& reason : counts.reasons)
-                   writer.sample(labels, reasons.of(vm.isa, reason), reason.exits);
-               });
+  for_each_vcpu_or_vm(snapshot, per_vcpu >= PerVcpu::counts,
+                      [&](const VmCounts& vm, const VcpuCounts& counts, const Labels& labels) {
+                        for (const ReasonCount& reason : counts.reasons)
+                          writer.sample(labels, reasons.text(vm.isa, reason), reason.exits);
+                      });
 }
 
 }  // namespace kvmx

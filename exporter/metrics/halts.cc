@@ -19,12 +19,12 @@ constexpr std::array<std::string_view, KVMX_WAKEUPS> kWakeups = {R"(wakeup="poll
 
 template <typename Value>
 void write_each(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer, Value value) {
-  for_each_row(snapshot, per_vcpu >= PerVcpu::counts,
-               [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
-                 for (std::size_t i = 0; i < kWakeups.size(); ++i)
-                   if (counts.halts[i].halts != 0 || counts.halts[i].ns != 0)
-                     writer.sample(labels, kWakeups[i], value(counts.halts[i]));
-               });
+  for_each_vcpu_or_vm(snapshot, per_vcpu >= PerVcpu::counts,
+                      [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
+                        for (std::size_t i = 0; i < kWakeups.size(); ++i)
+                          if (counts.halts[i].halts != 0 || counts.halts[i].ns != 0)
+                            writer.sample(labels, kWakeups[i], value(counts.halts[i]));
+                      });
 }
 
 }  // namespace

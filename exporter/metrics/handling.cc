@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
 
-#include "exporter/metrics/exit_reason_texts.h"
+#include "exporter/metrics/exit_reason_labels.h"
 #include "exporter/metrics/families.h"
 #include "exporter/metrics/vm_histogram.h"
 
@@ -28,15 +28,15 @@ constexpr std::array<double, KVMX_LATENCY_BOUNDS> kBounds = [] {
 }  // namespace
 
 void write_handling(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
-  ExitReasonTexts reasons;
+  ExitReasonLabels reasons;
   writer.begin(kHandling);
-  for_each_row(snapshot, per_vcpu == PerVcpu::all,
-               [&](const VmCounts& vm, const VcpuCounts& counts, const Labels& labels) {
-                 for (const ReasonCount& reason : counts.reasons)
-                   if (reason.handling_ns != 0)
-                     writer.sample(labels, reasons.of(vm.isa, reason),
-                                   Nanoseconds{reason.handling_ns});
-               });
+  for_each_vcpu_or_vm(snapshot, per_vcpu == PerVcpu::all,
+                      [&](const VmCounts& vm, const VcpuCounts& counts, const Labels& labels) {
+                        for (const ReasonCount& reason : counts.reasons)
+                          if (reason.handling_ns != 0)
+                            writer.sample(labels, reasons.text(vm.isa, reason),
+                                          Nanoseconds{reason.handling_ns});
+                      });
 
   static const HistogramBounds bounds(kBounds);
   writer.begin(kLatency);

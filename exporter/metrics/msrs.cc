@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-#include "exporter/exposition/label_texts.h"
+#include "exporter/exposition/label_cache.h"
 #include "exporter/metrics/families.h"
 #include "exporter/metrics/vm_histogram.h"
 #include "exporter/names/hex.h"
@@ -33,11 +33,11 @@ constexpr std::array<double, KVMX_INTERVAL_BOUNDS> kBounds = {
 constexpr std::array<std::string_view, KVMX_MSR_OPS> kOps = {R"(op="read")", R"(op="write")"};
 
 /// The labels of accesses.
-class MsrTexts {
+class MsrLabels {
  public:
-  std::string_view of(std::size_t op, std::optional<std::uint32_t> index) {
+  std::string_view text(std::size_t op, std::optional<std::uint32_t> index) {
     const std::uint64_t key = index ? std::uint64_t{*index} << 1U | op : ~std::uint64_t{op};
-    return texts_.of(key, [&](Labels& labels) {
+    return cache_.text(key, [&](Labels& labels) {
       labels.add("op", op == KVMX_MSR_READ ? "read" : "write");
       const std::string_view name = index ? msr_name(*index) : "other";
       labels.add("msr", name.empty() ? "unknown" : name);
@@ -46,30 +46,30 @@ class MsrTexts {
   }
 
  private:
-  LabelTexts<std::uint64_t> texts_;
+  LabelCache<std::uint64_t> cache_;
 };
 
 }  // namespace
 
 void write_msrs(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
   const bool by_vcpu = per_vcpu >= PerVcpu::counts;
-  MsrTexts texts;
+  MsrLabels msr_labels;
   writer.begin(kAccesses);
-  for_each_row(snapshot, by_vcpu,
-               [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
-                 for (const MsrCount& msr : counts.msrs)
-                   for (std::size_t op = 0; op < KVMX_MSR_OPS; ++op)
-                     if (msr.accesses[op] != 0)
-                       writer.sample(labels, texts.of(op, msr.index), msr.accesses[op]);
-               });
+  for_each_vcpu_or_vm(
+      snapshot, by_vcpu, [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
+        for (const MsrCount& msr : counts.msrs)
+          for (std::size_t op = 0; op < KVMX_MSR_OPS; ++op)
+            if (msr.accesses[op] != 0)
+              writer.sample(labels, msr_labels.text(op, msr.index), msr.accesses[op]);
+      });
 
   writer.begin(kFaults);
-  for_each_row(snapshot, by_vcpu,
-               [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
-                 for (std::size_t op = 0; op < KVMX_MSR_OPS; ++op)
-                   if (counts.msr_faults[op] != 0)
-                     writer.sample(labels, kOps[op], counts.msr_faults[op]);
-               });
+  for_each_vcpu_or_vm(snapshot, by_vcpu,
+                      [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
+                        for (std::size_t op = 0; op < KVMX_MSR_OPS; ++op)
+                          if (counts.msr_faults[op] != 0)
+                            writer.sample(labels, kOps[op], counts.msr_faults[op]);
+                      });
 
   static const HistogramBounds bounds(kBounds);
   writer.begin(kIntervals);

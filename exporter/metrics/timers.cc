@@ -24,19 +24,19 @@ constexpr std::array<std::string_view, KVMX_TIMERS> kTimers = {R"(timer="sw")", 
 void write_timers(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
   const bool by_vcpu = per_vcpu >= PerVcpu::counts;
   writer.begin(kArms);
-  for_each_row(snapshot, by_vcpu,
-               [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
-                 for (std::size_t timer = 0; timer < kTimers.size(); ++timer)
-                   if (counts.timer_arms[timer] != 0)
-                     writer.sample(labels, kTimers[timer], counts.timer_arms[timer]);
-               });
+  for_each_vcpu_or_vm(snapshot, by_vcpu,
+                      [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
+                        for (std::size_t timer = 0; timer < kTimers.size(); ++timer)
+                          if (counts.timer_arms[timer] != 0)
+                            writer.sample(labels, kTimers[timer], counts.timer_arms[timer]);
+                      });
 
   writer.begin(kHvInUse);
-  for_each_row(snapshot, by_vcpu,
-               [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
-                 if (counts.hv_timers_in_use)
-                   writer.sample(labels, std::uint64_t{*counts.hv_timers_in_use});
-               });
+  for_each_vcpu_or_vm(snapshot, by_vcpu,
+                      [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
+                        if (counts.hv_timers_in_use)
+                          writer.sample(labels, std::uint64_t{*counts.hv_timers_in_use});
+                      });
 }
 
 }  // namespace kvmx

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "exporter/exposition/label_texts.h"
+#include "exporter/exposition/label_cache.h"
 #include "exporter/metrics/families.h"
 #include "exporter/names/userspace_exits.h"
 
@@ -34,23 +34,23 @@ std::string reason_name(std::uint32_t id) {
 
 void write_userspace(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
   const bool by_vcpu = per_vcpu == PerVcpu::all;
-  LabelTexts<std::uint32_t> texts;
+  LabelCache<std::uint32_t> cache;
   writer.begin(kExits);
-  for_each_row(
+  for_each_vcpu_or_vm(
       snapshot, by_vcpu, [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
         for (const UserspaceExitCount& exits : counts.userspace_exits) {
-          const std::string_view text = texts.of(
+          const std::string_view text = cache.text(
               exits.id, [&](Labels& added) { added.add("reason", reason_name(exits.id)); });
           writer.sample(labels, text, exits.exits);
         }
       });
 
   writer.begin(kSeconds);
-  for_each_row(snapshot, by_vcpu,
-               [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
-                 if (counts.userspace_ns != 0)
-                   writer.sample(labels, Nanoseconds{counts.userspace_ns});
-               });
+  for_each_vcpu_or_vm(snapshot, by_vcpu,
+                      [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
+                        if (counts.userspace_ns != 0)
+                          writer.sample(labels, Nanoseconds{counts.userspace_ns});
+                      });
 }
 
 }  // namespace kvmx

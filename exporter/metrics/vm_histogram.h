@@ -5,7 +5,7 @@
 #include <cstddef>
 
 #include "exporter/exposition/text_writer.h"
-#include "exporter/metrics/rows.h"
+#include "exporter/metrics/vcpu_series.h"
 
 namespace kvmx {
 
@@ -13,11 +13,12 @@ namespace kvmx {
 template <std::size_t kBuckets>
 void write_vm_histogram(const Snapshot& snapshot, TextWriter& writer, const HistogramBounds& bounds,
                         Histogram<kBuckets> VmCounts::*histogram) {
-  for_each_row(snapshot, false, [&](const VmCounts& vm, const VcpuCounts&, const Labels& labels) {
-    const Histogram<kBuckets>& counted = vm.*histogram;
-    if (std::ranges::all_of(counted.buckets, [](std::uint64_t n) { return n == 0; })) return;
-    writer.histogram(labels, bounds, counted.buckets, Nanoseconds{counted.sum_ns});
-  });
+  for_each_vcpu_or_vm(
+      snapshot, false, [&](const VmCounts& vm, const VcpuCounts&, const Labels& labels) {
+        const Histogram<kBuckets>& counted = vm.*histogram;
+        if (std::ranges::all_of(counted.buckets, [](std::uint64_t n) { return n == 0; })) return;
+        writer.histogram(labels, bounds, counted.buckets, Nanoseconds{counted.sum_ns});
+      });
 }
 
 }  // namespace kvmx

@@ -3,7 +3,7 @@
 
 #include "exporter/base/log.h"
 #include "exporter/sandbox/capabilities.h"
-#include "exporter/sandbox/system_calls.h"
+#include "exporter/sandbox/seccomp.h"
 
 namespace kvmx {
 

@@ -17,7 +17,7 @@ void Connections::open(int socket, Clock::time_point now) {
     if (!connection.answering && (!longest || connection.since < longest->second.since))
       longest = &entry;
   }
-  if (open > at_once_) shut_out(*longest);  // there is one: this one waits
+  if (open > at_once_) evict(*longest);  // there is one: this one waits
 }
 
 void Connections::answer(int socket, Clock::time_point now) {
@@ -35,18 +35,18 @@ void Connections::forget(int socket) {
   connections_.erase(socket);
 }
 
-void Connections::shut_out_late(Clock::time_point now) {
+void Connections::evict_late(Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   for (Entry& entry : connections_)
-    if (entry.second.answering && now - entry.second.since > answering_) shut_out(entry);
+    if (entry.second.answering && now - entry.second.since > answering_) evict(entry);
 }
 
-void Connections::shut_out_all() {
+void Connections::evict_all() {
   const std::lock_guard lock(mutex_);
-  for (Entry& entry : connections_) shut_out(entry);
+  for (Entry& entry : connections_) evict(entry);
 }
 
-void Connections::shut_out(Entry& entry) {
+void Connections::evict(Entry& entry) {
   ::shutdown(entry.first, SHUT_RDWR);
   entry.second.shut = true;
 }

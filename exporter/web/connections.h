@@ -32,8 +32,8 @@ class Connections {
   void forget(int socket);
 
   /// Shuts out who has been answered for too long. To be called every second or so.
-  void shut_out_late(Clock::time_point now = Clock::now());
-  void shut_out_all();
+  void evict_late(Clock::time_point now = Clock::now());
+  void evict_all();
 
  private:
   struct Connection {
@@ -43,7 +43,7 @@ class Connections {
   };
   using Entry = std::map<int, Connection>::value_type;
 
-  static void shut_out(Entry& entry);
+  static void evict(Entry& entry);
 
   const std::size_t at_once_;
   const std::chrono::milliseconds answering_;

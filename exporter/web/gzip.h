@@ -10,7 +10,7 @@
 namespace kvmx {
 
 /// Compresses what is written into one gzip member (RFC 1952), which goes to a sink in pieces. Fast
-/// rather than small: pages of metrics shrink to less than a tenth all the same. Holds some 330 KiB
+/// rather than small: metrics shrink to less than a tenth all the same. Holds some 330 KiB
 /// while it lives. Throws std::bad_alloc.
 class GzipStream {
  public:

@@ -5,8 +5,8 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
+
+#include "exporter/web/tls/headers.h"
 
 namespace kvmx {
 
@@ -20,8 +20,6 @@ struct Request {
   std::string accept_encoding;
   std::string authorization;
 };
-
-using Headers = std::vector<std::pair<std::string, std::string>>;
 
 /// Writes a body piece by piece to what takes it, which throws when the client is gone.
 using BodyWriter = std::function<void(const std::function<void(std::string_view)>&)>;

@@ -83,16 +83,16 @@ Response refuse(BasicAuth::Verdict verdict) {
 
 struct WebServer::Running {
   Routes routes;
-  std::unique_ptr<PolicyFile> policy_file;
-  std::shared_ptr<const Policy> policy;  ///< whose TLS CivetWeb has; used by one thread
+  std::unique_ptr<WebConfigWatcher> watcher;
+  std::shared_ptr<const ActiveWebConfig> config;  ///< whose TLS CivetWeb has; used by one thread
   Connections connections;
   void (*on_thread_start)();
   mg_context* civetweb = nullptr;
 
-  Running(const ServerOptions& options, Routes all, std::unique_ptr<PolicyFile> file)
+  Running(const ServerOptions& options, Routes all, std::unique_ptr<WebConfigWatcher> configs)
       : routes(std::move(all)),
-        policy_file(std::move(file)),
-        policy(policy_file->current()),
+        watcher(std::move(configs)),
+        config(watcher->current()),
         connections(options.threads - kSpareThreads, kAnswering),
         on_thread_start(options.on_thread_start) {}
   Running(const Running&) = delete;
@@ -104,7 +104,8 @@ struct WebServer::Running {
   }
 
   /// Who may be here at all comes before everything else.
-  [[nodiscard]] Response respond(const Policy& now, const mg_request_info& info) const noexcept {
+  [[nodiscard]] Response respond(const ActiveWebConfig& now,
+                                 const mg_request_info& info) const noexcept {
     try {
       const Request request = request_of(info);
       const BasicAuth::Verdict verdict = now.auth->check(request.authorization);
@@ -117,18 +118,18 @@ struct WebServer::Running {
 
   int handle(mg_connection* connection) {
     connections.answer(kvmx_civetweb_socket(connection));
-    const std::shared_ptr<const Policy> now = policy_file->current();
+    const std::shared_ptr<const ActiveWebConfig> now = watcher->current();
     const Response response = respond(*now, *mg_get_request_info(connection));
     reply(connection, response, now->headers);
     return response.status;
   }
 
-  void serve_by(std::shared_ptr<const Policy> next) {
+  void serve_by(std::shared_ptr<const ActiveWebConfig> next) {
     if (next->tls) {
       SSL_CTX_set_info_callback(next->tls.get(), on_handshake);
       if (civetweb) kvmx_civetweb_set_tls(civetweb, next->tls.get());
     }
-    policy = std::move(next);
+    config = std::move(next);
   }
 
   /// A client that opens a connection and then says nothing is waited for in its handshake.
@@ -147,7 +148,7 @@ struct WebServer::Running {
     };
     called.log_message = log_civetweb;
     called.external_ssl_ctx = [](void** tls, void* self) {
-      *tls = static_cast<Running*>(self)->policy->tls.get();
+      *tls = static_cast<Running*>(self)->config->tls.get();
       return *tls ? 1 : 0;
     };
     called.init_connection = [](const mg_connection* connection, void**) {
@@ -173,17 +174,17 @@ struct WebServer::Running {
     std::array<int, 64> listeners{};
     const unsigned count = kvmx_civetweb_listeners(civetweb, listeners.data(), listeners.size());
     for (unsigned i = 0; i < count; ++i) ::shutdown(listeners[i], SHUT_RDWR);
-    connections.shut_out_all();
+    connections.evict_all();
     mg_stop(civetweb);
   }
 };
 
 Result<WebServer> WebServer::start(const ServerOptions& options, Routes routes,
-                                   std::unique_ptr<PolicyFile> policy) {
-  auto running = std::make_unique<Running>(options, std::move(routes), std::move(policy));
-  running->serve_by(running->policy);
+                                   std::unique_ptr<WebConfigWatcher> configs) {
+  auto running = std::make_unique<Running>(options, std::move(routes), std::move(configs));
+  running->serve_by(running->config);
   const Result<std::string> ports =
-      civetweb_ports(options.listen_addresses, running->policy->tls != nullptr, host_has_ipv6());
+      civetweb_ports(options.listen_addresses, running->config->tls != nullptr, host_has_ipv6());
   if (!ports) return ports.error();
   for (const std::string& address : options.listen_addresses)
     if (address.starts_with("unix:")) remove_stale_socket(address.substr(5));
@@ -206,7 +207,7 @@ Result<WebServer> WebServer::start(const ServerOptions& options, Routes routes,
                             nullptr};
   const mg_callbacks callbacks = Running::callbacks();
   // OpenSSL takes 2 MB of memory once it is set up.
-  mg_init_library(running->policy->tls ? MG_FEATURES_TLS : MG_FEATURES_DEFAULT);
+  mg_init_library(running->config->tls ? MG_FEATURES_TLS : MG_FEATURES_DEFAULT);
   running->civetweb = mg_start(&callbacks, running.get(), settings);
   if (!running->civetweb)
     return Error{"cannot listen on " + *ports + " (" + last_civetweb_message +
@@ -221,12 +222,12 @@ WebServer& WebServer::operator=(WebServer&&) noexcept = default;
 WebServer::~WebServer() = default;
 
 void WebServer::housekeep(bool reload) {
-  running_->connections.shut_out_late();
-  const Result<bool> renewed = running_->policy_file->refresh(reload);
+  running_->connections.evict_late();
+  const Result<bool> renewed = running_->watcher->refresh(reload);
   if (!renewed) {
     spdlog::error("the web configuration stays as it was: {}", renewed.error().message);
   } else if (*renewed) {
-    running_->serve_by(running_->policy_file->current());
+    running_->serve_by(running_->watcher->current());
     spdlog::info("the web configuration has been read again");
   }
 }

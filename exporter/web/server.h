@@ -8,7 +8,7 @@
 
 #include "exporter/base/result.h"
 #include "exporter/web/http.h"
-#include "exporter/web/policy.h"
+#include "exporter/web/tls/active_web_config.h"
 
 namespace kvmx {
 
@@ -18,19 +18,19 @@ struct ServerOptions {
   void (*on_thread_start)() = nullptr;        ///< the first thing that each of them does
 };
 
-/// Serves `routes` by the policy in force until it is destroyed, which cuts off whoever is being
-/// served.
+/// Serves `routes` by the web configuration in force until it is destroyed, which cuts off whoever
+/// is being served.
 class WebServer {
  public:
   static Result<WebServer> start(const ServerOptions& options, Routes routes,
-                                 std::unique_ptr<PolicyFile> policy);
+                                 std::unique_ptr<WebConfigWatcher> configs);
 
   WebServer(WebServer&&) noexcept;
   WebServer& operator=(WebServer&&) noexcept;
   ~WebServer();
 
-  /// To be called every second: shuts out clients that are too slow, and serves by the policy's
-  /// files anew if they have changed, or if `reload`.
+  /// To be called every second: evicts clients that are too slow, and reads the web configuration
+  /// again if one of its files has changed, or if `reload`.
   void housekeep(bool reload);
 
  private:

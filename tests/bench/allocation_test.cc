@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a scrape allocates does not grow with the series: a page of a hundred times as many takes
-// the same.
+// What a scrape allocates does not grow with the series: an exposition of a hundred times as many
+// takes the same.
 #include <gtest/gtest.h>
 
-#include "exporter/metrics/page.h"
+#include "exporter/metrics/write_exposition.h"
 #include "tests/bench/allocations.h"
 #include "tests/bench/host.h"
 
@@ -15,14 +15,14 @@ HostSize host_size(std::uint32_t vms) {
   return {.vms = vms, .vcpus = 20, .reasons = 20, .msrs = 4, .others = true};
 }
 
-std::uint64_t allocations_of_page(std::uint32_t vms, const RenderOptions& options) {
+std::uint64_t allocations_of(std::uint32_t vms, const ExpositionOptions& options) {
   const Host host(host_size(vms));
   SlotReader reader([] { return 0; });
   const Snapshot snapshot = host.snapshot(reader);
   const Sink nowhere = [](std::string_view) {};
-  write_metrics(snapshot, {}, options, nowhere);  // what is made once, is made here
+  write_exposition(snapshot, {}, options, nowhere);  // what is made once, is made here
   const std::uint64_t before = allocations();
-  write_metrics(snapshot, {}, options, nowhere);
+  write_exposition(snapshot, {}, options, nowhere);
   return allocations() - before;
 }
 
@@ -32,11 +32,11 @@ TEST(Allocations, AreCounted) {
   EXPECT_EQ(allocations() - before, 1U);
 }
 
-TEST(Allocations, OfAPageDoNotGrowWithItsSeries) {
+TEST(Allocations, DoNotGrowWithTheSeries) {
   for (const Format format : {Format::text, Format::openmetrics}) {
     for (const PerVcpu per_vcpu : {PerVcpu::none, PerVcpu::counts, PerVcpu::all}) {
-      const RenderOptions options{.format = format, .per_vcpu = per_vcpu};
-      EXPECT_EQ(allocations_of_page(200, options), allocations_of_page(2, options));
+      const ExpositionOptions options{.format = format, .per_vcpu = per_vcpu};
+      EXPECT_EQ(allocations_of(200, options), allocations_of(2, options));
     }
   }
 }

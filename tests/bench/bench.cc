@@ -4,7 +4,7 @@
 //
 // usage: bench [--benchmark_...]   the benchmark
 //        bench --sizing            the table of Sizing in deploy/README.md
-//        bench --page              the page of that table's host, by default settings
+//        bench --page              the exposition of that table's host, by default settings
 #include <benchmark/benchmark.h>
 
 #include <cstring>
@@ -13,7 +13,7 @@
 #include <string>
 
 #include "exporter/base/clock.h"
-#include "exporter/metrics/page.h"
+#include "exporter/metrics/write_exposition.h"
 #include "exporter/web/gzip.h"
 #include "tests/bench/allocations.h"
 #include "tests/bench/host.h"
@@ -56,20 +56,20 @@ void render(benchmark::State& state, Format format) {
   const Snapshot snapshot = snapshot_of(state.range(0));
   measure(state, [&] {
     std::size_t bytes = 0;
-    write_metrics(snapshot, {}, {.format = format},
-                  [&bytes](std::string_view piece) { bytes += piece.size(); });
+    write_exposition(snapshot, {}, {.format = format},
+                     [&bytes](std::string_view piece) { bytes += piece.size(); });
     return bytes;
   });
 }
 
 /// Text to gzip.
 void gzip(benchmark::State& state) {
-  const std::string page = render_metrics(snapshot_of(state.range(0)), {}).text;
+  const std::string exposition = render_exposition(snapshot_of(state.range(0)), {}).text;
   measure(state, [&] {
     std::size_t bytes = 0;
     GzipStream stream([&bytes](std::string_view piece) { bytes += piece.size(); });
-    for (std::size_t at = 0; at < page.size(); at += TextStream::kPiece)
-      stream.write(std::string_view(page).substr(at, TextStream::kPiece));
+    for (std::size_t at = 0; at < exposition.size(); at += TextStream::kPiece)
+      stream.write(std::string_view(exposition).substr(at, TextStream::kPiece));
     stream.finish();
     return bytes;
   });
@@ -89,7 +89,7 @@ void lower_bound(benchmark::State& state) {
 
 void prometheus_cpp(benchmark::State& state) {
   const RegistryPath registry(snapshot_of(state.range(0)));
-  measure(state, [&] { return registry.page().size(); });
+  measure(state, [&] { return registry.exposition().size(); });
 }
 
 /// The peak of a process that does nothing but this.
@@ -109,7 +109,7 @@ int print_peak(const std::string& of, std::size_t series) {
     std::cout << peak_memory() << '\n';
   } else {
     const RegistryPath registry(snapshot_of(static_cast<std::int64_t>(series)));
-    benchmark::DoNotOptimize(registry.page());
+    benchmark::DoNotOptimize(registry.exposition());
     std::cout << peak_memory() << '\n';
   }
   return 0;
@@ -145,7 +145,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (first == "--page") {
-    std::cout << kvmx::bench::typical_page(kvmx::PerVcpu::counts);
+    std::cout << kvmx::bench::typical_exposition(kvmx::PerVcpu::counts);
     return 0;
   }
   constexpr std::string_view kPeakOf = "--peak-of=";

@@ -61,7 +61,7 @@ RegistryPath::RegistryPath(const Snapshot& snapshot) {
   });
 }
 
-std::string RegistryPath::page() const {
+std::string RegistryPath::exposition() const {
   return prometheus::TextSerializer().Serialize(registry_.Collect());
 }
 

@@ -33,7 +33,7 @@ class LowerBound {
 class RegistryPath {
  public:
   explicit RegistryPath(const Snapshot& snapshot);
-  [[nodiscard]] std::string page() const;
+  [[nodiscard]] std::string exposition() const;
 
  private:
   prometheus::Registry registry_;

@@ -54,13 +54,13 @@ T value_of(Result<T> result) {
 ServedHost::ServedHost(const HostSize& size)
     : host_(size),
       reader_(monotonic_ns),
-      scraper_([this] { return refresh(); }, 0, {}),
+      handler_([this] { return refresh(); }, 0, {}),
       port_(free_port()) {
   const Routes routes = {
-      {"/metrics", [this](const Request& request) { return scraper_.scrape(request); }}};
+      {"/metrics", [this](const Request& request) { return handler_.answer(request); }}};
   server_ = std::make_unique<WebServer>(value_of(
       WebServer::start({.listen_addresses = {"127.0.0.1:" + std::to_string(port_)}, .threads = 4},
-                       routes, value_of(PolicyFile::open("")))));
+                       routes, value_of(WebConfigWatcher::open("")))));
 }
 
 std::shared_ptr<const Snapshot> ServedHost::refresh() {

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "exporter/base/unique_fd.h"
-#include "exporter/web/scraper.h"
+#include "exporter/web/metrics_handler.h"
 #include "exporter/web/server.h"
 #include "tests/bench/host.h"
 
@@ -26,7 +26,7 @@ class ServedHost {
   const Host host_;
   SlotReader reader_;
   std::shared_ptr<const Snapshot> current_;
-  Scraper scraper_;
+  MetricsHandler handler_;
   std::uint16_t port_;
   std::unique_ptr<WebServer> server_;
 };
@@ -37,7 +37,7 @@ class Client {
   explicit Client(std::uint16_t port);
 
   /// Asks for /metrics, with a further header or "". Returns how long the response was; throws if
-  /// it was not a page.
+  /// it was not an exposition.
   std::size_t scrape(const std::string& header = "");
 
  private:

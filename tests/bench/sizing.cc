@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <utility>
 
-#include "exporter/metrics/page.h"
+#include "exporter/metrics/write_exposition.h"
 #include "exporter/web/gzip.h"
 #include "tests/bench/host.h"
 
@@ -15,10 +15,10 @@ namespace {
 constexpr std::uint32_t kVms = 100;
 constexpr std::uint32_t kVcpus = 16;
 
-MetricsPage page(std::uint32_t vcpus, PerVcpu per_vcpu) {
+Exposition exposition(std::uint32_t vcpus, PerVcpu per_vcpu) {
   const Host host({.vms = kVms, .vcpus = vcpus, .reasons = 8, .msrs = 4, .others = true});
   SlotReader reader([] { return 0; });
-  return render_metrics(host.snapshot(reader), {}, {.per_vcpu = per_vcpu});
+  return render_exposition(host.snapshot(reader), {}, {.per_vcpu = per_vcpu});
 }
 
 std::size_t gzip_size(const std::string& text) {
@@ -31,7 +31,7 @@ std::size_t gzip_size(const std::string& text) {
 
 }  // namespace
 
-std::string typical_page(PerVcpu per_vcpu) { return page(kVcpus, per_vcpu).text; }
+std::string typical_exposition(PerVcpu per_vcpu) { return exposition(kVcpus, per_vcpu).text; }
 
 std::string sizing_table() {
   std::string table =
@@ -41,8 +41,8 @@ std::string sizing_table() {
       {{"none", PerVcpu::none}, {"counts", PerVcpu::counts}, {"all", PerVcpu::all}}};
   for (const auto& [name, setting] : kSettings) {
     // What one vCPU more adds is a vCPU's; the rest is the VM's.
-    const MetricsPage more = page(kVcpus, setting);
-    const MetricsPage less = page(kVcpus - 1, setting);
+    const Exposition more = exposition(kVcpus, setting);
+    const Exposition less = exposition(kVcpus - 1, setting);
     const std::size_t series = (more.series - less.series) / kVms;
     const std::size_t bytes = (more.text.size() - less.text.size()) / kVms;
     std::array<char, 160> row;

@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "exporter/web/accept.h"
-#include "exporter/web/basic_auth.h"
 #include "exporter/web/query.h"
+#include "exporter/web/tls/basic_auth.h"
 #include "tests/fuzz/require.h"
 
 using kvmx::require;

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "exporter/web/address.h"
-#include "exporter/web/config.h"
+#include "exporter/web/tls/web_config.h"
 #include "tests/fuzz/require.h"
 
 using kvmx::require;

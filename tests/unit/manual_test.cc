@@ -8,8 +8,8 @@
 namespace kvmx {
 namespace {
 
-const Flags& flags() {
-  static const Flags made([] { return std::string(); });
+const FlagReference& reference() {
+  static const FlagReference made = describe_flags();
   return made;
 }
 
@@ -17,26 +17,26 @@ bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-TEST(Manual, KnowsEveryFlag) {
-  const std::string page = manual_page(flags());
-  const std::string bash = bash_completion(flags());
-  const std::string zsh = zsh_completion(flags());
+TEST(Manual, DescribesEveryFlag) {
+  const std::string page = manual_page(reference());
+  const std::string bash = bash_completion(reference());
+  const std::string zsh = zsh_completion(reference());
   int count = 0;
-  for (const CLI::Option* option : flags().app().get_options({})) {
-    for (const std::string& name : option->get_lnames()) {
+  for (const FlagDescription& flag : reference().flags) {
+    for (const std::string& name : flag.names) {
       EXPECT_TRUE(has(bash, "--" + name)) << name;
       EXPECT_TRUE(has(zsh, "--" + name + "[") || has(zsh, "--" + name + "=[")) << name;
       ++count;
     }
     // A hyphen is \- in roff; of a flag that can be off, the page has both forms in one.
-    const std::string name = option->get_lnames().front();
+    const std::string name = flag.names.front();
     EXPECT_TRUE(has(page, name.substr(0, name.find('-')))) << name;
   }
   EXPECT_GT(count, 20);
 }
 
-TEST(Manual, IsRoff) {
-  const std::string page = manual_page(flags());
+TEST(Manual, PageIsRoff) {
+  const std::string page = manual_page(reference());
   EXPECT_TRUE(page.starts_with(".TH KVM_EXIT_EXPORTER 8 "));
   EXPECT_TRUE(has(page, "\n.SS Serving\n"));
   EXPECT_TRUE(has(page, "\\fB\\-\\-[no\\-]collector.exits\\fR\n"));
@@ -45,10 +45,10 @@ TEST(Manual, IsRoff) {
   EXPECT_FALSE(has(page, "\n'"));
 }
 
-TEST(Manual, CompletionsKnowWhatMayBeChosen) {
-  EXPECT_TRUE(has(bash_completion(flags()), "compgen -W 'debug info warn error'"));
-  EXPECT_TRUE(has(zsh_completion(flags()), ":FORMAT:(logfmt json)'"));
-  EXPECT_TRUE(has(zsh_completion(flags()), ":FILE:_files'"));
+TEST(Manual, CompletionsOfferTheChoices) {
+  EXPECT_TRUE(has(bash_completion(reference()), "compgen -W 'debug info warn error'"));
+  EXPECT_TRUE(has(zsh_completion(reference()), ":FORMAT:(logfmt json)'"));
+  EXPECT_TRUE(has(zsh_completion(reference()), ":FILE:_files'"));
 }
 
 }  // namespace

@@ -16,7 +16,7 @@
 
 #include "exporter/base/file.h"
 #include "exporter/sandbox/capabilities.h"
-#include "exporter/sandbox/system_calls.h"
+#include "exporter/sandbox/seccomp.h"
 
 namespace kvmx {
 namespace {
@@ -33,7 +33,7 @@ bool holds_in_sandbox(const std::function<bool()>& works) {
 /// Whether a call that returned `result` has been refused by the filter.
 bool refused(long result) { return result == -1 && errno == EPERM; }
 
-TEST(Sandbox, ReadsAndServes) {
+TEST(Sandbox, AllowsReadingAndServing) {
   EXPECT_TRUE(holds_in_sandbox([] { return static_cast<bool>(read_file("/proc/self/stat")); }));
   EXPECT_TRUE(holds_in_sandbox([] { return ::socket(AF_INET, SOCK_STREAM, 0) >= 0; }));
   EXPECT_TRUE(holds_in_sandbox([] { return ::socket(AF_UNIX, SOCK_DGRAM, 0) >= 0; }));
@@ -45,7 +45,7 @@ TEST(Sandbox, ReadsAndServes) {
   }));
 }
 
-TEST(Sandbox, RefusesTheRest) {
+TEST(Sandbox, RefusesEverythingElse) {
   EXPECT_TRUE(holds_in_sandbox([] { return refused(::open("/dev/null", O_WRONLY)); }));
   EXPECT_TRUE(holds_in_sandbox([] { return refused(::open("/dev/null", O_RDWR)); }));
   EXPECT_TRUE(holds_in_sandbox([] { return refused(::open("/tmp/x", O_RDONLY | O_CREAT, 0600)); }));
@@ -68,7 +68,7 @@ TEST(Sandbox, RefusesTheRest) {
   }));
 }
 
-TEST(Sandbox, HoldsForThreadsThatWereThere) {
+TEST(Sandbox, RestrictsThreadsThatExist) {
   EXPECT_TRUE(holds_in_sandbox([] { return true; }));
   const pid_t child = ::fork();
   if (child == 0) {
@@ -92,7 +92,7 @@ TEST(Sandbox, HoldsForThreadsThatWereThere) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
-TEST(Sandbox, DropsTheCapabilitiesOfOneThread) {
+TEST(Sandbox, DropsCapabilitiesOfOneThread) {
   bool empty = false;
   Result<std::string> kept = Error{};
   std::thread([&] {

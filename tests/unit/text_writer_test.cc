@@ -19,13 +19,13 @@ namespace {
 constexpr Family kCounter = {"things", MetricType::counter, "Things."};
 constexpr Family kGauge = {"level", MetricType::gauge, "A level."};
 
-TEST(Labels, EscapeWhatTheFormatAsksFor) {
+TEST(Labels, EscapeValues) {
   Labels labels;
   labels.add("vm", "a\"b\\c\nd{}é");
   EXPECT_EQ(labels.text(), "vm=\"a\\\"b\\\\c\\nd{}é\"");
 }
 
-TEST(Labels, MarkTakesBackWhatWasAddedAfterIt) {
+TEST(Labels, MarkRemovesLaterLabels) {
   Labels labels;
   labels.add("vm", "web");
   {
@@ -48,7 +48,7 @@ std::string written(Format format, Write write) {
   return text;
 }
 
-TEST(TextWriter, CountersEndInTotalAndHaveOneHeader) {
+TEST(TextWriter, CountersEndInTotalUnderOneHeader) {
   const auto write = [](TextWriter& writer) {
     Labels labels;
     labels.add("vm", "web");
@@ -65,7 +65,7 @@ TEST(TextWriter, CountersEndInTotalAndHaveOneHeader) {
             "things_total{vm=\"web\"} 0\nthings_total 18446744073709551615\n# EOF\n");
 }
 
-TEST(TextWriter, FamilyWithoutSamplesLeavesNoTrace) {
+TEST(TextWriter, OmitsFamiliesWithoutSamples) {
   EXPECT_EQ(written(Format::text,
                     [](TextWriter& writer) {
                       writer.begin(kCounter);
@@ -86,7 +86,7 @@ TEST(TextWriter, InfoFamiliesAreGaugesInText) {
             "# HELP vm A VM.\n# TYPE vm info\nvm_info 1\n# EOF\n");
 }
 
-TEST(TextWriter, HistogramsAddUpAndTellTheirUnit) {
+TEST(TextWriter, HistogramsAreCumulativeAndNameTheirUnit) {
   const auto write = [](TextWriter& writer) {
     writer.begin({"wait_seconds", MetricType::histogram, "Waits."});
     writer.histogram(Labels(), HistogramBounds(std::array{0.00005, 0.25, 1.0}),
@@ -102,7 +102,7 @@ TEST(TextWriter, HistogramsAddUpAndTellTheirUnit) {
             header + "# UNIT wait_seconds seconds\n" + samples + "# EOF\n");
 }
 
-TEST(TextStream, PassesOnPiecesOfOneSizeAndLongerTextsWhole) {
+TEST(TextStream, PassesPiecesOfOneSizeAndLongTextsWhole) {
   std::vector<std::size_t> pieces;
   std::string text;
   TextStream stream([&](std::string_view piece) {
@@ -125,7 +125,7 @@ struct RegistryCase {
 
 class RegistryValue : public testing::TestWithParam<RegistryCase> {};
 
-TEST_P(RegistryValue, IsWrittenAsGoWouldButWholeNumbersWhole) {
+TEST_P(RegistryValue, IsWrittenAsGoWouldButWholeNumbersWithoutExponent) {
   prometheus::MetricFamily family{
       "requests_total", "Requests.", prometheus::MetricType::Counter, {}};
   family.metric.resize(1);
@@ -144,7 +144,7 @@ INSTANTIATE_TEST_SUITE_P(TextWriter, RegistryValue,
                                          RegistryCase{std::nan(""), "NaN"},
                                          RegistryCase{-HUGE_VAL, "-Inf"}));
 
-TEST(TextWriter, RegistryTypesWithoutAFormHereAreRefused) {
+TEST(TextWriter, RefusesOtherRegistryTypes) {
   const prometheus::MetricFamily summary{"s", "", prometheus::MetricType::Summary, {}};
   EXPECT_THROW(written(Format::text, [&](TextWriter& w) { write_families({summary}, w); }),
                std::invalid_argument);

@@ -6,7 +6,7 @@
 namespace kvmx {
 namespace {
 
-TEST(Accept, FormatIsTheOneLikedBest) {
+TEST(Accept, ChoosesThePreferredFormat) {
   const struct {
     const char* accept;
     std::optional<Format> format;
@@ -50,7 +50,7 @@ TEST(Accept, FormatIsTheOneLikedBest) {
   for (const auto& each : cases) EXPECT_EQ(choose_format(each.accept), each.format) << each.accept;
 }
 
-TEST(Accept, GzipIsTakenWhenItIsWanted) {
+TEST(Accept, TakesGzipOnlyWherePreferred) {
   for (const char* yes : {"gzip", "deflate, gzip", "GZIP;q=0.1", "x-gzip", "*", "br;q=1, *;q=0.1",
                           "gzip;q=1.000, identity;q=0.5", "identity;q=0, gzip;q=0.001"})
     EXPECT_TRUE(takes_gzip(yes)) << yes;
@@ -59,7 +59,7 @@ TEST(Accept, GzipIsTakenWhenItIsWanted) {
     EXPECT_FALSE(takes_gzip(no)) << no;
 }
 
-TEST(Accept, QualitiesAreInThousandths) {
+TEST(Accept, ReadsQualitiesInThousandths) {
   const auto preferences =
       parse_preferences(" a;q=1 ,b;q=0.12, c ; Level=\"1,2\" ;q=0.004,d;q=1.1");
   ASSERT_EQ(preferences.size(), 3U);

@@ -8,23 +8,23 @@
 namespace kvmx {
 namespace {
 
-TEST(ListenAddress, OfOneInterfaceStaysAsItIs) {
+TEST(ListenAddress, KeepsHostAndPort) {
   EXPECT_EQ(*civetweb_ports({"127.0.0.1:10177"}, false, true), "127.0.0.1:10177");
   EXPECT_EQ(*civetweb_ports({"[::1]:80", "localhost:81"}, false, true), "[::1]:80,localhost:81");
 }
 
-TEST(ListenAddress, APortAloneMeansEveryAddress) {
+TEST(ListenAddress, PortAloneMeansEveryAddress) {
   EXPECT_EQ(*civetweb_ports({":10177"}, false, true), "+10177");
   EXPECT_EQ(*civetweb_ports({"[::]:10177"}, false, true), "+10177");
   EXPECT_EQ(*civetweb_ports({":10177"}, false, false), "10177");
 }
 
-TEST(ListenAddress, TlsIsForAllButUnixSocketsWhichComeLast) {
+TEST(ListenAddress, UnixSocketsComeLastAndHaveNoTls) {
   EXPECT_EQ(*civetweb_ports({"unix:/run/a.sock", ":1", "127.0.0.1:2"}, true, true),
             "+1s,127.0.0.1:2s,x/run/a.sock");
 }
 
-TEST(ListenAddress, MistakesAreNamed) {
+TEST(ListenAddress, RefusesMistakesByName) {
   const std::string too_long = "unix:/" + std::string(108, 'a');
   for (const std::string wrong :
        {"", ":", "10177", ":0", ":65536", ":99999999999", "host:", "host:http", ":80s", "a:1,b:2",

@@ -24,7 +24,7 @@ class Pair {
     client_ = UniqueFd(fds[1]);
   }
   [[nodiscard]] int socket() const { return server_.get(); }
-  [[nodiscard]] bool shut_out() const {
+  [[nodiscard]] bool evict() const {
     char byte = 0;
     return ::recv(client_.get(), &byte, 1, MSG_DONTWAIT) == 0;
   }
@@ -36,56 +36,56 @@ class Pair {
 
 const Connections::Clock::time_point kStart{};
 
-TEST(Connections, TheLongestWaitingLeavesWhenThereAreTooMany) {
+TEST(Connections, EvictsTheLongestWaitingWhenFull) {
   Connections connections(2, 30s);
   const std::vector<Pair> pairs(4);
   connections.open(pairs[0].socket(), kStart);
   connections.open(pairs[1].socket(), kStart + 1s);
   connections.answer(pairs[0].socket(), kStart + 2s);
   connections.open(pairs[2].socket(), kStart + 3s);
-  EXPECT_FALSE(pairs[0].shut_out());  // is being answered
-  EXPECT_TRUE(pairs[1].shut_out());
-  EXPECT_FALSE(pairs[2].shut_out());
+  EXPECT_FALSE(pairs[0].evict());  // is being answered
+  EXPECT_TRUE(pairs[1].evict());
+  EXPECT_FALSE(pairs[2].evict());
 
   connections.wait_for_request(pairs[0].socket(), kStart + 4s);
   connections.open(pairs[3].socket(), kStart + 5s);
-  EXPECT_FALSE(pairs[0].shut_out());
-  EXPECT_TRUE(pairs[2].shut_out());  // has been waiting for longer
-  EXPECT_FALSE(pairs[3].shut_out());
+  EXPECT_FALSE(pairs[0].evict());
+  EXPECT_TRUE(pairs[2].evict());  // has been waiting for longer
+  EXPECT_FALSE(pairs[3].evict());
 }
 
-TEST(Connections, OneThatIsKnownIsNotNewAgain) {
+TEST(Connections, OpenKeepsTheTimeOfAKnownConnection) {
   Connections connections(2, 30s);
   const std::vector<Pair> pairs(3);
   connections.open(pairs[0].socket(), kStart);
   connections.open(pairs[1].socket(), kStart + 1s);
   connections.open(pairs[0].socket(), kStart + 2s);  // its handshake has gone on
   connections.open(pairs[2].socket(), kStart + 3s);
-  EXPECT_TRUE(pairs[0].shut_out());
-  EXPECT_FALSE(pairs[1].shut_out());
+  EXPECT_TRUE(pairs[0].evict());
+  EXPECT_FALSE(pairs[1].evict());
 }
 
-TEST(Connections, AResponseMayNotTakeForEver) {
+TEST(Connections, EvictsAResponseThatTakesTooLong) {
   Connections connections(8, 30s);
   const std::vector<Pair> pairs(2);
   connections.open(pairs[0].socket(), kStart);
   connections.open(pairs[1].socket(), kStart);
   connections.answer(pairs[1].socket(), kStart + 100s);
-  connections.shut_out_late(kStart + 130s);
-  EXPECT_FALSE(pairs[0].shut_out());  // waits, and that is not what is limited here
-  EXPECT_FALSE(pairs[1].shut_out());
-  connections.shut_out_late(kStart + 131s);
-  EXPECT_TRUE(pairs[1].shut_out());
+  connections.evict_late(kStart + 130s);
+  EXPECT_FALSE(pairs[0].evict());  // waits, and that is not what is limited here
+  EXPECT_FALSE(pairs[1].evict());
+  connections.evict_late(kStart + 131s);
+  EXPECT_TRUE(pairs[1].evict());
 }
 
-TEST(Connections, WhatIsForgottenIsLeftAlone) {
+TEST(Connections, LeavesForgottenSocketsAlone) {
   Connections connections(8, 30s);
   const std::vector<Pair> pairs(2);
   for (const Pair& pair : pairs) connections.open(pair.socket(), kStart);
   connections.forget(pairs[0].socket());
-  connections.shut_out_all();
-  EXPECT_FALSE(pairs[0].shut_out());
-  EXPECT_TRUE(pairs[1].shut_out());
+  connections.evict_all();
+  EXPECT_FALSE(pairs[0].evict());
+  EXPECT_TRUE(pairs[1].evict());
 }
 
 }  // namespace

@@ -3,14 +3,14 @@
 
 #include <gtest/gtest.h>
 
-#include "exporter/web/scraper.h"
+#include "exporter/web/metrics_handler.h"
 
 namespace kvmx {
 namespace {
 
 using Values = std::vector<std::string>;
 
-TEST(Query, ValuesOfAParameter) {
+TEST(Query, DecodesTheValuesOfAParameter) {
   EXPECT_EQ(query_values("", "a"), Values{});
   EXPECT_EQ(query_values("a=1&b=2&a=3", "a"), (Values{"1", "3"}));
   EXPECT_EQ(query_values("collect[]=exits&collect%5B%5D=msrs", "collect[]"),
@@ -21,7 +21,7 @@ TEST(Query, ValuesOfAParameter) {
   EXPECT_EQ(query_values("a=%zz%4", "a"), Values{"%zz%4"});
 }
 
-TEST(Query, CollectorsAreChosenByName) {
+TEST(Query, SelectsCollectorsByName) {
   const CollectorSet all = CollectorSet().set();
   const CollectorSet exits = *collector_named("exits");
   const CollectorSet msrs = *collector_named("msrs");
@@ -30,7 +30,7 @@ TEST(Query, CollectorsAreChosenByName) {
   EXPECT_EQ(*chosen_collectors("collect[]=msrs&collect[]=exits", all), exits | msrs);
 }
 
-TEST(Query, UnknownAndDisabledCollectorsAreRefusedWithTheList) {
+TEST(Query, RefusesUnknownAndDisabledCollectors) {
   const CollectorSet enabled = *collector_named("exits") | *collector_named("halts");
   const auto unknown = chosen_collectors("collect[]=cpu", enabled);
   ASSERT_FALSE(unknown);

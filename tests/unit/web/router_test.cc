@@ -64,7 +64,7 @@ Request get(const std::string& path, const std::string& accept_encoding = "") {
   return request;
 }
 
-TEST(Router, PathsAreExactAndMethodsFew) {
+TEST(Router, AnswersExactPathsAndTwoMethods) {
   EXPECT_EQ(answer(kRoutes, get("/short")).status, 200);
   for (const char* path : {"", "/", "/shor", "/short/", "/shorter", "//short"})
     EXPECT_EQ(answer(kRoutes, get(path)).status, 404) << path;
@@ -80,11 +80,11 @@ TEST(Router, PathsAreExactAndMethodsFew) {
   EXPECT_EQ(answer(kRoutes, head).status, 200);
 }
 
-TEST(Router, AHandlerThatThrowsIsAnError) {
+TEST(Router, AnswersAThrowingHandlerWith500) {
   EXPECT_EQ(answer(kRoutes, get("/broken")).status, 500);
 }
 
-TEST(Router, CompressesWhatIsWorthIt) {
+TEST(Router, CompressesLongBodiesOnly) {
   const Response plain = answer(kRoutes, get("/long"));
   EXPECT_EQ(header_of(plain, "Content-Encoding"), "");
   EXPECT_EQ(header_of(plain, "Vary"), "Accept-Encoding");
@@ -103,7 +103,7 @@ TEST(Router, CompressesWhatIsWorthIt) {
   EXPECT_EQ(gunzip(body_of(pieces)), kLong + kLong + kLong);
 }
 
-TEST(Gzip, BytesOfAnyKindComeBack) {
+TEST(Gzip, RestoresAnyBytes) {
   std::string noise;
   std::uint32_t state = 1;
   for (int i = 0; i < 3'000'000; ++i)

@@ -4,24 +4,24 @@
 #include <cstdint>
 #include <string_view>
 
-#include "exporter/exposition/label_texts.h"
+#include "exporter/exposition/label_cache.h"
 #include "exporter/names/exit_reasons.h"
 #include "exporter/snapshot/snapshot.h"
 
 namespace kvmx {
 
 /// The label `reason` of exits.
-class ExitReasonTexts {
+class ExitReasonLabels {
  public:
-  std::string_view of(Isa isa, const ReasonCount& reason) {
+  std::string_view text(Isa isa, const ReasonCount& reason) {
     if (!reason.code) return R"(reason="other")";
     const std::uint64_t key = std::uint64_t{static_cast<std::uint8_t>(isa)} << 32U | *reason.code;
-    return texts_.of(
+    return cache_.text(
         key, [&](Labels& labels) { labels.add("reason", exit_reason_name(isa, *reason.code)); });
   }
 
  private:
-  LabelTexts<std::uint64_t> texts_;
+  LabelCache<std::uint64_t> cache_;
 };
 
 }  // namespace kvmx

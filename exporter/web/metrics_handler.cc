@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/web/scraper.h"
+#include "exporter/web/metrics_handler.h"
 
 #include <chrono>
 #include <string>
@@ -33,29 +33,29 @@ Result<CollectorSet> chosen_collectors(std::string_view query, const CollectorSe
   return chosen.none() ? enabled : chosen;
 }
 
-class Scraper::Leave {
+class MetricsHandler::ScrapePermit {
  public:
-  explicit Leave(Scraper& scraper)
-      : scraper_(scraper),
-        given_(++scraper.at_once_ <= scraper.max_at_once_ || scraper.max_at_once_ == 0) {}
-  Leave(const Leave&) = delete;
-  Leave& operator=(const Leave&) = delete;
-  ~Leave() { --scraper_.at_once_; }
-  [[nodiscard]] bool given() const { return given_; }
+  explicit ScrapePermit(MetricsHandler& handler)
+      : handler_(handler),
+        granted_(++handler.at_once_ <= handler.max_at_once_ || handler.max_at_once_ == 0) {}
+  ScrapePermit(const ScrapePermit&) = delete;
+  ScrapePermit& operator=(const ScrapePermit&) = delete;
+  ~ScrapePermit() { --handler_.at_once_; }
+  [[nodiscard]] bool granted() const { return granted_; }
 
  private:
-  Scraper& scraper_;
-  const bool given_;
+  MetricsHandler& handler_;
+  const bool granted_;
 };
 
-Response Scraper::scrape(const Request& request) {
-  const auto leave = std::make_shared<Leave>(*this);
-  if (!leave->given())
+Response MetricsHandler::answer(const Request& request) {
+  const auto permit = std::make_shared<ScrapePermit>(*this);
+  if (!permit->granted())
     return {.status = 503,
             .body = "limit of concurrent scrapes reached (--web.max-requests=" +
                     std::to_string(max_at_once_) + "), try again later\n",
             .headers = {{"Retry-After", "1"}}};
-  const Result<CollectorSet> collectors = chosen_collectors(request.query, page_.collectors);
+  const Result<CollectorSet> collectors = chosen_collectors(request.query, defaults_.collectors);
   if (!collectors) return {.status = 400, .body = collectors.error().message + "\n"};
   const std::optional<Format> format = choose_format(request.accept);
   if (!format)
@@ -64,16 +64,16 @@ Response Scraper::scrape(const Request& request) {
                     std::string(content_type(Format::text)) + " and " +
                     std::string(content_type(Format::openmetrics)) + "\n",
             .headers = {{"Vary", "Accept"}}};
-  RenderOptions options = page_;
+  ExpositionOptions options = defaults_;
   options.format = *format;
   options.collectors = *collectors;
   return {.content_type = std::string(content_type(*format)),
-          .write_body = [this, options, leave](const Sink& sink) { write(options, sink); },
+          .write_body = [this, options, permit](const Sink& sink) { write(options, sink); },
           .headers = {{"Vary", "Accept"}}};
 }
 
-void Scraper::write(const RenderOptions& options, const Sink& sink) {
-  // How long the client takes is not the page's fault.
+void MetricsHandler::write(const ExpositionOptions& options, const Sink& sink) {
+  // The scrape's duration is without the time that the client took to read it.
   Clock::duration client{};
   const auto began = Clock::now();
   const Sink timed_sink = [&](std::string_view piece) {
@@ -87,7 +87,7 @@ void Scraper::write(const RenderOptions& options, const Sink& sink) {
     self = last_;
   }
   self.process = read_process();
-  const std::size_t series = write_metrics(*snapshots_(), self, options, timed_sink);
+  const std::size_t series = write_exposition(*snapshots_(), self, options, timed_sink);
   const std::chrono::duration<double> took = Clock::now() - began - client;
   const std::lock_guard lock(mutex_);
   last_ = {took.count(), series, std::nullopt};

@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
-
 #include "exporter/exposition/text_writer.h"
+#include "exporter/metrics/per_vcpu.h"
 #include "exporter/snapshot/snapshot.h"
 
 namespace kvmx {
-
-/// Which families have a label vcpu (--metrics.per-vcpu), from fewest series to most. The others
-/// are sums over the VM, so that sums over vcpu are the same whichever is chosen.
-enum class PerVcpu : std::uint8_t {
-  none,
-  counts,  ///< those that count; not those of time spent, nor of returns to the VMM
-  all,
-};
 
 /// Calls `write(vm, counts, labels)` for each vCPU of each VM, with the labels vm and vcpu set; or,
 /// not `by_vcpu`, for each VM with its total and the label vm. A vCPU that is not known has an
 /// empty label.
 template <typename Write>
-void for_each_row(const Snapshot& snapshot, bool by_vcpu, Write write) {
+void for_each_vcpu_or_vm(const Snapshot& snapshot, bool by_vcpu, Write write) {
   Labels labels;
   for (const VmCounts& vm : snapshot.vms) {
     if (vm.excluded) continue;

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "exporter/base/result.h"
-#include "exporter/web/http.h"
+#include "exporter/web/tls/headers.h"
 
 namespace kvmx {
 

@@ -9,7 +9,7 @@
 
 #include "exporter/base/result.h"
 #include "exporter/metrics/collectors.h"
-#include "exporter/metrics/page.h"
+#include "exporter/metrics/write_exposition.h"
 #include "exporter/web/http.h"
 
 namespace kvmx {
@@ -18,27 +18,27 @@ namespace kvmx {
 /// names given, or all. The error names what there is.
 Result<CollectorSet> chosen_collectors(std::string_view query, const CollectorSet& enabled);
 
-/// Answers scrapes, and remembers how the last one went, for the next one to tell.
-class Scraper {
+/// Answers scrapes. The families of the exporter itself show how the scrape before this one went.
+class MetricsHandler {
  public:
   using Snapshots = std::function<std::shared_ptr<const Snapshot>()>;
 
-  /// At most `max_at_once` scrapes are answered at once; 0: any number. `page`: what a page has if
-  /// a request does not ask for less, or for another format.
-  Scraper(Snapshots snapshots, std::size_t max_at_once, const RenderOptions& page)
-      : snapshots_(std::move(snapshots)), max_at_once_(max_at_once), page_(page) {}
+  /// At most `max_at_once` scrapes are answered at once; 0: any number.
+  /// `defaults`: what is written unless a request asks for less, or for another format.
+  MetricsHandler(Snapshots snapshots, std::size_t max_at_once, const ExpositionOptions& defaults)
+      : snapshots_(std::move(snapshots)), max_at_once_(max_at_once), defaults_(defaults) {}
 
-  Response scrape(const Request& request);
+  Response answer(const Request& request);
 
  private:
-  /// One scrape's leave to be answered.
-  class Leave;
+  /// One scrape's permit: it counts as being answered while this lives.
+  class ScrapePermit;
 
-  void write(const RenderOptions& options, const Sink& sink);
+  void write(const ExpositionOptions& options, const Sink& sink);
 
   const Snapshots snapshots_;
   const std::size_t max_at_once_;
-  const RenderOptions page_;
+  const ExpositionOptions defaults_;
   std::atomic<std::size_t> at_once_ = 0;
   std::mutex mutex_;
   SelfStats last_;

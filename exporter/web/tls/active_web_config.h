@@ -8,30 +8,30 @@
 #include <vector>
 
 #include "exporter/base/result.h"
-#include "exporter/web/basic_auth.h"
-#include "exporter/web/config.h"
-#include "exporter/web/tls.h"
+#include "exporter/web/tls/basic_auth.h"
+#include "exporter/web/tls/tls_context.h"
+#include "exporter/web/tls/web_config.h"
 
 namespace kvmx {
 
-/// A web configuration with all that it needs, ready to serve by.
-struct Policy {
+/// A web configuration with its certificates and passwords loaded: what requests are served by.
+struct ActiveWebConfig {
   Headers headers;
   TlsContext tls;  ///< null: plain HTTP
   std::unique_ptr<BasicAuth> auth =
       std::make_unique<BasicAuth>(std::map<std::string, std::string>());
 };
 
-/// The policy in force: what --web.config.file and the files it names said last.
-class PolicyFile {
+/// Watches --web.config.file and the files it names, and holds the configuration they gave last.
+class WebConfigWatcher {
  public:
   /// `path` may be empty: plain HTTP for everyone.
-  static Result<std::unique_ptr<PolicyFile>> open(std::string path);
+  static Result<std::unique_ptr<WebConfigWatcher>> open(std::string path);
 
-  [[nodiscard]] std::shared_ptr<const Policy> current() const;
+  [[nodiscard]] std::shared_ptr<const ActiveWebConfig> current() const;
 
   /// Reads the files again if one of them has changed since they were last read, or if `always`.
-  /// True if there is a new policy; on an error the one before stays in force.
+  /// True if there is a new configuration; on an error the one before stays in force.
   Result<bool> refresh(bool always);
 
  private:
@@ -42,14 +42,14 @@ class PolicyFile {
     bool operator==(const Stamp&) const = default;
   };
 
-  explicit PolicyFile(std::string path) : path_(std::move(path)) {}
-  Result<std::shared_ptr<const Policy>> read();
+  explicit WebConfigWatcher(std::string path) : path_(std::move(path)) {}
+  Result<std::shared_ptr<const ActiveWebConfig>> read();
   static Stamp stamp(const std::filesystem::path& file);
 
   const std::string path_;
   std::vector<Stamp> stamps_;  ///< of the files as they were last read, or tried
   mutable std::mutex mutex_;
-  std::shared_ptr<const Policy> current_ = std::make_shared<Policy>();
+  std::shared_ptr<const ActiveWebConfig> current_ = std::make_shared<ActiveWebConfig>();
 };
 
 }  // namespace kvmx

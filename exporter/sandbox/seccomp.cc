@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/sandbox/system_calls.h"
+#include "exporter/sandbox/seccomp.h"
 
 #include <fcntl.h>
 #include <linux/bpf.h>

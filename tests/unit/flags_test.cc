@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/options.h"
+#include "exporter/flags.h"
 
 #include <gtest/gtest.h>
 
@@ -10,10 +10,10 @@ namespace {
 
 std::variant<Options, ExitCode> parse(std::vector<const char*> words) {
   words.insert(words.begin(), "kvm_exit_exporter");
-  return parse_options(static_cast<int>(words.size()), words.data());
+  return parse_flags(static_cast<int>(words.size()), words.data(), [] { return std::string("1"); });
 }
 
-TEST(CommandLine, DefaultsAreTheDocumentedOnes) {
+TEST(Flags, DefaultsAreAsDocumented) {
   const auto options = std::get<Options>(parse({}));
   EXPECT_EQ(options.listen_addresses, std::vector<std::string>{":10177"});
   EXPECT_EQ(options.telemetry_path, "/metrics");
@@ -26,7 +26,7 @@ TEST(CommandLine, DefaultsAreTheDocumentedOnes) {
   EXPECT_TRUE(options.vm_filter.shows("any"));
 }
 
-TEST(CommandLine, EveryFlagIsTaken) {
+TEST(Flags, SetTheirOptions) {
   const auto options = std::get<Options>(
       parse({"--web.listen-address=127.0.0.1:1", "--web.listen-address", "[::1]:2",
              "--web.telemetry-path=/m", "--bpf.max-vcpus=64", "--scrape.min-interval=250ms",
@@ -45,12 +45,12 @@ TEST(CommandLine, EveryFlagIsTaken) {
   EXPECT_FALSE(options.sandbox);
 }
 
-TEST(CommandLine, HelpAndVersionEndWell) {
+TEST(Flags, HelpAndVersionExitWithZero) {
   EXPECT_EQ(std::get<ExitCode>(parse({"--help"})).code, 0);
   EXPECT_EQ(std::get<ExitCode>(parse({"--version"})).code, 0);
 }
 
-TEST(CommandLine, MistakesEndWithTwo) {
+TEST(Flags, MistakesExitWithTwo) {
   const std::vector<std::vector<const char*>> mistakes = {
       {"--no-such-flag"},
       {"stray"},

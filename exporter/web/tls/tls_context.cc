@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/web/tls.h"
+#include "exporter/web/tls/tls_context.h"
 
 #include <arpa/inet.h>
 #include <openssl/bio.h>

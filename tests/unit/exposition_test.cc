@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole pages against tests/golden/metrics.txt and openmetrics.txt. To accept a change that is
-// meant, run with KVMX_UPDATE_GOLDEN=1 in the environment, and read the difference.
-#include "exporter/metrics/page.h"
+// Whole expositions against tests/golden/metrics.txt and openmetrics.txt. To accept a change that
+// is meant, run with KVMX_UPDATE_GOLDEN=1 in the environment, and read the difference.
+#include "exporter/metrics/write_exposition.h"
 
 #include <gtest/gtest.h>
 
@@ -92,37 +92,37 @@ struct GoldenCase {
   const char* file;
 };
 
-class Page : public testing::TestWithParam<GoldenCase> {};
+class GoldenExposition : public testing::TestWithParam<GoldenCase> {};
 
-TEST_P(Page, MatchesGolden) {
+TEST_P(GoldenExposition, MatchesFile) {
   const std::string path = std::string(KVMX_SOURCE_DIR) + "/tests/golden/" + GetParam().file;
-  MetricsPage page = render_metrics(
+  Exposition exposition = render_exposition(
       sample(), SelfStats{0.25, 17, ProcessStats{1.5, 1'700'000'000.25, 4096, 8192, 9, 1024}},
       {.format = GetParam().format});
   // What differs from build to build.
   for (const std::string built : {kVersion, kRevision, kCompiler}) {
-    const std::size_t at = page.text.find('"' + built + '"');
+    const std::size_t at = exposition.text.find('"' + built + '"');
     ASSERT_NE(at, std::string::npos) << built;
-    page.text.replace(at + 1, built.size(), "...");
+    exposition.text.replace(at + 1, built.size(), "...");
   }
-  if (std::getenv("KVMX_UPDATE_GOLDEN")) std::ofstream(path) << page.text;
+  if (std::getenv("KVMX_UPDATE_GOLDEN")) std::ofstream(path) << exposition.text;
   std::ostringstream golden;
   golden << std::ifstream(path).rdbuf();
-  EXPECT_EQ(page.text, golden.str());
-  EXPECT_EQ(page.series, 86U);
+  EXPECT_EQ(exposition.text, golden.str());
+  EXPECT_EQ(exposition.series, 86U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Format, Page,
+INSTANTIATE_TEST_SUITE_P(Format, GoldenExposition,
                          testing::Values(GoldenCase{Format::text, "metrics.txt"},
                                          GoldenCase{Format::openmetrics, "openmetrics.txt"}),
                          [](const auto& info) {
                            return info.param.format == Format::text ? "text" : "openmetrics";
                          });
 
-/// The names of families on a page, without those of the exporter itself.
-std::set<std::string> families(const std::string& page) {
+/// The names of families in an exposition, without those of the exporter itself.
+std::set<std::string> families(const std::string& exposition) {
   std::set<std::string> names;
-  std::istringstream lines(page);
+  std::istringstream lines(exposition);
   for (std::string line; std::getline(lines, line);) {
     const std::string name = line.substr(7, line.find(' ', 7) - 7);
     const bool own = name.starts_with("kvm_exporter_") || name.starts_with("process_");
@@ -131,14 +131,14 @@ std::set<std::string> families(const std::string& page) {
   return names;
 }
 
-TEST(Collectors, ArePickedByName) {
+TEST(Collectors, AreSelectedByName) {
   const auto msrs = collector_named("msrs");
   ASSERT_TRUE(msrs);
-  const MetricsPage page = render_metrics(sample(), SelfStats{}, {.collectors = *msrs});
-  EXPECT_EQ(families(page.text),
+  const Exposition exposition = render_exposition(sample(), SelfStats{}, {.collectors = *msrs});
+  EXPECT_EQ(families(exposition.text),
             (std::set<std::string>{"kvm_msr_accesses_total", "kvm_msr_faults_total",
                                    "kvm_timer_interval_seconds"}));
-  EXPECT_NE(page.text.find("kvm_exporter_build_info"), std::string::npos);
+  EXPECT_NE(exposition.text.find("kvm_exporter_build_info"), std::string::npos);
   EXPECT_FALSE(collector_named("msr"));
   EXPECT_FALSE(collector_named(""));
 }
@@ -146,24 +146,24 @@ TEST(Collectors, ArePickedByName) {
 TEST(Collectors, TogetherWriteEveryFamilyOnce) {
   std::multiset<std::string> each;
   for (const Collector& collector : kCollectors) {
-    const MetricsPage page =
-        render_metrics(sample(), SelfStats{}, {.collectors = *collector_named(collector.name)});
-    each.merge(families(page.text));
+    const Exposition exposition =
+        render_exposition(sample(), SelfStats{}, {.collectors = *collector_named(collector.name)});
+    each.merge(families(exposition.text));
   }
-  const std::set<std::string> all = families(render_metrics(sample(), SelfStats{}).text);
+  const std::set<std::string> all = families(render_exposition(sample(), SelfStats{}).text);
   EXPECT_EQ(each, (std::multiset<std::string>(all.begin(), all.end())));
 }
 
-TEST(Collectors, HaveTheNamesOfTheirFlags) {
+TEST(Collectors, MatchTheNamesOfFlags) {
   for (const EventInfo& event : kEvents)
     EXPECT_TRUE(collector_named(event.collector)) << event.collector;
 }
 
 /// Samples by name and labels, vcpu left out, those that are then the same added up; in billionths.
-std::map<std::string, std::uint64_t> sums(const std::string& page) {
+std::map<std::string, std::uint64_t> sums(const std::string& exposition) {
   constexpr std::string_view vcpu = ",vcpu=\"";
   std::map<std::string, std::uint64_t> added;
-  std::istringstream lines(page);
+  std::istringstream lines(exposition);
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with('#') || !line.starts_with("kvm_") || line.starts_with("kvm_exporter_"))
       continue;
@@ -181,18 +181,18 @@ std::map<std::string, std::uint64_t> sums(const std::string& page) {
 }
 
 /// Names of samples with a label vcpu.
-std::set<std::string> by_vcpu(const std::string& page) {
+std::set<std::string> by_vcpu(const std::string& exposition) {
   std::set<std::string> names;
-  std::istringstream lines(page);
+  std::istringstream lines(exposition);
   for (std::string line; std::getline(lines, line);)
     if (line.find(",vcpu=\"") != std::string::npos) names.insert(line.substr(0, line.find('{')));
   return names;
 }
 
-TEST(PerVcpuTest, SumsAreTheSameWhicheverIsChosen) {
+TEST(PerVcpuTest, SumsAreTheSameForEveryChoice) {
   const Snapshot snapshot = sample();
-  const auto page = [&](PerVcpu per_vcpu) {
-    return render_metrics(snapshot, {}, {.per_vcpu = per_vcpu}).text;
+  const auto exposition = [&](PerVcpu per_vcpu) {
+    return render_exposition(snapshot, {}, {.per_vcpu = per_vcpu}).text;
   };
   const std::set<std::string> counts = {"kvm_exits_total",        "kvm_msr_accesses_total",
                                         "kvm_msr_faults_total",   "kvm_timer_arms_total",
@@ -201,13 +201,13 @@ TEST(PerVcpuTest, SumsAreTheSameWhicheverIsChosen) {
   std::set<std::string> all = counts;
   all.insert({"kvm_exit_handling_seconds_total", "kvm_userspace_exits_total",
               "kvm_userspace_seconds_total"});
-  EXPECT_EQ(by_vcpu(page(PerVcpu::none)), std::set<std::string>());
-  EXPECT_EQ(by_vcpu(page(PerVcpu::counts)), counts);
-  EXPECT_EQ(by_vcpu(page(PerVcpu::all)), all);
+  EXPECT_EQ(by_vcpu(exposition(PerVcpu::none)), std::set<std::string>());
+  EXPECT_EQ(by_vcpu(exposition(PerVcpu::counts)), counts);
+  EXPECT_EQ(by_vcpu(exposition(PerVcpu::all)), all);
 
-  const auto expected = sums(page(PerVcpu::all));
-  EXPECT_EQ(sums(page(PerVcpu::counts)), expected);
-  EXPECT_EQ(sums(page(PerVcpu::none)), expected);
+  const auto expected = sums(exposition(PerVcpu::all));
+  EXPECT_EQ(sums(exposition(PerVcpu::counts)), expected);
+  EXPECT_EQ(sums(exposition(PerVcpu::none)), expected);
   EXPECT_EQ(expected.at(R"(kvm_exits_total{vm="web-1",reason="HLT"})"), 66'060'000'000'000U);
   EXPECT_EQ(expected.at(R"(kvm_exit_handling_seconds_total{vm="web-1",reason="MSR_WRITE"})"),
             100'000'002U);
@@ -215,12 +215,12 @@ TEST(PerVcpuTest, SumsAreTheSameWhicheverIsChosen) {
 
 // What Sizing in deploy/README.md promises: 100 VMs of 16 vCPUs that each exit for 8 reasons, write
 // 4 MSRs, arm timers, halt and return to the VMM.
-TEST(PerVcpuTest, ADefaultPageOfABigHostHasFewerThan36000Series) {
+TEST(PerVcpuTest, DefaultOfABigHostIsBelow36000Series) {
   const bench::Host host({.vms = 100, .vcpus = 16, .reasons = 8, .msrs = 4, .others = true});
   SlotReader reader([] { return 0; });
   const Snapshot snapshot = host.snapshot(reader);
   const auto series = [&](PerVcpu per_vcpu) {
-    return render_metrics(snapshot, {}, {.per_vcpu = per_vcpu}).series;
+    return render_exposition(snapshot, {}, {.per_vcpu = per_vcpu}).series;
   };
   EXPECT_LT(series(PerVcpu::counts), 36'000U);
   // Nothing is missing: 19 series a vCPU, 8 handling times, 2 reasons of returning, the time there,
@@ -230,38 +230,39 @@ TEST(PerVcpuTest, ADefaultPageOfABigHostHasFewerThan36000Series) {
   EXPECT_EQ(series(PerVcpu::none), 100U * (19 + 8 + 2 + 1 + 19 + 18 + 3) + 1);
 }
 
-TEST(ExcludedVm, HasNoSeriesAtAll) {
+TEST(ExcludedVm, HasNoSeries) {
   Snapshot snapshot = sample();
-  const std::size_t of_both = render_metrics(snapshot, {}).series;
+  const std::size_t of_both = render_exposition(snapshot, {}).series;
   snapshot.vms[1].excluded = true;
-  const MetricsPage page = render_metrics(snapshot, {});
-  EXPECT_EQ(page.text.find("web-1"), std::string::npos);
-  EXPECT_LT(page.series, of_both);
-  EXPECT_NE(page.text.find(R"(vm="a\"},x{\\")"), std::string::npos);
+  const Exposition exposition = render_exposition(snapshot, {});
+  EXPECT_EQ(exposition.text.find("web-1"), std::string::npos);
+  EXPECT_LT(exposition.series, of_both);
+  EXPECT_NE(exposition.text.find(R"(vm="a\"},x{\\")"), std::string::npos);
 }
 
-TEST(Vcpus, AreThoseThatRanWhereNoneIsListed) {
+TEST(VcpuCount, FallsBackOnVcpusThatRan) {
   Snapshot snapshot = sample();
   snapshot.vms[1].listed = 0;
-  EXPECT_NE(render_metrics(snapshot, SelfStats{}).text.find("kvm_vm_vcpus{vm=\"web-1\"} 2\n"),
+  EXPECT_NE(render_exposition(snapshot, SelfStats{}).text.find("kvm_vm_vcpus{vm=\"web-1\"} 2\n"),
             std::string::npos);
 }
 
-TEST(Vcpus, AVmThatEndedHasNone) {
+TEST(VcpuCount, IsAbsentForAnEndedVm) {
   Snapshot snapshot = sample();
   snapshot.vms[1].gone = true;
-  const std::string text = render_metrics(snapshot, SelfStats{}).text;
+  const std::string text = render_exposition(snapshot, SelfStats{}).text;
   EXPECT_EQ(text.find("kvm_vm_vcpus{vm=\"web-1\"}"), std::string::npos);
   EXPECT_NE(text.find("kvm_vm_info{vm=\"web-1\""), std::string::npos);
 }
 
-TEST(PageWithoutVms, StillTellsOfHostAndExporter) {
+TEST(ExpositionWithoutVms, HasHostAndExporterFamilies) {
   Snapshot snapshot;
   snapshot.probes = {{"kvm_exit", false, std::nullopt}};
-  const MetricsPage page = render_metrics(snapshot, SelfStats{});
-  EXPECT_NE(page.text.find("kvm_host_info{isa=\"other\""), std::string::npos);
-  EXPECT_NE(page.text.find("kvm_exporter_probe_attached{probe=\"kvm_exit\"} 0"), std::string::npos);
-  EXPECT_EQ(page.text.find("kvm_exits_total"), std::string::npos);
+  const Exposition exposition = render_exposition(snapshot, SelfStats{});
+  EXPECT_NE(exposition.text.find("kvm_host_info{isa=\"other\""), std::string::npos);
+  EXPECT_NE(exposition.text.find("kvm_exporter_probe_attached{probe=\"kvm_exit\"} 0"),
+            std::string::npos);
+  EXPECT_EQ(exposition.text.find("kvm_exits_total"), std::string::npos);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/web/policy.h"
+#include "exporter/web/tls/active_web_config.h"
 
 #include <sys/stat.h>
 
@@ -10,55 +10,55 @@
 
 namespace kvmx {
 
-Result<std::unique_ptr<PolicyFile>> PolicyFile::open(std::string path) {
-  std::unique_ptr<PolicyFile> file(new PolicyFile(std::move(path)));
-  if (file->path_.empty()) return file;
-  Result<std::shared_ptr<const Policy>> policy = file->read();
-  if (!policy) return policy.error();
-  file->current_ = std::move(*policy);
-  return file;
+Result<std::unique_ptr<WebConfigWatcher>> WebConfigWatcher::open(std::string path) {
+  std::unique_ptr<WebConfigWatcher> watcher(new WebConfigWatcher(std::move(path)));
+  if (watcher->path_.empty()) return watcher;
+  Result<std::shared_ptr<const ActiveWebConfig>> config = watcher->read();
+  if (!config) return config.error();
+  watcher->current_ = std::move(*config);
+  return watcher;
 }
 
-std::shared_ptr<const Policy> PolicyFile::current() const {
+std::shared_ptr<const ActiveWebConfig> WebConfigWatcher::current() const {
   const std::lock_guard lock(mutex_);
   return current_;
 }
 
-Result<bool> PolicyFile::refresh(bool always) {
+Result<bool> WebConfigWatcher::refresh(bool always) {
   if (path_.empty()) return false;
   const bool same = std::ranges::all_of(
       stamps_, [](const Stamp& before) { return stamp(before.file) == before; });
   if (same && !always) return false;
-  Result<std::shared_ptr<const Policy>> policy = read();
-  if (!policy) return policy.error();
-  if (!(*policy)->tls != !current()->tls)
+  Result<std::shared_ptr<const ActiveWebConfig>> config = read();
+  if (!config) return config.error();
+  if (!(*config)->tls != !current()->tls)
     return Error{path_ + ": TLS cannot be switched on or off while the exporter runs: restart it"};
   const std::lock_guard lock(mutex_);
-  current_ = std::move(*policy);
+  current_ = std::move(*config);
   return true;
 }
 
-Result<std::shared_ptr<const Policy>> PolicyFile::read() {
+Result<std::shared_ptr<const ActiveWebConfig>> WebConfigWatcher::read() {
   // Stamps before reading: what changes meanwhile is then read once more.
   stamps_ = {stamp(path_)};
   const Result<std::string> yaml = read_file(path_);
   if (!yaml) return yaml.error();
   Result<WebConfig> config = parse_web_config(*yaml, std::filesystem::path(path_).parent_path());
   if (!config) return Error{path_ + ": " + config.error().message};
-  auto policy = std::make_shared<Policy>();
+  auto active = std::make_shared<ActiveWebConfig>();
   if (config->tls) {
     for (const Pem* pem : {&config->tls->certificate, &config->tls->key, &config->tls->client_ca})
       if (!pem->file.empty()) stamps_.push_back(stamp(pem->file));
     Result<TlsContext> tls = make_tls_context(*config->tls);
     if (!tls) return Error{path_ + ": " + tls.error().message};
-    policy->tls = std::move(*tls);
+    active->tls = std::move(*tls);
   }
-  policy->headers = std::move(config->headers);
-  policy->auth = std::make_unique<BasicAuth>(config->users);
-  return std::shared_ptr<const Policy>(std::move(policy));
+  active->headers = std::move(config->headers);
+  active->auth = std::make_unique<BasicAuth>(config->users);
+  return std::shared_ptr<const ActiveWebConfig>(std::move(active));
 }
 
-PolicyFile::Stamp PolicyFile::stamp(const std::filesystem::path& file) {
+WebConfigWatcher::Stamp WebConfigWatcher::stamp(const std::filesystem::path& file) {
   struct stat found {};
   if (::stat(file.c_str(), &found) != 0) return {.file = file};
   return {.file = file,

@@ -12,24 +12,24 @@
 
 namespace kvmx {
 
-struct RenderOptions {
+struct ExpositionOptions {
   Format format = Format::text;
   CollectorSet collectors = CollectorSet().set();  ///< kvm_exporter_* and process_* always come
   PerVcpu per_vcpu = PerVcpu::counts;
 };
 
-/// Writes a /metrics page to `sink`, in pieces of TextStream::kPiece. Returns how many series it
-/// has, kvm_exporter_* and process_* left out.
-std::size_t write_metrics(const Snapshot& snapshot, const SelfStats& self,
-                          const RenderOptions& options, const Sink& sink);
+/// Writes what /metrics answers to `sink`, in pieces of TextStream::kPiece. Returns how many series
+/// it has, kvm_exporter_* and process_* left out.
+std::size_t write_exposition(const Snapshot& snapshot, const SelfStats& self,
+                             const ExpositionOptions& options, const Sink& sink);
 
 /// The same as a whole.
-struct MetricsPage {
+struct Exposition {
   std::string text;
   std::size_t series = 0;
 };
 
-MetricsPage render_metrics(const Snapshot& snapshot, const SelfStats& self,
-                           const RenderOptions& options = {});
+Exposition render_exposition(const Snapshot& snapshot, const SelfStats& self,
+                             const ExpositionOptions& options = {});
 
 }  // namespace kvmx

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "exporter/base/result.h"
-#include "exporter/web/config.h"
+#include "exporter/web/tls/web_config.h"
 
 struct ssl_ctx_st;
 

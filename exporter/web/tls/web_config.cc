@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/web/config.h"
+#include "exporter/web/tls/web_config.h"
 
 #include <openssl/ssl.h>
 #include <yaml-cpp/yaml.h>
@@ -172,7 +172,7 @@ TlsConfig parse_tls(const YAML::Node& node, const std::filesystem::path& directo
 Headers parse_headers(const YAML::Node& node) {
   Headers headers;
   Keys keys;
-  for (const std::string name : {"Content-Security-Policy", "Strict-Transport-Security",
+  for (const std::string name : {"Content-Security-ActiveWebConfig", "Strict-Transport-Security",
                                  "X-Content-Type-Options", "X-Frame-Options", "X-XSS-Protection"}) {
     keys[name] = [&headers, name](const YAML::Node& value) {
       const std::string text = scalar(value, name);

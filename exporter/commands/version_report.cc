@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/about.h"
+#include "exporter/commands/version_report.h"
 
 #include <bpf/libbpf.h>
 #include <civetweb.h>
@@ -15,7 +15,7 @@
 namespace kvmx {
 namespace {
 
-std::string_view how(Source source) {
+std::string_view how_counted(Source source) {
   switch (source) {
     case Source::tp_btf:
     case Source::tp_btf_by_reason:
@@ -28,13 +28,13 @@ std::string_view how(Source source) {
   return "not to be counted";
 }
 
-std::string about_events() {
+std::string events_report() {
   const Features features = probe_features();
   if (!features.kvm) return "  KVM:       not loaded\n";
   std::string text = "  KVM:       loaded, " + std::string(isa_name(read_host().isa)) + "\n";
   for (std::size_t i = 0; i < kEvents.size(); ++i)
     text += "             " + std::string(kEvents[i].name) + ": " +
-            std::string(how(features.sources[i])) + "\n";
+            std::string(how_counted(features.sources[i])) + "\n";
   if (!features.unavailable_reason.empty())
     text += "             " + features.unavailable_reason + "\n";
   return text;
@@ -42,7 +42,7 @@ std::string about_events() {
 
 }  // namespace
 
-std::string about() {
+std::string version_report() {
   std::error_code ignored;
   const bool btf = std::filesystem::exists("/sys/kernel/btf/vmlinux", ignored);
   std::string text = std::string("kvm_exit_exporter, version ") + kVersion + " (revision " +
@@ -50,7 +50,7 @@ std::string about() {
                      std::to_string(libbpf_major_version()) + "." +
                      std::to_string(libbpf_minor_version()) + ", CivetWeb " + mg_version() + ", " +
                      OpenSSL_version(OPENSSL_VERSION) + "\n  kernel:    " + read_host().kernel +
-                     (btf ? ", with BTF\n" : ", without BTF\n") + about_events();
+                     (btf ? ", with BTF\n" : ", without BTF\n") + events_report();
   text.pop_back();
   return text;
 }

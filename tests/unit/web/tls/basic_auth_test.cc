@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/web/basic_auth.h"
+#include "exporter/web/tls/basic_auth.h"
 
 #include <gtest/gtest.h>
 
@@ -14,13 +14,13 @@ const std::string kRight = "$2b$04$abcdefghijklmnopqrstuuFmEfrkTQnczNzw475xE2VhD
 using Verdict = BasicAuth::Verdict;
 using Hashes = std::map<std::string, std::string>;
 
-TEST(BasicAuth, WithoutUsersEveryoneMayPass) {
+TEST(BasicAuth, AdmitsEveryoneWithoutUsers) {
   BasicAuth auth(Hashes{});
   EXPECT_FALSE(auth.wanted());
   EXPECT_EQ(auth.check(""), Verdict::right);
 }
 
-TEST(BasicAuth, OnlyTheRightPasswordOfTheRightUser) {
+TEST(BasicAuth, AdmitsOnlyTheRightPasswordOfTheRightUser) {
   BasicAuth auth(Hashes{{"alice", kRight}, {"bob", "$2y" + kRight.substr(3)}});
   for (int again = 0; again < 2; ++again) {  // the second time it is remembered
     EXPECT_EQ(auth.check("Basic YWxpY2U6cmlnaHQ="), Verdict::right);  // alice:right
@@ -35,7 +35,7 @@ TEST(BasicAuth, OnlyTheRightPasswordOfTheRightUser) {
   }
 }
 
-TEST(BasicAuth, HeadersAreParsedStrictly) {
+TEST(BasicAuth, ParsesHeadersStrictly) {
   const auto credentials = parse_basic("Basic dTpwOnE=");
   ASSERT_TRUE(credentials);
   EXPECT_EQ(credentials->user, "u");
@@ -46,7 +46,7 @@ TEST(BasicAuth, HeadersAreParsedStrictly) {
 }
 
 /// A hash of cost 10 takes tens of milliseconds; a remembered password and the lookup must not.
-TEST(BasicAuth, AHashIsComputedOnceForAPassword) {
+TEST(BasicAuth, ComputesOneHashForARightPassword) {
   BasicAuth auth(Hashes{{"alice", "$2b$10$abcdefghijklmnopqrstuu1VS0P7v3ZJmd2gzBFIzgfN7OOl6Rl52"}});
   const auto cost = [&auth](const char* authorization, int times) {
     const auto began = std::chrono::steady_clock::now();

@@ -10,14 +10,14 @@
 
 namespace kvmx {
 
-/// Label texts by what they tell, each made once a page: thousands of vCPUs leave for the same few
+/// Label texts by key, each made once an exposition: thousands of vCPUs have the same few exit
 /// reasons and touch the same few MSRs.
 template <typename Key>
-class LabelTexts {
+class LabelCache {
  public:
-  /// The text of `key`'s labels, which `add(labels)` adds if they are asked for the first time.
+  /// The label text of `key`, which `add(labels)` makes the first time.
   template <typename Add>
-  std::string_view of(const Key& key, Add add) {
+  std::string_view text(const Key& key, Add add) {
     // Most vCPUs have the same keys in the same order, so most often it is the one after the last.
     if (next_ < in_order_.size() && in_order_[next_]->first == key)
       return in_order_[next_++]->second.labels.text();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/web/config.h"
+#include "exporter/web/tls/web_config.h"
 
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
@@ -11,7 +11,7 @@ namespace {
 
 const std::string kHash = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
 
-TEST(WebConfig, EverythingThatTheFormatHas) {
+TEST(WebConfig, ReadsEveryKeyOfTheFormat) {
   const Result<WebConfig> config = parse_web_config(R"(
 tls_server_config:
   cert_file: tls.crt
@@ -49,7 +49,7 @@ basic_auth_users:
   EXPECT_EQ(config->users.at("alice"), kHash);
 }
 
-TEST(WebConfig, NothingAsksForNothing) {
+TEST(WebConfig, EmptyFileIsPlainHttp) {
   for (const char* text : {"", "# nothing\n", "{}", "tls_server_config:\nbasic_auth_users:\n"}) {
     const Result<WebConfig> config = parse_web_config(text, "");
     ASSERT_TRUE(config) << text << config.error().message;
@@ -58,7 +58,7 @@ TEST(WebConfig, NothingAsksForNothing) {
   }
 }
 
-TEST(WebConfig, MistakesAreNamedWithTheirPlace) {
+TEST(WebConfig, RefusesMistakesByTheirPlace) {
   const struct {
     std::string text;
     const char* message;

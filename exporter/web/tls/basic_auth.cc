@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/web/basic_auth.h"
+#include "exporter/web/tls/basic_auth.h"
 
 #include <crypt.h>
 #include <openssl/crypto.h>

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/commands/event_loop.h"
+
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "exporter/base/log.h"
+#include "exporter/base/service_manager.h"
+#include "exporter/base/unique_fd.h"
+#include "exporter/sandbox/sandbox.h"
+
+namespace kvmx {
+namespace {
+
+/// What the loop woke up for; nothing: a second has passed, or a vCPU is new.
+enum class Wakeup { none, reload, end };
+
+Wakeup wait(const UniqueFd& signal_fd, int new_vcpus_fd) {
+  std::array<pollfd, 2> waited = {pollfd{signal_fd.get(), POLLIN, 0},
+                                  pollfd{new_vcpus_fd, POLLIN, 0}};
+  ::poll(waited.data(), waited.size(), 1000);
+  signalfd_siginfo signal{};
+  if (waited[0].revents == 0 || ::read(signal_fd.get(), &signal, sizeof(signal)) != sizeof(signal))
+    return Wakeup::none;
+  return signal.ssi_signo == SIGHUP ? Wakeup::reload : Wakeup::end;
+}
+
+}  // namespace
+
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGHUP, SIGINT, SIGTERM}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+void run_event_loop(Exporter& exporter, VmRates& rates, WebServer& server, const sigset_t& signals,
+                    bool sandbox) {
+  const UniqueFd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC));
+  bool was_attached = false;
+  if (!exporter.attached()) service_manager::ready("waiting for KVM to be loaded");
+  for (;;) {
+    if (!was_attached && exporter.attached()) {
+      was_attached = true;
+      if (sandbox) enter_sandbox();
+      service_manager::ready("counting KVM events");
+    }
+    service_manager::alive();
+    const Wakeup wakeup = wait(signal_fd, exporter.wake_fd());
+    if (wakeup == Wakeup::end) {
+      spdlog::info("told to end by a signal");
+      service_manager::stopping();
+      return;
+    }
+    if (const auto attached = exporter.attach(); !attached)
+      spdlog::error("{}", attached.error().message);
+    exporter.housekeep();
+    rates.record(*exporter.snapshot());
+    server.housekeep(wakeup == Wakeup::reload);
+  }
+}
+
+}  // namespace kvmx

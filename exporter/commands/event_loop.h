@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <csignal>
+
+#include "exporter/exporter.h"
+#include "exporter/snapshot/vm_rates.h"
+#include "exporter/web/server.h"
+
+namespace kvmx {
+
+/// Blocks the signals that the event loop reads. To be called before any thread is made, so that
+/// all threads leave them to it.
+sigset_t block_signals();
+
+/// Keeps house once a second and for every new vCPU, until SIGTERM or SIGINT; SIGHUP reads the web
+/// configuration again. Tells the service manager how far it is. Enters the sandbox, if `sandbox`,
+/// once KVM's events are attached to: attaching takes privileges.
+void run_event_loop(Exporter& exporter, VmRates& rates, WebServer& server, const sigset_t& signals,
+                    bool sandbox);
+
+}  // namespace kvmx
