@@ -7,11 +7,27 @@
 
 #include "exporter/base/clock.h"
 #include "exporter/base/log.h"
+#include "exporter/counts/sum_counts.h"
 #include "exporter/kernel/features.h"
 #include "exporter/kernel/host.h"
 #include "exporter/kernel/other_events.h"
 
 namespace kvmx {
+namespace {
+
+constexpr const char* kProc = "/proc";
+
+/// The VMs of these vCPUs, each once.
+std::vector<VmKey> listed_vms(std::span<const ListedVcpu> vcpus) {
+  std::vector<VmKey> vms;
+  for (const ListedVcpu& vcpu : vcpus) {
+    const VmKey key{vcpu.tgid, vcpu.start_ns, vcpu.kvm};
+    if (vms.empty() || vms.back() != key) vms.push_back(key);
+  }
+  return vms;
+}
+
+}  // namespace
 
 Exporter::Exporter(const ExporterConfig& config)
     : config_(config), boot_time_ns_(boot_time_ns()), reader_(monotonic_ns) {}
@@ -89,6 +105,38 @@ std::shared_ptr<const Snapshot> Exporter::snapshot() {
   return current_;
 }
 
+std::vector<VmCounts> Exporter::read_counts() {
+  const auto ended = [this](const VmKey& vm) { return is_over(lifecycle_.state(vm)); };
+  const SlotTable& table = probes_->table();
+  return reader_.read(table.slots(), ended, listed_, table.events(), table.exported());
+}
+
+/// Tells lifecycle and identities of the VMs that have counts, and each of what the other learns.
+void Exporter::follow(std::span<const VmCounts> counts) {
+  const Clock::time_point now = Clock::now();
+  std::vector<VmActivity> activities;
+  activities.reserve(counts.size());
+  for (const VmCounts& vm : counts) activities.push_back({vm.key, events(vm.total)});
+  lifecycle_.note_counters(activities, now);
+  std::vector<VmToIdentify> vms;
+  vms.reserve(counts.size());
+  for (const VmCounts& vm : counts)
+    vms.push_back({vm.key, vm.comm, is_over(lifecycle_.state(vm.key))});
+  for (const auto& [vm, process] : identities_.identify(vms))
+    lifecycle_.note_process(vm, process, now);
+  identities_.assign_labels([this](const VmKey& vm) { return lifecycle_.yields_label(vm); });
+}
+
+Vm Exporter::join(VmCounts counts) const {
+  const VmKey key = counts.key;
+  const std::string& label = identities_.label(key);
+  return {.label = label,
+          .identity = identities_.identity(key),
+          .state = lifecycle_.state(key),
+          .excluded = !config_.vm_filter.shows(label),
+          .counts = std::move(counts)};
+}
+
 void Exporter::refresh() {
   // Nobody can ask for the last one meanwhile. Unless it is still being read, its memory serves the
   // new one: on a big host a snapshot takes some megabytes.
@@ -97,20 +145,20 @@ void Exporter::refresh() {
   fresh->host = read_host();
   fresh->boot_time_ns = boot_time_ns_;
   fresh->probes = probes_ ? probes_->states() : detached_probes({config_.collectors, {}});
+  std::vector<VmCounts> counts;
   if (probes_) {
-    const auto ended = [this](const VmKey& vm) { return vms_.ended(vm); };
-    fresh->vms = reader_.read(probes_->table().slots(), ended, listed_, probes_->table().events(),
-                              probes_->table().exported());
+    counts = read_counts();
     fresh->event_names = probes_->other_events();
     fresh->losses = probes_->table().losses();
     fresh->slots.free = config_.max_vcpus;
   }
-  vms_.identify(fresh->vms);
-  for (VmCounts& vm : fresh->vms) {
-    const auto slots = static_cast<std::uint32_t>(vm.slots.size());
+  follow(counts);
+  fresh->vms.reserve(counts.size());
+  for (VmCounts& vm : counts) {
+    const Vm& joined = fresh->vms.emplace_back(join(std::move(vm)));
+    const auto slots = static_cast<std::uint32_t>(joined.counts.slots.size());
     fresh->slots.free -= slots;
-    (vm.gone ? fresh->slots.lingering : fresh->slots.used) += slots;
-    vm.excluded = !config_.vm_filter.shows(vm.label);
+    (joined.ended() ? fresh->slots.lingering : fresh->slots.used) += slots;
   }
   if (fresh->losses[KVMX_LOST_TABLE_FULL] != 0 && !std::exchange(full_logged_, true))
     spdlog::warn("no room for more vCPUs: events of new ones are lost. Raise --bpf.max-vcpus={}",
@@ -141,31 +189,54 @@ std::optional<VcpuListing> Exporter::list_vcpus(bool urgent) {
 void Exporter::housekeep() {
   if (!probes_) return;  // set by this thread
   std::optional<VcpuListing> listing = list_vcpus(probes_->drain_new());
+  look_at_processes();
   const std::lock_guard lock(mutex_);
   if (listing) {
-    vms_.notice_listed(listing->vcpus, listing->asked);
+    lifecycle_.note_listing(listed_vms(listing->vcpus), listing->asked);
     listed_ = std::move(*listing);
   }
-  vms_.notice_ended();
   refresh();
-  const auto long_ago = Clock::now() - config_.linger;
-  bool freed = false;
-  for (const VmCounts& vm : current_->vms) {
-    if (!vms_.ended_before(vm.key, long_ago)) continue;
-    release(vm);
-    freed = true;
-  }
+  const bool freed = release_ended();
   if (freed) refresh();
   if (listing || freed) publish_vm_processes();
 }
 
+/// Finds out which VMs ended with their processes.
+void Exporter::look_at_processes() {
+  std::vector<VmKey> living;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!current_) return;
+    for (const Vm& vm : current_->vms)
+      if (!vm.ended()) living.push_back(vm.counts.key);
+  }
+  // Not under the lock that scrapes need: there may be thousands.
+  std::vector<std::pair<VmKey, ProcessState>> seen;
+  seen.reserve(living.size());
+  for (const VmKey& vm : living) seen.emplace_back(vm, read_process_state(kProc, vm));
+  const std::lock_guard lock(mutex_);
+  for (const auto& [vm, process] : seen) lifecycle_.note_process(vm, process, Clock::now());
+}
+
+/// Gives back the slots of VMs that ended long ago. Returns whether there were any.
+bool Exporter::release_ended() {
+  const auto slots_of = [](const VmKey&) { return std::size_t{0}; };
+  const std::vector<VmKey> released = lifecycle_.release(Clock::now(), config_.linger, 0, slots_of);
+  for (const VmKey& key : released) {
+    const auto vm = std::ranges::lower_bound(current_->vms, key, {},
+                                             [](const Vm& one) { return one.counts.key; });
+    release(vm->counts);
+  }
+  return !released.empty();
+}
+
 void Exporter::publish_vm_processes() {
   std::map<std::uint32_t, std::uint64_t> starts;
-  for (const VmCounts& vm : current_->vms) starts[vm.key.tgid] = vm.key.start_ns;
+  for (const Vm& vm : current_->vms) starts[vm.counts.key.tgid] = vm.counts.key.start_ns;
   // Only what is new: while a thread is preempted in such a call the kernel skips programs there.
   if (starts == published_vm_processes_) return;
-  if (const Result<void> published = probes_->table().set_vm_processes(starts); !published)
-    spdlog::error("{}", published.error().message);
+  if (const Result<void> set = probes_->table().set_vm_processes(starts); !set)
+    spdlog::error("{}", set.error().message);
   else
     published_vm_processes_ = std::move(starts);
 }

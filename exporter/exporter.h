@@ -9,15 +9,17 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "exporter/base/result.h"
+#include "exporter/counts/slot_reader.h"
+#include "exporter/identity/identity_table.h"
 #include "exporter/identity/vm_filter.h"
-#include "exporter/identity/vm_table.h"
 #include "exporter/kernel/probes.h"
 #include "exporter/kernel/vcpu_lister.h"
-#include "exporter/snapshot/slot_reader.h"
+#include "exporter/lifecycle/lifecycle.h"
 #include "exporter/snapshot/snapshot.h"
 
 namespace kvmx {
@@ -32,7 +34,8 @@ struct ExporterConfig {
   std::string pin_dir{};  ///< where what counts is pinned; empty: nowhere
 };
 
-/// Ties kernel, identity and snapshot together. Safe to use from several threads.
+/// Joins counts, lifecycle and identity of all VMs by their keys into one snapshot. Safe to use
+/// from several threads.
 class Exporter {
  public:
   explicit Exporter(const ExporterConfig& config);
@@ -66,7 +69,12 @@ class Exporter {
   [[nodiscard]] EventSelection event_selection() const;
   void load_lister();
   std::optional<VcpuListing> list_vcpus(bool urgent);
+  [[nodiscard]] std::vector<VmCounts> read_counts();
+  void follow(std::span<const VmCounts> counts);
+  [[nodiscard]] Vm join(VmCounts counts) const;
   void refresh();
+  void look_at_processes();
+  bool release_ended();
   void publish_vm_processes();
   void release(const VmCounts& vm);
 
@@ -79,10 +87,10 @@ class Exporter {
   Clock::time_point next_list_;
   Clock::time_point next_urgent_list_;
   VcpuListing listed_;
-  std::map<std::uint32_t, std::uint64_t>
-      published_vm_processes_;  ///< in the map vm_processes, with starts
+  std::map<std::uint32_t, std::uint64_t> published_vm_processes_;  ///< what is in the map vm_processes
   SlotReader reader_;
-  VmTable vms_;
+  Lifecycle lifecycle_;
+  IdentityTable identities_;
   std::shared_ptr<const Snapshot> current_;
   Clock::time_point taken_;
   std::atomic<bool> ready_ = false;

@@ -13,22 +13,22 @@ namespace kvmx {
 template <typename Write>
 void for_each_vcpu_or_vm(const Snapshot& snapshot, bool by_vcpu, Write write) {
   Labels labels;
-  for (const VmCounts& vm : snapshot.vms) {
+  for (const Vm& vm : snapshot.vms) {
     if (vm.excluded) continue;
     const Labels::Mark of_vm(labels);
     labels.add("vm", vm.label);
     if (!by_vcpu) {
-      write(vm, vm.total, labels);
+      write(vm.counts, vm.counts.total, labels);
       continue;
     }
-    for (const VcpuCounts& vcpu : vm.vcpus) {
+    for (const VcpuCounts& vcpu : vm.counts.vcpus) {
       const Labels::Mark of_vcpu(labels);
       if (vcpu.id) {
         labels.add("vcpu", *vcpu.id);
       } else {
         labels.add("vcpu", "");
       }
-      write(vm, vcpu, labels);
+      write(vm.counts, vcpu, labels);
     }
   }
 }

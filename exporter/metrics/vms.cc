@@ -19,12 +19,12 @@ const std::string& name_of(const VmIdentity& identity) {
   return identity.display_name.empty() ? identity.name : identity.display_name;
 }
 
-void add_identity(Labels& labels, const VmCounts& vm) {
+void add_identity(Labels& labels, const Vm& vm) {
   labels.add("name", name_of(vm.identity));
   labels.add("uuid", vm.identity.uuid);
   labels.add("domain", vm.identity.domain);
   labels.add("vmm", vm.identity.vmm);
-  labels.add("pid", vm.key.tgid);
+  labels.add("pid", vm.counts.key.tgid);
   labels.add("namespace", vm.identity.kube_namespace);
   labels.add("pod", vm.identity.pod);
   labels.add("id", vm.identity.id);
@@ -41,7 +41,7 @@ std::uint64_t count_vcpus(const VmCounts& vm) {
 template <typename Write>
 void for_each_vm(const Snapshot& snapshot, Write write) {
   Labels labels;
-  for (const VmCounts& vm : snapshot.vms) {
+  for (const Vm& vm : snapshot.vms) {
     if (vm.excluded) continue;
     const Labels::Mark mark(labels);
     labels.add("vm", vm.label);
@@ -53,20 +53,20 @@ void for_each_vm(const Snapshot& snapshot, Write write) {
 
 void write_vms(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, TextWriter& writer) {
   writer.begin(kInfo);
-  for_each_vm(snapshot, [&](const VmCounts& vm, Labels& labels) {
+  for_each_vm(snapshot, [&](const Vm& vm, Labels& labels) {
     add_identity(labels, vm);
     writer.sample(labels, std::uint64_t{1});
   });
 
   writer.begin(kVcpus);
-  for_each_vm(snapshot, [&](const VmCounts& vm, const Labels& labels) {
-    const std::uint64_t vcpus = vm.gone ? 0 : count_vcpus(vm);
+  for_each_vm(snapshot, [&](const Vm& vm, const Labels& labels) {
+    const std::uint64_t vcpus = vm.ended() ? 0 : count_vcpus(vm.counts);
     if (vcpus > 0) writer.sample(labels, vcpus);
   });
 
   writer.begin(kStart);
-  for_each_vm(snapshot, [&](const VmCounts& vm, const Labels& labels) {
-    writer.sample(labels, Nanoseconds{snapshot.boot_time_ns + vm.key.start_ns});
+  for_each_vm(snapshot, [&](const Vm& vm, const Labels& labels) {
+    writer.sample(labels, Nanoseconds{snapshot.boot_time_ns + vm.counts.key.start_ns});
   });
 }
 

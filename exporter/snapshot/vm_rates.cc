@@ -23,20 +23,20 @@ bool programs_a_timer(const MsrCount& msr) {
 
 void VmRates::record(const Snapshot& snapshot, Clock::time_point now) {
   Sample sample{.time = now, .vms = {}};
-  for (const VmCounts& vm : snapshot.vms)
-    if (!vm.excluded && !vm.gone) sample.vms.emplace(vm.key, totals(vm));
+  for (const Vm& vm : snapshot.vms)
+    if (!vm.excluded && !vm.ended()) sample.vms.emplace(vm.counts.key, totals(vm));
   const std::lock_guard lock(mutex_);
   samples_.push_back(std::move(sample));
   while (now - samples_.front().time > kWindow) samples_.pop_front();
 }
 
-VmRates::Totals VmRates::totals(const VmCounts& vm) {
+VmRates::Totals VmRates::totals(const Vm& vm) {
   Totals sum{.label = vm.label};
-  for (const VcpuCounts& vcpu : vm.vcpus) sum.vcpus += vcpu.id ? 1 : 0;
-  for (const ReasonCount& reason : vm.total.reasons) sum.exits += reason.exits;
-  for (const MsrCount& msr : vm.total.msrs)
+  for (const VcpuCounts& vcpu : vm.counts.vcpus) sum.vcpus += vcpu.id ? 1 : 0;
+  for (const ReasonCount& reason : vm.counts.total.reasons) sum.exits += reason.exits;
+  for (const MsrCount& msr : vm.counts.total.msrs)
     if (programs_a_timer(msr)) sum.timer_writes += msr.accesses[KVMX_MSR_WRITE];
-  for (const HaltCount& halt : vm.total.halts) sum.halt_ns += halt.ns;
+  for (const HaltCount& halt : vm.counts.total.halts) sum.halt_ns += halt.ns;
   return sum;
 }
 

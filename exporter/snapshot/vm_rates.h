@@ -31,8 +31,8 @@ class VmRates {
   /// To be called about every second.
   void record(const Snapshot& snapshot, Clock::time_point now = Clock::now());
 
-  /// At most `count` VMs that live and are shown, the busiest first: by exits, and by timer writes
-  /// where exits are not counted. A VM seen once only has no rate yet.
+  /// At most `count` VMs that live and are exported, the busiest first: by exits, and by timer
+  /// writes where exits are not counted. A VM seen once only has no rate yet.
   [[nodiscard]] std::vector<VmRate> busiest(std::size_t count) const;
 
  private:
@@ -48,7 +48,7 @@ class VmRates {
     std::map<VmKey, Totals> vms;
   };
 
-  static Totals totals(const VmCounts& vm);
+  static Totals totals(const Vm& vm);
   static VmRate rate(const Totals& before, const Totals& now, double seconds);
 
   mutable std::mutex mutex_;

@@ -103,9 +103,9 @@ std::string probe_table(const Snapshot& snapshot) {
 }
 
 std::string vms_seen(const Snapshot& snapshot) {
-  const auto gone = std::ranges::count(snapshot.vms, true, &VmCounts::gone);
-  return std::to_string(static_cast<std::ptrdiff_t>(snapshot.vms.size()) - gone) +
-         " VMs live; room for " + std::to_string(snapshot.slots.free) + " more vCPUs.";
+  const auto live = std::ranges::count(snapshot.vms, false, &Vm::ended);
+  return std::to_string(live) + " VMs live; room for " + std::to_string(snapshot.slots.free) +
+         " more vCPUs.";
 }
 
 }  // namespace

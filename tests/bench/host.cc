@@ -54,10 +54,11 @@ Host::Host(const HostSize& size) : slots_(std::size_t{size.vms} * size.vcpus) {
 
 Snapshot Host::snapshot(SlotReader& reader) const {
   Snapshot made;
-  made.vms = reader.read(slots_, [](const VmKey&) { return false; });
-  for (VmCounts& vm : made.vms) {
-    vm.label = "instance-" + std::to_string(vm.key.tgid);
+  for (VmCounts& counts : reader.read(slots_, [](const VmKey&) { return false; })) {
+    Vm& vm = made.vms.emplace_back();
+    vm.label = "instance-" + std::to_string(counts.key.tgid);
     vm.identity.name = vm.label;
+    vm.counts = std::move(counts);
   }
   return made;
 }

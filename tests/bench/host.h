@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bpf/vcpu_slot.h"
-#include "exporter/snapshot/slot_reader.h"
+#include "exporter/counts/slot_reader.h"
 #include "exporter/snapshot/snapshot.h"
 
 namespace kvmx::bench {

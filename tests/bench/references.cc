@@ -15,10 +15,10 @@ namespace {
 
 template <typename Use>
 void for_each_exits_series(const Snapshot& snapshot, Use use) {
-  for (const VmCounts& vm : snapshot.vms)
-    for (const VcpuCounts& vcpu : vm.vcpus)
+  for (const Vm& vm : snapshot.vms)
+    for (const VcpuCounts& vcpu : vm.counts.vcpus)
       for (const ReasonCount& reason : vcpu.reasons)
-        use(vm.label, std::to_string(*vcpu.id), exit_reason_name(vm.isa, *reason.code),
+        use(vm.label, std::to_string(*vcpu.id), exit_reason_name(vm.counts.isa, *reason.code),
             reason.exits);
 }
 

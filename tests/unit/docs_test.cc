@@ -15,7 +15,7 @@
 #include "bpf/vcpu_slot.h"
 #include "exporter/flags.h"
 #include "exporter/metrics/page.h"
-#include "exporter/snapshot/slot_reader.h"
+#include "exporter/counts/slot_reader.h"
 #include "tests/bench/host.h"
 
 namespace kvmx {

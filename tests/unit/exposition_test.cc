@@ -12,28 +12,29 @@
 #include <sstream>
 
 #include "exporter/base/version.h"
+#include "exporter/counts/sum_counts.h"
 #include "exporter/kernel/events.h"
-#include "exporter/snapshot/merge.h"
 #include "tests/bench/host.h"
 
 namespace kvmx {
 namespace {
 
-VmCounts storm() {
-  VmCounts vm;
+Vm storm() {
+  Vm made;
+  VmCounts& vm = made.counts;
   vm.key = {4242, 5'000'000'000, 0xffff8880};
   vm.isa = Isa::vmx;
   vm.comm = "qemu-system-x86";
-  vm.label = "web-1";
-  vm.identity = {.name = "web-1",
-                 .display_name = "Web shop",
-                 .uuid = "6f1f4a1e-0e9a-4b7c-9f51-3c1f2b7f1f00",
-                 .vmm = "qemu",
-                 .id = "",
-                 .domain = "web-1",
-                 .kube_namespace = "",
-                 .kube_name = "",
-                 .pod = ""};
+  made.label = "web-1";
+  made.identity = {.name = "web-1",
+                   .display_name = "Web shop",
+                   .uuid = "6f1f4a1e-0e9a-4b7c-9f51-3c1f2b7f1f00",
+                   .vmm = "qemu",
+                   .id = "",
+                   .domain = "web-1",
+                   .kube_namespace = "",
+                   .kube_name = "",
+                   .pod = ""};
   VcpuCounts vcpu;
   vcpu.id = 0;
   vcpu.reasons = {{12, 33'030, 900'000'000}, {32, 33'160, 50'000'001}, {0x5f, 1, 0}};
@@ -56,23 +57,24 @@ VmCounts storm() {
   vm.latency.sum_ns = 100'000'123;
   vm.intervals.buckets[4] = 66'318;
   vm.intervals.sum_ns = 66'318'000'000;
-  return vm;
+  return made;
 }
 
-VmCounts hostile() {
-  VmCounts vm;
+Vm hostile() {
+  Vm made;
+  VmCounts& vm = made.counts;
   vm.key = {77, 6'500'000'000, 0};
   vm.isa = Isa::svm;
-  vm.label = "a\"},x{\\";
-  vm.identity.name = "team-a_db";
-  vm.identity.kube_namespace = "team-a";
-  vm.identity.kube_name = "db";
-  vm.identity.pod = "virt-launcher-db-x7k2p";
+  made.label = "a\"},x{\\";
+  made.identity.name = "team-a_db";
+  made.identity.kube_namespace = "team-a";
+  made.identity.kube_name = "db";
+  made.identity.pod = "virt-launcher-db-x7k2p";
   VcpuCounts vcpu;
   vcpu.reasons = {{std::nullopt, 3, 0}, {0x7c, 10, 1}, {0xffffffff, 1, 0}};
   vm.vcpus = {vcpu};
   vm.total = total(vm.vcpus);
-  return vm;
+  return made;
 }
 
 Snapshot sample() {
@@ -242,14 +244,14 @@ TEST(ExcludedVm, HasNoSeries) {
 
 TEST(VcpuCount, FallsBackOnVcpusThatRan) {
   Snapshot snapshot = sample();
-  snapshot.vms[1].listed = 0;
+  snapshot.vms[1].counts.listed = 0;
   EXPECT_NE(render_exposition(snapshot, SelfStats{}).text.find("kvm_vm_vcpus{vm=\"web-1\"} 2\n"),
             std::string::npos);
 }
 
 TEST(VcpuCount, IsAbsentForAnEndedVm) {
   Snapshot snapshot = sample();
-  snapshot.vms[1].gone = true;
+  snapshot.vms[1].state = VmState::lingering;
   const std::string text = render_exposition(snapshot, SelfStats{}).text;
   EXPECT_EQ(text.find("kvm_vm_vcpus{vm=\"web-1\"}"), std::string::npos);
   EXPECT_NE(text.find("kvm_vm_info{vm=\"web-1\""), std::string::npos);

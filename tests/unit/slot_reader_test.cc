@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/snapshot/slot_reader.h"
+#include "exporter/counts/slot_reader.h"
 
 #include <gtest/gtest.h>
 

@@ -10,21 +10,22 @@ namespace {
 
 using namespace std::chrono_literals;
 
-VmCounts vm(std::uint32_t pid, const std::string& label, std::uint64_t exits, std::uint64_t writes,
-            std::uint64_t halt_ns) {
-  VmCounts made;
+Vm vm(std::uint32_t pid, const std::string& label, std::uint64_t exits, std::uint64_t writes,
+      std::uint64_t halt_ns) {
+  Vm vm;
+  vm.label = label;
+  VmCounts& made = vm.counts;
   made.key.tgid = pid;
-  made.label = label;
   made.vcpus.resize(3);
   for (std::uint32_t i = 1; i < 3; ++i) made.vcpus[i].id = i;  // the first is the unknown one
   made.total.reasons = {{12, exits / 2, 0}, {30, exits / 2, 0}};
   made.total.msrs = {{0x6e0, {9, writes / 2}}, {0x838, {0, writes / 2}}, {0x10, {7, 7}}};
   made.total.halts[KVMX_WAKEUP_POLL].ns = halt_ns / 2;
   made.total.halts[KVMX_WAKEUP_WAIT].ns = halt_ns / 2;
-  return made;
+  return vm;
 }
 
-Snapshot of(std::vector<VmCounts> vms) {
+Snapshot of(std::vector<Vm> vms) {
   Snapshot snapshot;
   snapshot.vms = std::move(vms);
   return snapshot;
@@ -53,9 +54,9 @@ TEST(VmRates, AreOverTheWindow) {
 
 TEST(VmRates, TheBusiestComeFirstAndTheEndedNotAtAll) {
   VmRates rates;
-  VmCounts ended = vm(4, "ended", 9000, 0, 0);
-  ended.gone = true;
-  VmCounts hidden = vm(6, "hidden", 9000, 0, 0);
+  Vm ended = vm(4, "ended", 9000, 0, 0);
+  ended.state = VmState::ended;
+  Vm hidden = vm(6, "hidden", 9000, 0, 0);
   hidden.excluded = true;
   rates.record(
       of({vm(1, "quiet", 0, 0, 0), vm(2, "loud", 0, 0, 0), vm(3, "ticks", 0, 0, 0), hidden}),

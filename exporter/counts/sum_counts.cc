@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/snapshot/merge.h"
+#include "exporter/counts/sum_counts.h"
 
 namespace kvmx {
 namespace {
@@ -58,6 +58,19 @@ VcpuCounts total(std::span<const VcpuCounts> vcpus) {
     merge(sum, vcpu);
     if (others && vcpu.hv_timers_in_use) *sum.hv_timers_in_use += *others;
   }
+  return sum;
+}
+
+std::uint64_t events(const VcpuCounts& counts) {
+  std::uint64_t sum = 0;
+  for (const ReasonCount& reason : counts.reasons) sum += reason.exits;
+  for (const MsrCount& msr : counts.msrs)
+    for (const std::uint64_t accesses : msr.accesses) sum += accesses;
+  for (const std::uint64_t faults : counts.msr_faults) sum += faults;
+  for (const std::uint64_t arms : counts.timer_arms) sum += arms;
+  for (const HaltCount& halt : counts.halts) sum += halt.halts;
+  for (const UserspaceExitCount& exits : counts.userspace_exits) sum += exits.exits;
+  for (const EventCount& event : counts.events) sum += event.count;
   return sum;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/snapshot/sleep_watch.h"
+#include "exporter/counts/sleep_watch.h"
 
 namespace kvmx {
 

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
-#include "exporter/snapshot/snapshot.h"
+#include "exporter/counts/vm_counts.h"
 
 namespace kvmx {
 
@@ -13,6 +14,10 @@ void merge(VcpuCounts& into, const VcpuCounts& more);
 
 /// What all vCPUs of a VM counted.
 VcpuCounts total(std::span<const VcpuCounts> vcpus);
+
+/// How many events these are, of whatever kind. Times are left out: one that is still running grows
+/// without an event.
+std::uint64_t events(const VcpuCounts& counts);
 
 template <std::size_t kBuckets>
 void merge(Histogram<kBuckets>& into, const Histogram<kBuckets>& more) {

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "bpf/vcpu_slot.h"
+#include "exporter/counts/sleep_watch.h"
+#include "exporter/counts/vm_counts.h"
 #include "exporter/kernel/listed_vcpus.h"
-#include "exporter/snapshot/sleep_watch.h"
-#include "exporter/snapshot/snapshot.h"
 
 namespace kvmx {
 

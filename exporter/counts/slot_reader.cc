@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/snapshot/slot_reader.h"
+#include "exporter/counts/slot_reader.h"
 
 #include <algorithm>
 #include <array>
@@ -7,8 +7,8 @@
 #include <map>
 #include <utility>
 
+#include "exporter/counts/sum_counts.h"
 #include "exporter/kernel/reason_ids.h"
-#include "exporter/snapshot/merge.h"
 
 namespace kvmx {
 namespace {
