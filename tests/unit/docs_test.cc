@@ -15,7 +15,6 @@
 #include "bpf/vcpu_slot.h"
 #include "exporter/flags.h"
 #include "exporter/metrics/page.h"
-#include "exporter/counts/slot_reader.h"
 #include "tests/bench/host.h"
 
 namespace kvmx {
