@@ -14,7 +14,7 @@
 
 #include "bpf/vcpu_slot.h"
 #include "exporter/flags.h"
-#include "exporter/metrics/page.h"
+#include "exporter/metrics/write_exposition.h"
 #include "tests/bench/host.h"
 
 namespace kvmx {
@@ -66,24 +66,22 @@ Table table_of(const std::string& path, std::string_view key) {
 }
 
 /// What the table must say of a flag's default.
-std::string default_of(const CLI::Option& option, const std::string& in_table) {
+std::string default_of(const FlagDescription& flag, const std::string& in_table) {
   for (const std::string word : {"on", "none"})
-    if (option.get_description().find("(default: " + word + ")") != std::string::npos) return word;
-  if (!option.get_default_str().empty()) return option.get_default_str();
+    if (flag.help.find("(default: " + word + ")") != std::string::npos) return word;
+  if (!flag.fallback.empty()) return flag.fallback;
   // For the others the program has no text: a flag is off, an option is empty.
-  const bool takes_value = option.get_items_expected_max() > 0;
   const std::set<std::string> words =
-      takes_value ? std::set<std::string>{"none", "all"} : std::set<std::string>{"", "off"};
+      flag.value.empty() ? std::set<std::string>{"", "off"} : std::set<std::string>{"none", "all"};
   return words.contains(in_table) ? in_table : *words.rbegin();
 }
 
 TEST(FlagTable, HasEveryFlagAndItsDefault) {
   Table table = table_of("deploy/configuration.md", "flag");
-  const Flags flags([] { return std::string(); });
-  for (const CLI::Option* option : flags.app().get_options({})) {
-    const auto row = table.extract(flag_names(*option));
-    ASSERT_FALSE(row.empty()) << flag_names(*option) << " is not in the table";
-    EXPECT_EQ(row.mapped()[1], default_of(*option, row.mapped()[1])) << row.key();
+  for (const FlagDescription& flag : describe_flags().flags) {
+    const auto row = table.extract(flag.written);
+    ASSERT_FALSE(row.empty()) << flag.written << " is not in the table";
+    EXPECT_EQ(row.mapped()[1], default_of(flag, row.mapped()[1])) << row.key();
   }
   for (const auto& [name, cells] : table) ADD_FAILURE() << name << " is no flag";
 }
@@ -159,7 +157,7 @@ TEST(MetricTable, HasVcpuInParenthesesWhereOnlyPerVcpuAllGivesIt) {
   SlotReader reader([] { return 0; });
   const Snapshot snapshot = host.snapshot(reader);
   const auto page = [&](PerVcpu per_vcpu) {
-    return families_of(render_metrics(snapshot, {}, {.per_vcpu = per_vcpu}).text);
+    return families_of(render_exposition(snapshot, {}, {.per_vcpu = per_vcpu}).text);
   };
   std::set<std::string> only_with_all;
   const auto by_default = page(PerVcpu::counts);
