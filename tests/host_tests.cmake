@@ -8,7 +8,8 @@ set(here "${CMAKE_CURRENT_SOURCE_DIR}")
 # kvmx_host_test(NAME TIMEOUT COMMAND...)
 function(kvmx_host_test name timeout)
   add_test(NAME ${name} COMMAND ${ARGN})
-  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT ${timeout} LABELS host)
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT ${timeout} LABELS host
+                                          ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 endfunction()
 
 add_test(NAME lint COMMAND "${here}/lint/run.sh")
@@ -21,7 +22,7 @@ if(KVMX_RENDER)
            COMMAND "${here}/dashboards/render.sh" "${PROJECT_BINARY_DIR}/render")
   set_tests_properties(dashboards-render PROPERTIES TIMEOUT 2400)
 endif()
-kvmx_host_test(chart 600 env PYTHONDONTWRITEBYTECODE=1 python3 "${here}/deploy/chart_test.py"
+kvmx_host_test(chart 600 python3 "${here}/deploy/chart_test.py"
                "${exporter}")
 # Exposure 2.0 or less, without a systemd that runs.
 add_test(NAME unit-exposure
@@ -43,7 +44,7 @@ foreach(suite IN LISTS KVMX_PACKAGE_SUITES)
   set_tests_properties(package-install-${suite} PROPERTIES FIXTURES_REQUIRED package-${suite})
 endforeach()
 # The image's last stage with that package, and its entry point in an emulated host.
-kvmx_host_test(container-amd-6.1 900 env PYTHONDONTWRITEBYTECODE=1 python3
+kvmx_host_test(container-amd-6.1 900 python3
                "${here}/deploy/container_test.py" "${package}" "${guest}")
 set_tests_properties(package-install container-amd-6.1 PROPERTIES FIXTURES_REQUIRED package)
 set(KVMX_SERVICE_KERNELS 6.1 CACHE STRING "Kernels on which the package's service is tested")
@@ -66,7 +67,7 @@ kvmx_host_test(web-http 300 python3 "${here}/e2e/web_http_test.py" "${exporter}"
 kvmx_host_test(web-limits 400 python3 "${here}/e2e/web_limits_test.py" "${exporter}")
 kvmx_host_test(web-tls 300 python3 "${here}/e2e/web_tls_test.py" "${exporter}")
 # RUN_SERIAL: a tick that waits for a CPU is no storm.
-kvmx_host_test(page-native 600 env PYTHONDONTWRITEBYTECODE=1 python3 "${here}/e2e/page_test.py" native
+kvmx_host_test(page-native 600 python3 "${here}/e2e/page_test.py" native
                "${exporter}" "${guest}" "${PROJECT_BINARY_DIR}/page-native.json")
 set_tests_properties(page-native PROPERTIES RUN_SERIAL ON)
 add_test(NAME golden COMMAND /usr/bin/python3 "${here}/golden/check.py") # Debian's has the parser
@@ -89,9 +90,9 @@ set(lab "${PROJECT_BINARY_DIR}/lab")
 # kvmx_lab_host(NAME SECONDS LAB_OPTION...): a host that takes so many seconds.
 function(kvmx_lab_host name seconds)
   list(JOIN ARGN " " options)
-  set_property(GLOBAL APPEND PROPERTY kvmx_plan_${name} "lab ${options} --timeout 1500" "guest ${guest}")
+  set_property(GLOBAL APPEND PROPERTY kvmx_plan_${name} "lab ${options} --timeout 2400" "guest ${guest}")
   set_property(GLOBAL APPEND PROPERTY kvmx_lab_hosts ${name})
-  kvmx_host_test(boot-${name} 1800 "${here}/lab/scenarios.py" run "${lab}/${name}.plan" "${lab}/${name}")
+  kvmx_host_test(boot-${name} 3600 "${here}/lab/scenarios.py" run "${lab}/${name}.plan" "${lab}/${name}")
   set_tests_properties(boot-${name} PROPERTIES FIXTURES_SETUP lab-${name} COST ${seconds})
   kvmx_host_test(host-${name} 60 "${here}/lab/scenarios.py" result "${lab}/${name}" host)
   set_tests_properties(host-${name} PROPERTIES FIXTURES_REQUIRED lab-${name})

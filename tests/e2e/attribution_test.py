@@ -139,7 +139,8 @@ class Attribution:
         self.verdict.check(not any(lost.values()), f"nothing is lost: {lost}")
         have, skipped = page.sum("kvm_userspace_exits_total"), skipped_userspace_exits(page)
         self.verdict.check(have + skipped == self.userspace_exits,
-                           f"{have:.0f} userspace exits and {skipped:.0f} skipped, by the guests {self.userspace_exits}")
+                           f"{have:.0f} userspace exits and {skipped:.0f} skipped, by the guests"
+                           f" {self.userspace_exits}")
 
 
 def main():

@@ -1,8 +1,9 @@
 #!/bin/sh
-# late_kvm.sh EXPORTER GUEST: KVM is loaded after the exporter has started
+# SPDX-License-Identifier: Apache-2.0
+# late_kvm_test.sh EXPORTER GUEST: KVM is loaded after the exporter has started
 #
-# In an emulated AMD host, whose KVM is unloaded first. The exporter must run, say on /metrics that nothing is
-# attached, attach when the modules come, and then count.
+# In an emulated AMD host, whose KVM is unloaded first. The exporter must run, say on /metrics that
+# nothing is attached, attach when the modules come, and then count.
 set -eu
 
 exporter=$1 guest=$2

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """linux_guest_test.py EXPORTER: two idle Linux guests, one with nohz=off.
 
-In an emulated AMD host, both with that host's kernel; by --icount, for with the machine's clock a guest
-whose emulator waits for a CPU would look busy, and its ticks would come late. Idle, Debian's kernel (HZ=250) with nohz=off programs its
+In an emulated AMD host whose clock counts instructions (--icount). By this machine's clock, a guest
+whose emulator waits for a CPU would look busy, and its ticks would come late. Both guests boot the
+host's own kernel. Idle, Debian's kernel (HZ=250) with nohz=off programs its
 timer and halts 250 times a second; without the argument it sleeps.
 """
 

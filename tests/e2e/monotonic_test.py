@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """monotonic_test.py EXPORTER GUEST [SCRAPES]: no counter ever steps back, whatever the guests do.
 
-Hundreds of scrapes, two thousand on this machine, one after the other as fast as they come, while VMs storm, idle, move their
-vCPUs between threads, come and end. On this machine's KVM, or in an emulated host.
+Two thousand scrapes, hundreds in an emulated host, one after the other as fast as they come, while
+VMs storm, idle, move their vCPUs between threads, come and end. On this machine's KVM, too.
 """
 
 import os

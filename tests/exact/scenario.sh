@@ -92,8 +92,8 @@ until_known() {
   tries=0
   until fetch /metrics | grep -q "^kvm_vm_info{vm=\"$1\""; do
     tries=$((tries + 1))
-    [ $tries -lt 150 ] || return 0
-    sleep 0.1
+    [ $tries -lt 60 ] || return 0
+    sleep 0.3
   done
 }
 

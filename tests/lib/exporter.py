@@ -9,9 +9,10 @@ import tempfile
 import time
 
 from metrics import parse_metrics
+from verdict import on_failure
 
 # Seconds to wait for what must come. On a busy machine the clock of an emulated host may run many
-# times too fast; there the lab's own --timeout is what ends a test.
+# times too fast; there the scenario's own timeout is what ends a test.
 PATIENCE = 7200 if "LAB_ISA" in os.environ else 60
 
 
@@ -65,6 +66,7 @@ class Exporter(OwnProcess):
             [*prefix, binary, f"--web.listen-address=127.0.0.1:{port}", "--scrape.min-interval=1ms", *flags],
             stderr=self.log)
         atexit.register(self.stop)
+        on_failure.append(self.show_log)
         self.connection = None
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -109,8 +111,13 @@ class Exporter(OwnProcess):
             page = self.scrape()
             if holds(page):
                 return page
-            time.sleep(0.1)
+            time.sleep(0.2)
         return None
+
+    def show_log(self):
+        """The end of its log. Opened anew, for the exporter writes at the position that it shares."""
+        log = pathlib.Path(f"/proc/self/fd/{self.log.fileno()}").read_text()
+        print(f"log of the exporter on port {self.port}:\n{log[-4000:]}", flush=True)
 
     def stop(self):
         if self.process.poll() is None:

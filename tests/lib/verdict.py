@@ -2,6 +2,9 @@
 
 import sys
 
+# Functions that print what helps to understand a failure, such as the log of an exporter.
+on_failure = []
+
 
 class Verdict:
     """Prints ok and FAILED lines; ends the test with the right status."""
@@ -15,6 +18,8 @@ class Verdict:
         return holds
 
     def end(self):
+        for show in on_failure if self.failures else ():
+            show()
         print(f"{self.failures} failed", flush=True)
         sys.exit(1 if self.failures else 0)
 
