@@ -92,13 +92,14 @@ open_run "$out" "$console"
   write_command svm "$series" "$machine_files$PWD" "$@"
 } >"$run/command"
 
-# The emulator does not speculate, and guarding against it takes a third of the
-# boot; counted instructions, though, should be those of a real host. All CPUs have
-# one TSC here, but without this the kernel calls it unstable if there are two, and
-# its clock, and KVM's, become several times slower.
-# On a busy machine an emulated timer may come too late for the kernel's check of its wiring.
+# All CPUs have one TSC here, but without tsc=reliable the kernel calls it unstable if
+# there are two, and its clock, and KVM's, become several times slower. On a busy machine
+# an emulated timer may come too late for the kernel's check of its wiring.
 tuning="tsc=reliable no_timer_check"
-[[ $icount ]] || tuning+=" mitigations=off"
+# The emulator does not speculate, and guarding against it takes a third of the boot;
+# counted instructions, though, should be those of a real host. Left to measure the TSC
+# itself on a busy machine, the kernel has a clock that runs several times too fast.
+[[ $icount ]] || tuning+=" mitigations=off tsc_early_khz=$(/usr/bin/python3 "$LAB_DIR/tsc-rate.py")"
 # shellcheck disable=SC2054 # the commas are QEMU's
 machine=(
   -M q35 -cpu "max,+svm,+npt,-la57" -smp "$smp" -m "$mem"

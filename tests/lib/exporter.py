@@ -11,9 +11,8 @@ import time
 from metrics import parse_metrics
 from verdict import on_failure
 
-# Seconds to wait for what must come. On a busy machine the clock of an emulated host may run many
-# times too fast; there the scenario's own timeout is what ends a test.
-PATIENCE = 7200 if "LAB_ISA" in os.environ else 60
+# Seconds to wait for what must come. An emulated host may be many times slower than this machine.
+PATIENCE = 300 if "LAB_ISA" in os.environ else 60
 
 
 class Scrape:
