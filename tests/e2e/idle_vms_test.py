@@ -13,6 +13,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from exporter import Exporter
 from guests import Guests
+from tracing import mount_tracefs
 from verdict import Verdict, skip
 
 IRQS = 40
@@ -27,6 +28,8 @@ def vcpus(page, name):
 def main():
     if not os.access("/dev/kvm", os.W_OK):
         skip("there is no /dev/kvm that we may use")
+    if not mount_tracefs():
+        skip("tracefs, which says where kvm_set_irq is, cannot be mounted here")
     guests, verdict = Guests(sys.argv[2]), Verdict()
     early = guests.hold(PREFIX + "early", "--hold-before", "--program", "cpuid", "--count", 1,
                         "--vcpus", 3)

@@ -9,13 +9,13 @@ what is counted and what is skipped equal the kernel's own histograms.
 
 import json
 import pathlib
-import re
 import subprocess
 import sys
 from collections import Counter
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from exporter import Exporter
+from tracing import Witness
 from verdict import Verdict
 
 VCPUS = 24
@@ -26,7 +26,6 @@ GUESTS = {
     "faults": ["wrmsr", "--msr", "0xc0ffee", "--count", "4000"],
     "ticks": ["tick-halt", "--count", str(TICKS), "--rate", "250"],
 }
-WITNESS = pathlib.Path("/sys/kernel/tracing/instances/kvmx-preemption")
 
 
 def run(binary, name):
@@ -34,15 +33,6 @@ def run(binary, name):
     done = subprocess.run([binary, "--qemu-name", name, "--vcpus", str(VCPUS), "--program",
                            *GUESTS[name]], stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])["vms"][0]["vcpus"]
-
-
-def trigger(event):
-    return WITNESS / "events" / "kvm" / event / "trigger"
-
-
-def witnessed(event):
-    """How many the kernel's own histogram has."""
-    return int(re.search(r"Hits: (\d+)", (trigger(event).parent / "hist").read_text())[1])
 
 
 def guest_accesses(vcpus):
@@ -64,9 +54,7 @@ def exported_accesses(page, vm):
 def main():
     binary, guest = sys.argv[1:]
     verdict = Verdict()
-    WITNESS.mkdir()
-    trigger("kvm_vcpu_wakeup").write_text("hist:keys=common_pid:size=4096")
-    trigger("kvm_userspace_exit").write_text("hist:keys=common_pid:size=4096")
+    witness = Witness("kvmx-preemption", "kvm_vcpu_wakeup", "kvm_userspace_exit")
     exporter = Exporter(binary, 10212, "--vm.linger=1h")
     reports = {name: run(guest, name) for name in GUESTS}
     page = exporter.scrape()
@@ -84,10 +72,11 @@ def main():
                if m.name == "kvm_exporter_probe_missed_total"}
     for family, event in (("kvm_halts_total", "kvm_vcpu_wakeup"),
                           ("kvm_userspace_exits_total", "kvm_userspace_exit")):
-        have, seen, missed = page.sum(family), witnessed(event), skipped.pop(event)
+        have, seen, missed = page.sum(family), witness.count(event), skipped.pop(event)
         verdict.check(have + missed == seen and missed < 0.01 * seen,
                       f"{have:.0f} events {event} and {missed:.0f} skipped, by the kernel {seen}")
-    verdict.check(skipped.pop("kvm_msr") > 0, "the kernel did skip programs of kvm_msr")
+    msrs = skipped.pop("kvm_msr")
+    verdict.check(msrs > 0, f"the kernel did skip programs of kvm_msr, {msrs:.0f} times")
     verdict.check(not any(skipped.values()), f"and no other: {skipped}")
     verdict.end()
 

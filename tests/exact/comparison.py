@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-# Where these events have classic programs the kernel may skip some, rarely: while a thread that uses
+# Where these events have tracepoint programs the kernel may skip some, rarely: while a thread that uses
 # a BPF map by a system call is preempted on that CPU. For each kind of comparison: its probe, and
 # whether it holds every count of that probe once.
 SKIPPED = {"halts": ("kvm_vcpu_wakeup", True), "userspace exits": ("kvm_userspace_exit", True),

@@ -28,6 +28,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -36,6 +37,8 @@ LATE, EMULATOR_FAILED = 124, 125
 STOPPED = (130, 143)  # amd.sh was interrupted
 BOOTS = 3  # at most
 CONTROL_SECONDS = 240
+# A host that is so much later with a scenario's end than its timeout, by our clock, hangs.
+HANGS_AFTER = int(os.environ.get("KVMX_LAB_HANGS_AFTER", "300"))
 GUEST_RECORDER = HERE / "recorded-guest.sh"
 
 
@@ -184,6 +187,26 @@ class Results:
         return int(path.read_text().split()[0]) if path.exists() else None
 
 
+class Watchdog:
+    """Ends a host that hangs in a scenario."""
+
+    def __init__(self, host):
+        self.host, self.timer, self.barked = host, None, False
+
+    def bark(self):
+        self.barked = True
+        self.host.terminate()
+
+    def start(self, seconds):
+        self.timer = threading.Timer(seconds + HANGS_AFTER, self.bark)
+        self.timer.daemon = True
+        self.timer.start()
+
+    def stop(self):
+        if self.timer:
+            self.timer.cancel()
+
+
 def boot(plan, results, mode, names, limit):
     """One host's life; its status. Results of scenarios are written as they come."""
     command = [HERE / "amd.sh", *plan.lab_options, *limit, "--out", results.out / "files", "--console",
@@ -191,12 +214,15 @@ def boot(plan, results, mode, names, limit):
     current, log, began, used = "", results.log("host").open("a"), 0.0, 0.0
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True,
                           errors="replace") as host:
+        watchdog = Watchdog(host)
         for line in host.stdout:
             if line.startswith(f"{MARK}begin "):
                 current, began, used = line.split()[1], time.monotonic(), cpu_seconds(host.pid)
                 output = results.log(current).open("w")
+                watchdog.start(plan.scenarios[current][0])
             elif line.startswith(f"{MARK}end "):
                 _, name, status, took = line.split()
+                watchdog.stop()
                 output.close()
                 finish(results, name, int(status), took,
                        f"{time.monotonic() - began:.1f} s here, {cpu_seconds(host.pid) - used:.1f} s CPU")
@@ -204,13 +230,16 @@ def boot(plan, results, mode, names, limit):
             else:
                 (output if current else log).write(line)
                 (output if current else log).flush()
+    watchdog.stop()
+    if watchdog.barked:
+        log.write(f"lab: the host hung in {current}, and was ended\n")
     log.close()
     if current:
         output.write("FAILED: the emulated host did not outlive this scenario:\n"
                      + results.log("host").read_text()[-6000:])
         output.close()
         finish(results, current, EMULATOR_FAILED, "?", f"{time.monotonic() - began:.1f} s here")
-    return host.returncode
+    return EMULATOR_FAILED if watchdog.barked else host.returncode
 
 
 def finish(results, name, status, took, here):
