@@ -106,12 +106,4 @@ void fill_msr_pool(std::uint64_t seed, std::span<MsrRecord> pool) {
   }
 }
 
-void fill_faultless_msr_pool(std::span<MsrRecord> pool) {
-  constexpr std::uint32_t mc0_addr = 0x402;  // of a bank's four: CTL, STATUS, ADDR, MISC
-  for (std::uint32_t i = 0; i < pool.size(); ++i) {
-    pool[i] = {};
-    pool[i].index = mc0_addr + 4 * (i / 2) + i % 2;
-  }
-}
-
 }  // namespace kvmx::guest

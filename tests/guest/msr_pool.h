@@ -17,11 +17,6 @@ namespace kvmx::guest {
 // x2APIC, the TSC, ...), write to its memory, or may not exit at all.
 void fill_msr_pool(std::uint64_t seed, std::span<MsrRecord> pool);
 
-// MSRs that KVM lets be read, and written with any value: the addresses and the
-// miscellany of the machine check banks.
-constexpr std::size_t kFaultlessMsrs = 64;
-void fill_faultless_msr_pool(std::span<MsrRecord> pool);
-
 }  // namespace kvmx::guest
 
 #endif

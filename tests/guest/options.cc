@@ -50,8 +50,6 @@ void add_program_options(CLI::App& app, std::string& program, Options& options) 
   app.add_option("--indices", parameters.indices, "of random-msr: how many different MSRs")
       ->capture_default_str()
       ->check(number_above_zero());
-  app.add_flag("--no-faults", parameters.no_faults,
-               "of random-msr: only MSRs that can be read, and written with any value");
   app.add_option("--deadlines", parameters.deadlines,
                  "of random-msr: TSC_DEADLINE writes among the others (one of them each 1000 "
                  "iterations if there is no --count)")

@@ -7,8 +7,6 @@
 #include <array>
 #include <cmath>
 
-#include "msr_pool.h"
-
 namespace kvmx::guest {
 namespace {
 
@@ -96,9 +94,6 @@ std::optional<std::string_view> objection(const Program& program,
   if (program.entry == kvmx_guest_random_msr) {
     if (parameters.count != 0 && parameters.deadlines > parameters.count) {
       return "--deadlines cannot be above --count";
-    }
-    if (parameters.no_faults && parameters.indices > kFaultlessMsrs) {
-      return "with --no-faults, --indices cannot be above 64";
     }
   }
   return std::nullopt;

@@ -32,7 +32,6 @@ struct ProgramParameters {
   std::uint64_t value = 0;
   std::uint64_t seed = 1;
   std::uint64_t indices = 0;    // random-msr: size of the pool
-  bool no_faults = false;       // random-msr
   std::uint64_t deadlines = 0;  // random-msr
 };
 

@@ -77,11 +77,7 @@ Vcpu::Vcpu(const Kvm& kvm, const Vm& vm, unsigned id, std::uint64_t ordinal, con
   const int khz = ::ioctl(fd(), KVM_GET_TSC_KHZ, 0);
   tsc_khz_ = khz > 0 ? static_cast<std::uint64_t>(khz) : measured_tsc_khz();
   write_parameters(program, parameters, ordinal, tsc_khz_ * 1000, vm.memory().pool_gpa(id), page_);
-  const auto pool = vm.memory().pool(id);
-  if (parameters.no_faults)
-    fill_faultless_msr_pool(pool);
-  else
-    fill_msr_pool(parameters.seed + ordinal, pool);
+  fill_msr_pool(parameters.seed + ordinal, vm.memory().pool(id));
   set_cpuid(kvm);
   set_segments();
   set_registers(program);
