@@ -14,7 +14,7 @@ from exporter import Exporter
 from guests import Guests
 from verdict import Verdict
 
-LINGER = 8
+LINGER = 5
 
 
 def slots(page):

@@ -21,7 +21,7 @@ from verdict import Verdict
 
 PORT = 10212
 PINS = pathlib.Path("/sys/fs/bpf/kvmx-test")
-STORM = 100_000
+STORM = 60_000
 # Programs that read kvm_amd's own variable hold that module (Features::svm_data).
 HOLDS_AMD = os.environ["LAB_KERNEL"] == "6.1"
 # A table that this host has no memory for, and other options besides.
