@@ -115,28 +115,28 @@ endfunction()
 foreach(kernel IN LISTS KVMX_AMD_KERNELS)
   # Two CPUs: vCPUs move between them, and the exporter reads what another CPU is writing.
   kvmx_lab_host(amd-${kernel} 100 --kernel ${kernel} --smp 2)
-  kvmx_lab_test(amd-${kernel} exact-amd-${kernel} 400 COMMAND "${here}/exact/scenario.sh" "${exporter}"
+  kvmx_lab_test(amd-${kernel} exact-amd-${kernel} 600 COMMAND "${here}/exact/scenario.sh" "${exporter}"
                 "${guest}" /lab-out/exact CHECK python3 "${here}/exact/check.py"
                 "${lab}/amd-${kernel}/files/exact")
-  kvmx_lab_script(amd-${kernel} program-sizes-amd-${kernel} 120 bpf/program_sizes_test.py)
+  kvmx_lab_script(amd-${kernel} program-sizes-amd-${kernel} 600 bpf/program_sizes_test.py)
 endforeach()
 foreach(kernel 5.10 6.1 7.2)
-  kvmx_lab_script(amd-${kernel} attribution-amd-${kernel} 400 e2e/attribution_test.py)
+  kvmx_lab_script(amd-${kernel} attribution-amd-${kernel} 600 e2e/attribution_test.py)
 endforeach()
 foreach(kernel 5.10 6.1)
-  kvmx_lab_script(amd-${kernel} idle-vms-amd-${kernel} 200 e2e/idle_vms_test.py)
-  kvmx_lab_script(amd-${kernel} privileges-amd-${kernel} 300 e2e/privileges_test.py)
+  kvmx_lab_script(amd-${kernel} idle-vms-amd-${kernel} 600 e2e/idle_vms_test.py)
+  kvmx_lab_script(amd-${kernel} privileges-amd-${kernel} 600 e2e/privileges_test.py)
 endforeach()
 foreach(kernel 6.1 7.2)
-  kvmx_lab_script(amd-${kernel} pins-amd-${kernel} 300 e2e/pins_test.py)
+  kvmx_lab_script(amd-${kernel} pins-amd-${kernel} 600 e2e/pins_test.py)
 endforeach()
-kvmx_lab_script(amd-7.2 preemption-amd-7.2 300 e2e/preemption_test.py)
+kvmx_lab_script(amd-7.2 preemption-amd-7.2 600 e2e/preemption_test.py)
 foreach(test identity collectors kvm-stat death hostile churn monotonic scrapers)
   string(REPLACE "-" "_" script ${test})
-  kvmx_lab_script(amd-6.1 ${test}-amd-6.1 400 e2e/${script}_test.py)
+  kvmx_lab_script(amd-6.1 ${test}-amd-6.1 600 e2e/${script}_test.py)
 endforeach()
 
-kvmx_lab_test(amd-6.1 late-kvm-amd-6.1 200 COMMAND "${here}/e2e/late_kvm_test.sh" "${exporter}" "${guest}")
+kvmx_lab_test(amd-6.1 late-kvm-amd-6.1 600 COMMAND "${here}/e2e/late_kvm_test.sh" "${exporter}" "${guest}")
 
 # A clock that counts instructions, for what is about rates and times: the same however busy the machine.
 kvmx_lab_host(amd-6.1-icount 300 --kernel 6.1 --icount --append mitigations=off)

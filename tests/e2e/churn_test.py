@@ -21,8 +21,8 @@ from counts import exported_counts, guest_counts
 from exporter import Exporter
 from verdict import Verdict
 
-VMS = int(os.environ.get("KVMX_CHURN", "400" if "KVMX_FULL" in os.environ else "180"))
-WARM_UP = 60
+VMS = int(os.environ.get("KVMX_CHURN", "400" if "KVMX_FULL" in os.environ else "120"))
+WARM_UP = 40
 SLOTS = 64
 LINGER = 6
 SCRAPE_EVERY = 0.5

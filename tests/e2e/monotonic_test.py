@@ -17,7 +17,7 @@ from metrics import parse_metrics
 from verdict import Verdict, skip
 
 IN_LAB = "LAB_ISA" in os.environ
-SCRAPES = 300 if IN_LAB and "KVMX_FULL" not in os.environ else 2000
+SCRAPES = 200 if IN_LAB and "KVMX_FULL" not in os.environ else 2000
 # Storms that leave an emulated host time to be scraped.
 RATE = 100 if IN_LAB else 1000
 # What each guest does; those that end are started again, so VMs come and end all the time.
