@@ -12,8 +12,8 @@ BUILD_PACKAGES=(
 PACKAGING_PACKAGES=(build-essential debhelper)
 # To run the tests, besides.
 TEST_PACKAGES=(
-  bpftrace busybox-static clang-format curl groff-base libbenchmark-dev libclang-rt-14-dev
-  libgtest-dev linux-perf man-db openssl prometheus prometheus-alertmanager python3
+  bpftrace busybox-static clang-format clang-tidy curl groff-base libbenchmark-dev libclang-rt-14-dev
+  libgtest-dev linux-perf lintian man-db openssl prometheus prometheus-alertmanager python3
   python3-prometheus-client python3-yaml shellcheck systemd util-linux zsh
 )
 
@@ -55,14 +55,20 @@ install_packages() {
   return $status
 }
 
-# build DIRECTORY PRESET [CMAKE_OPTION...]: configures and builds; prints how it ended, and all of it
-# if it failed.
+# build DIRECTORY [CMAKE_OPTION...] [-- TARGET...]: configures and builds; prints how it ended, and all of
+# it if it failed.
 build() {
-  local directory=$1 preset=$2
-  shift 2
-  cmake -S "$ROOT" -B "$directory" -G Ninja -DKVMX_PRESET="$preset" "$@" >"$directory.cmake.log" ||
+  local directory=$1 options=() targets=()
+  shift
+  while (($#)) && [[ $1 != -- ]]; do
+    options+=("$1")
+    shift
+  done
+  (($# < 2)) || targets=(--target "${@:2}")
+  mkdir -p "$(dirname "$directory")"
+  cmake -S "$ROOT" -B "$directory" -G Ninja "${options[@]}" >"$directory.cmake.log" ||
     { cat "$directory.cmake.log" >&2 && return 1; }
-  cmake --build "$directory" >"$directory.build.log" ||
+  cmake --build "$directory" "${targets[@]}" >"$directory.build.log" ||
     { cat "$directory.build.log" >&2 && return 1; }
   tail -n 1 "$directory.build.log"
 }

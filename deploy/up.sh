@@ -45,12 +45,11 @@ if ((EUID != 0)); then
 fi
 
 install_packages "${BUILD_PACKAGES[@]}"
-mkdir -p "$ROOT/build"
 echo "Building"
 if [[ $demo ]]; then
-  build "$ROOT/build/up" release -DKVMX_TESTS=GUEST
+  build "$ROOT/build/up" -DKVMX_TESTS=GUEST
 else
-  build "$ROOT/build/up" release -DKVMX_TESTS=OFF
+  build "$ROOT/build/up" -DKVMX_TESTS=OFF
 fi
 
 exporter_pid='' guest_pid=''

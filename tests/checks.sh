@@ -1,40 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=sh
 #
-# Checks that are commands: what they need, a line for each, all of what a failed one said. Sourced.
+# The checks of a test in shell: a line for each, and all of what a failed one printed. Sourced, by POSIX
+# sh, too. Tests in Python have Verdict.
 
 checks_passed=0 checks_failed=0 checks_missing=0
 
-# need COMMAND PACKAGE: what the checks need.
+# need COMMAND PACKAGE: what the checks need. Nothing is skipped where it is missing: see all_there.
 need() {
   command -v "$1" >/dev/null && return
-  echo "run.sh: no $1: install the package $2" >&2
+  echo "no $1: install the package $2" >&2
   checks_missing=1
 }
 
 # need_module MODULE PACKAGE: the same of python3's.
 need_module() {
   python3 -c "import $1" 2>/dev/null && return
-  echo "run.sh: no module $1: install the package $2" >&2
+  echo "no module $1 of python3: install the package $2" >&2
   checks_missing=1
 }
 
-all_there() { [[ $checks_missing == 0 ]]; }
+all_there() { [ $checks_missing = 0 ]; }
 
-# check NAME COMMAND...: of one that passed the last line is shown too, if it is a count.
+# check SENTENCE COMMAND...: COMMAND succeeds. Of one that did, the last line is printed too, if it is a
+# count. COMMAND runs in a subshell: it leaves no variables behind.
 check() {
-  local name=$1 log
+  checks_sentence=$1
   shift
-  if log=$("$@" 2>&1); then
+  if checks_log=$("$@" 2>&1); then
     checks_passed=$((checks_passed + 1))
-    printf 'ok      %s%s\n' "$name" "$(sed -n '$s/^[0-9].*/: &/p' <<<"$log")"
+    echo "ok: $checks_sentence$(printf '%s\n' "$checks_log" | sed -n '$s/^[0-9].*/: &/p')"
   else
     checks_failed=$((checks_failed + 1))
-    printf 'FAILED  %s\n%s\n' "$name" "$log"
+    printf 'FAILED: %s\n%s\n' "$checks_sentence" "$checks_log"
   fi
+}
+
+# check_nothing SENTENCE COMMAND...: COMMAND prints nothing; what it prints is what is wrong.
+check_nothing() {
+  checks_sentence=$1
+  shift
+  check "$checks_sentence" checks_silent "$@"
+}
+
+checks_silent() {
+  if checks_log=$("$@" 2>&1) && [ -z "$checks_log" ]; then return; fi
+  printf '%s\n' "$checks_log"
+  return 1
 }
 
 verdict() {
   echo "$checks_passed passed, $checks_failed failed"
-  [[ $checks_failed == 0 ]]
+  [ $checks_failed = 0 ]
 }

@@ -5,63 +5,17 @@ set(exporter "$<TARGET_FILE:kvm_exit_exporter>")
 set(guest "$<TARGET_FILE:kvmx-guest>")
 set(here "${CMAKE_CURRENT_SOURCE_DIR}")
 
-# kvmx_host_test(NAME TIMEOUT COMMAND...)
+# kvmx_host_test(NAME TIMEOUT COMMAND...): its tier is in its name.
 function(kvmx_host_test name timeout)
-  add_test(NAME ${name} COMMAND ${ARGN})
-  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT ${timeout} LABELS host
-                                          ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
+  if(name MATCHES "-(amd|intel)(-|$)")
+    kvmx_test(${name} lab ${timeout} ${ARGN})
+  else()
+    kvmx_test(${name} native ${timeout} ${ARGN})
+  endif()
 endfunction()
 
-add_test(NAME lint COMMAND "${here}/lint/run.sh")
-add_test(NAME rules COMMAND "${here}/rules/run.sh")
-add_test(NAME dashboards COMMAND "${here}/dashboards/run.sh" "${PROJECT_BINARY_DIR}/dashboards")
-# Their pictures, on demand: whoever changes a dashboard draws it, and the test above sees to that.
-option(KVMX_RENDER "Draw the dashboards, too" OFF)
-if(KVMX_RENDER)
-  add_test(NAME dashboards-render
-           COMMAND "${here}/dashboards/render.sh" "${PROJECT_BINARY_DIR}/render")
-  set_tests_properties(dashboards-render PROPERTIES TIMEOUT 2400)
-endif()
-kvmx_host_test(chart 600 python3 "${here}/deploy/chart_test.py"
-               "${exporter}")
-# Exposure 2.0 or less, without a systemd that runs.
-add_test(NAME unit-exposure
-         COMMAND systemd-analyze security --offline=yes --threshold=20 --no-pager
-                 "${PROJECT_SOURCE_DIR}/deploy/systemd/kvm-exit-exporter.service")
-# The package of this machine's Debian: made, installed, upgraded, purged, and run as a service.
-set(package "${PROJECT_BINARY_DIR}/package")
-kvmx_host_test(package-build 1500 "${here}/deploy/build_package.sh" "${package}")
-kvmx_host_test(package-install 900 "${here}/deploy/package_test.sh" "${package}")
-set_tests_properties(package-build PROPERTIES FIXTURES_SETUP package)
-# Another Debian's, on demand: it is built in a system of that, from nothing.
-set(KVMX_PACKAGE_SUITES "" CACHE STRING "Further suites to build the package for, such as trixie")
-foreach(suite IN LISTS KVMX_PACKAGE_SUITES)
-  kvmx_host_test(package-build-${suite} 3000 "${here}/deploy/build_package.sh" "${package}-${suite}"
-                 ${suite})
-  kvmx_host_test(package-install-${suite} 900 "${here}/deploy/package_test.sh" "${package}-${suite}"
-                 ${suite})
-  set_tests_properties(package-build-${suite} PROPERTIES FIXTURES_SETUP package-${suite})
-  set_tests_properties(package-install-${suite} PROPERTIES FIXTURES_REQUIRED package-${suite})
-endforeach()
-# The image's last stage with that package, and its entry point in an emulated host.
-kvmx_host_test(container-amd-6.1 900 python3
-               "${here}/deploy/container_test.py" "${package}" "${guest}")
-set_tests_properties(package-install container-amd-6.1 PROPERTIES FIXTURES_REQUIRED package)
-set(KVMX_SERVICE_KERNELS 6.1 CACHE STRING "Kernels on which the package's service is tested")
-foreach(kernel IN LISTS KVMX_SERVICE_KERNELS)
-  kvmx_host_test(service-amd-${kernel} 900 "${here}/deploy/service_test.sh" "${package}" "${guest}"
-                 ${kernel})
-  set_tests_properties(service-amd-${kernel} PROPERTIES FIXTURES_REQUIRED package)
-endforeach()
-# The playbook that installs it, on demand: Ansible takes ten minutes in an emulated host.
-option(KVMX_PLAYBOOK "Run the Ansible playbook, too" OFF)
-if(KVMX_PLAYBOOK)
-  kvmx_host_test(playbook-amd-6.1 1500 "${here}/deploy/playbook_test.sh" "${package}")
-  set_tests_properties(playbook-amd-6.1 PROPERTIES FIXTURES_REQUIRED package)
-endif()
 kvmx_host_test(startup 300 "${here}/e2e/startup_test.sh" "${exporter}")
 kvmx_host_test(prometheus 300 python3 "${here}/e2e/prometheus_test.py" "${exporter}" "${guest}")
-kvmx_host_test(install 120 "${here}/e2e/install_test.sh" "${PROJECT_BINARY_DIR}")
 kvmx_host_test(prometheus-web 300 python3 "${here}/e2e/prometheus_web_test.py" "${exporter}")
 kvmx_host_test(web-http 300 python3 "${here}/e2e/web_http_test.py" "${exporter}")
 kvmx_host_test(web-limits 400 python3 "${here}/e2e/web_limits_test.py" "${exporter}")
@@ -70,9 +24,8 @@ kvmx_host_test(web-tls 300 python3 "${here}/e2e/web_tls_test.py" "${exporter}")
 kvmx_host_test(page-native 600 python3 "${here}/e2e/page_test.py" native
                "${exporter}" "${guest}" "${PROJECT_BINARY_DIR}/page-native.json")
 set_tests_properties(page-native PROPERTIES RUN_SERIAL ON)
-add_test(NAME golden COMMAND /usr/bin/python3 "${here}/golden/check.py") # Debian's has the parser
 # The benchmark at its smallest, so that it keeps working; it measures nothing here.
-add_test(NAME bench COMMAND bench --benchmark_filter=/1000/ --benchmark_min_time=0.01)
+kvmx_host_test(bench 120 bench --benchmark_filter=/1000/ --benchmark_min_time=0.01)
 kvmx_host_test(big-host 120 python3 "${here}/e2e/big_host_test.py" "${exporter}"
                "$<TARGET_FILE:fill_slots>")
 kvmx_host_test(exact-native 300 "${here}/exact/run.sh" native "${PROJECT_BINARY_DIR}")

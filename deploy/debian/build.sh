@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # build.sh: a Debian package of this checkout, for the Debian that it is built on
 #
-# usage: deploy/debian/build.sh [--version VERSION] [--source DIR] OUT
+# usage: deploy/debian/build.sh [--version VERSION] [--source DIR] [--prebuilt BUILD] OUT
 #
 # The .deb, and one with debug symbols, go to OUT. The build takes what debian/control lists:
 # apt-get build-dep, or deploy/packages.sh and debhelper. Build on bookworm for bookworm, on trixie
@@ -10,14 +10,16 @@
 #
 #   --version VERSION  instead of the first one in debian/changelog
 #   --source DIR       only lay the source there, ready for dpkg-buildpackage -b
+#   --prebuilt BUILD   package what CMake built of this checkout in that directory, and build nothing
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
-version='' source=''
+version='' source='' prebuilt=''
 while (($# > 1)); do
   case $1 in
     --version) version=$2 ;;
     --source) source=$2 ;;
+    --prebuilt) prebuilt=$(realpath "$2") ;;
     *) break ;;
   esac
   shift 2
@@ -41,7 +43,15 @@ fi
 cp -r "$source/deploy/debian" "$source/debian"
 cp "$ROOT/deploy/systemd/kvm-exit-exporter.service" "$source/debian/"
 git -C "$ROOT" rev-parse --short=12 HEAD >"$source/debian/revision"
-"$ROOT/deploy/civetweb.sh" "$source/debian/civetweb"
+if [[ -n $prebuilt ]]; then
+  for setting in CMAKE_BUILD_TYPE:STRING=RelWithDebInfo KVMX_SANITIZE:STRING=; do
+    grep -qx "$setting" "$prebuilt/CMakeCache.txt" ||
+      { echo "build.sh: $prebuilt is not what users get: it was configured without $setting" >&2 && exit 1; }
+  done
+  export KVMX_PREBUILT=$prebuilt # for debian/rules
+else
+  "$ROOT/deploy/civetweb.sh" "$source/debian/civetweb"
+fi
 [[ -z $version ]] || sed -i "1s/(.*)/($version)/" "$source/debian/changelog"
 [[ -n ${out:-} ]] || exit 0
 

@@ -18,6 +18,9 @@ import zipfile
 
 import yaml
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from verdict import Verdict
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 CHART = ROOT / "deploy/helm/kvm-exit-exporter"
@@ -59,14 +62,8 @@ MISTAKES = ["port=0", "pins.enabled=maybe", "podMonitor.interval=15", "noSuchVal
 VARIANTS = [("as it comes", [], 0), ("without root", ["--set", "runAsUser=65534"], 65534),
             ("with everything on", ["--values", "everything.yaml"], 0)]
 
-failures = 0
-
-
-def check(holds, what):
-    global failures
-    print(f"{'ok' if holds else 'FAILED'}: {what}", flush=True)
-    failures += not holds
-    return holds
+verdict = Verdict()
+check = verdict.check
 
 
 def run(*command, **options):
@@ -95,8 +92,9 @@ def of_kind(objects, kind):
 def check_schemas(modules, scratch, objects):
     """Values by the validators made from the schemas, unknown fields by their types."""
     (scratch / "objects.json").write_text(json.dumps(objects))
-    print(subprocess.run(["node", "validate.mjs", "objects.json", "objects.ts"], text=True,
-                         stdout=subprocess.PIPE, cwd=scratch).stdout, end="", flush=True)
+    valid = subprocess.run(["node", "validate.mjs", "objects.json", "objects.ts"], text=True,
+                           stdout=subprocess.PIPE, cwd=scratch)
+    check(valid.returncode == 0, f"{len(objects)} objects are valid {valid.stdout}")
     typed = subprocess.run(
         ["node", modules / "node_modules/typescript/bin/tsc", "--noEmit", "--strict", "--skipLibCheck",
          "--target", "es2022", "--module", "nodenext", "--moduleResolution", "nodenext",
@@ -195,8 +193,7 @@ def main():
         if not check(rendered == PLAIN.read_text(), f"{PLAIN.name} is what the chart gives"):
             print(f"Run deploy/helm/render.sh >{PLAIN.relative_to(ROOT)}")
         check_schemas(modules, scratch, [each for each in yaml.safe_load_all(rendered) if each])
-    print(f"{failures} failed")
-    sys.exit(1 if failures else 0)
+    verdict.end()
 
 
 main()

@@ -3,13 +3,8 @@
 #
 # Checks of an exporter in an emulated host. Sourced, by POSIX sh; $port is its port on loopback.
 
-failures=0
-
-check() {
-  sentence=$1
-  shift
-  if "$@"; then echo "ok: $sentence"; else echo "FAILED: $sentence" && failures=$((failures + 1)); fi
-}
+# shellcheck source=../checks.sh
+. "$(dirname "$0")/../checks.sh"
 
 # within SECONDS COMMAND...: until it succeeds.
 within() {
@@ -32,8 +27,3 @@ holds_only() {
     ! grep -hE '^Cap(Inh|Prm|Eff|Amb):' "/proc/$1"/task/*/status | grep -qvE "(0000000000000000|$2)\$"
 }
 powerless() { holds_only "$1" 0000000000000000; }
-
-verdict() {
-  echo "$failures failed"
-  [ $failures = 0 ]
-}

@@ -14,18 +14,22 @@ package=$(realpath "$1"/kvm-exit-exporter_*.deb)
 suite=${2:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
 open_system "$suite" clean "$0" "$@"
 
-failures=0
-check() {
-  local sentence=$1
-  shift
-  if "$@"; then echo "ok: $sentence"; else echo "FAILED: $sentence" && failures=$((failures + 1)); fi
-}
+# shellcheck source=../checks.sh
+. "$ROOT/tests/checks.sh"
 
 # A newer version, for upgrades: the same but for its number.
 make_newer() {
   dpkg-deb -R "$package" "$scratch/newer"
   sed -i 's/^Version: .*/&+newer/' "$scratch/newer/DEBIAN/control"
   dpkg-deb --root-owner-group -b "$scratch/newer" "$scratch/system/tmp/newer.deb" >/dev/null
+}
+
+# hardened PROGRAM: as Debian hardens its own, whichever way the package was made.
+hardened() {
+  local headers
+  headers=$(readelf -hldW "$1")
+  grep -qE 'Type: +DYN' <<<"$headers" && grep -q GNU_RELRO <<<"$headers" && grep -q BIND_NOW <<<"$headers" &&
+    nm -D "$1" | grep -q __stack_chk_fail && nm -D "$1" | grep -qE ' U __[a-z]+_chk(@|$)'
 }
 
 # leavings: files of the exporter, but for apt's and the log's own notes.
@@ -58,7 +62,8 @@ install_and_remove() {
 }
 
 require_packages lintian
+dpkg-deb -x "$package" "$scratch/unpacked"
+check "the program is hardened" hardened "$scratch/unpacked/usr/bin/kvm_exit_exporter"
 check "lintian finds no error" lintian --allow-root --fail-on error "$package"
 install_and_remove
-echo "$failures failed"
-((failures == 0))
+verdict

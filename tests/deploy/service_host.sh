@@ -87,7 +87,7 @@ check "its log is in the journal" told_to_journal
 check "it complains of nothing $(complaints)" [ -z "$(complaints)" ]
 check "it stops at once" systemctl stop $unit
 check "and well" [ "$(systemctl show -P Result $unit)" = success ]
-[ $failures = 0 ] || journalctl -u $unit -o cat --no-pager | tail -n 40
+[ "$checks_failed" = 0 ] || journalctl -u $unit -o cat --no-pager | tail -n 40
 
 unloads() { rmmod kvm_amd kvm 2>/dev/null || rmmod kvm 2>/dev/null; }
 check "it is purged" dpkg --purge kvm-exit-exporter

@@ -5,19 +5,18 @@ set -uo pipefail
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 cmake --install "$1" --prefix "$root" >"$root/log" || { cat "$root/log" && exit 1; }
-failures=0
+# shellcheck source=../checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../checks.sh"
 
-# expect WHAT WORDS COMMAND...: COMMAND succeeds and prints WORDS.
-expect() {
-  local what=$1 words=$2 printed
-  shift 2
-  if printed=$("$@" 2>&1) && [[ $printed == *"$words"* ]]; then
-    echo "ok: $what"
-  else
-    printf 'FAILED: %s: expected "%s" in:\n%s\n' "$what" "$words" "$printed"
-    failures=$((failures + 1))
-  fi
+# prints WORDS COMMAND...: COMMAND succeeds and prints these words.
+prints() {
+  local words=$1 printed
+  shift
+  printed=$("$@" 2>&1) && [[ $printed == *"$words"* ]] && return
+  printf 'expected "%s" in:\n%s\n' "$words" "$printed"
+  return 1
 }
+expect() { check "$1" prints "${@:2}"; }
 
 expect "the exporter runs from there" "kvm_exit_exporter, version" \
   "$root/bin/kvm_exit_exporter" --version
@@ -44,5 +43,4 @@ expect "bash completes a value" "json" complete_in_bash --log.format = j
 expect "bash completes a file" "$1/CMakeCache.txt" complete_in_bash --web.config.file "$1/CMakeCach"
 expect "zsh takes its completion" "" zsh -n "$root/share/zsh/vendor-completions/_kvm_exit_exporter"
 
-echo "$failures failed"
-((failures == 0))
+verdict

@@ -6,7 +6,6 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$here/../..
 # shellcheck source=../../deploy/packages.sh
 . "$ROOT/deploy/packages.sh"
-mkdir -p "$(dirname "$1")"
-build "$1" tsan -DKVMX_TESTS=OFF
+build "$1" -DKVMX_SANITIZE=thread -DKVMX_TESTS=OFF -- kvm_exit_exporter
 exec "$ROOT/tests/lab/amd.sh" --kernel 6.1 --smp 2 --timeout 400 -- \
   env PYTHONDONTWRITEBYTECODE=1 python3 "$here/races_test.py" "$1/exporter/kvm_exit_exporter" "$2"

@@ -6,25 +6,24 @@ set -uo pipefail
 
 exporter=$(realpath "$1")
 address=127.0.0.1:10196
-failures=0
 log=$(mktemp)
+# shellcheck source=../checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../checks.sh"
 holder=''
 trap 'rm -f "$log"; [[ -z $holder ]] || kill "$holder" 2>/dev/null' EXIT
 
-# expect WHAT STATUS WORDS COMMAND...: runs COMMAND for 20 s at most.
-expect() {
-  local what=$1 status=$2 words=$3 got
-  shift 3
+# ends STATUS WORDS COMMAND...: COMMAND ends with that status, within 20 s, and prints these words.
+ends() {
+  local status=$1 words=$2 got
+  shift 2
   timeout 20 "$@" >"$log" 2>&1
   got=$?
-  if [[ $got == "$status" ]] && grep -q -- "$words" "$log"; then
-    echo "ok: $what"
-    return
-  fi
-  echo "FAILED: $what: exit status $got, expected $status and \"$words\" in:"
+  [[ $got == "$status" ]] && grep -q -- "$words" "$log" && return
+  echo "exit status $got, expected $status and \"$words\" in:"
   cat "$log"
-  failures=$((failures + 1))
+  return 1
 }
+expect() { check "$1" ends "${@:2}"; }
 
 expect "help" 0 "--web.listen-address" "$exporter" --help
 expect "version" 0 "kvm_exit_exporter, version" "$exporter" --version
@@ -57,13 +56,7 @@ kill -TERM "$holder"
 wait "$holder"
 status=$?
 holder=''
-if ((status == 0)); then
-  echo "ok: SIGTERM ends it well"
-else
-  echo "FAILED: SIGTERM: exit status $status"
-  failures=$((failures + 1))
-fi
+check "SIGTERM ends it well: exit status $status" test "$status" = 0
 rm -f "$log.held"
 
-echo "$failures failed"
-((failures == 0))
+verdict

@@ -13,15 +13,13 @@ import tempfile
 from prometheus_client import parser as text
 from prometheus_client.openmetrics import parser as openmetrics
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from verdict import Verdict
+
 HERE = pathlib.Path(__file__).resolve().parent
 TIMESTAMP = 1_700_000_000
-failures = 0
-
-
-def check(holds, what):
-    global failures
-    print(f"{'ok' if holds else 'FAILED'}: {what}")
-    failures += not holds
+verdict = Verdict()
+check = verdict.check
 
 
 def promtool(*arguments, given=None):
@@ -73,7 +71,7 @@ def main():
         pathlib.Path(folder, "blocks/wal").mkdir()  # or dump refuses
         dumped = promtool("tsdb", "dump", folder + "/blocks").stdout.splitlines()
         check(len(dumped) == len(found), f"{len(dumped)} series in the blocks")
-    sys.exit(1 if failures else 0)
+    verdict.end()
 
 
 main()

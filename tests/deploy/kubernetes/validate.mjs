@@ -25,9 +25,8 @@ for (const [index, object] of JSON.parse(readFileSync(input, "utf8")).entries())
     new module[object.kind](object).validate();
     lines.push(`import { I${object.kind} as T${index} } from "${found}";`);
     lines.push(`export const object${index} = ${JSON.stringify(object)} satisfies T${index};`);
-    console.log(`ok: ${name}`);
   } catch (error) {
-    console.log(`FAILED: ${name}: ${error.message}`);
+    console.log(`${name}: ${error.message}`);
     failures += 1;
   }
 }

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+# What users install: by cmake --install, and as Debian's package. All but the first need root.
+kvmx_test(install package 120 "${here}/e2e/install_test.sh" "${PROJECT_BINARY_DIR}")
+
+# The package of this machine's Debian, made of what this build directory holds: installed, upgraded,
+# purged, and run as a service.
+set(package "${PROJECT_BINARY_DIR}/package")
+kvmx_test(package-build package 300 "${here}/deploy/build_package.sh" --prebuilt "${PROJECT_BINARY_DIR}"
+          "${package}")
+set_tests_properties(package-build PROPERTIES FIXTURES_SETUP package COST 300) # others wait for it
+
+# kvmx_package_test(NAME SECONDS COMMAND...): a test that takes that package.
+function(kvmx_package_test name timeout)
+  kvmx_test(${name} package ${timeout} ${ARGN})
+  set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED package COST 110)
+endfunction()
+
+kvmx_package_test(package-install 900 "${here}/deploy/package_test.sh" "${package}")
+# The image's last stage with that package, and its entry point in an emulated host.
+kvmx_package_test(container-amd-6.1 900 python3 "${here}/deploy/container_test.py" "${package}" "${guest}")
+set(KVMX_SERVICE_KERNELS 6.1 CACHE STRING "Kernels on which the package's service is tested")
+foreach(kernel IN LISTS KVMX_SERVICE_KERNELS)
+  kvmx_package_test(service-amd-${kernel} 900 "${here}/deploy/service_test.sh" "${package}" "${guest}"
+                    ${kernel})
+endforeach()
+
+# On demand. The package built from the source alone, as deploy/debian/build.sh does for users; it
+# must be the same as the one above.
+option(KVMX_PACKAGE_SOURCE "Build the package from source, too" OFF)
+if(KVMX_PACKAGE_SOURCE)
+  kvmx_package_test(package-source 1500 "${here}/deploy/package_source_test.sh" "${package}"
+                    "${package}-source")
+endif()
+# Another Debian's, built in a system of that.
+set(KVMX_PACKAGE_SUITES "" CACHE STRING "Further suites to build the package for, such as trixie")
+foreach(suite IN LISTS KVMX_PACKAGE_SUITES)
+  kvmx_test(package-build-${suite} package 3000 "${here}/deploy/build_package.sh" --suite ${suite}
+            "${package}-${suite}")
+  kvmx_test(package-install-${suite} package 900 "${here}/deploy/package_test.sh" "${package}-${suite}"
+            ${suite})
+  set_tests_properties(package-build-${suite} PROPERTIES FIXTURES_SETUP package-${suite})
+  set_tests_properties(package-install-${suite} PROPERTIES FIXTURES_REQUIRED package-${suite})
+endforeach()
+# The playbook that installs it: Ansible takes ten minutes in an emulated host.
+option(KVMX_PLAYBOOK "Run the Ansible playbook, too" OFF)
+if(KVMX_PLAYBOOK)
+  kvmx_package_test(playbook-amd-6.1 1500 "${here}/deploy/playbook_test.sh" "${package}")
+endif()
