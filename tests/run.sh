@@ -76,7 +76,7 @@ build_all() {
     -DKVMX_FUZZ_SECONDS="$KVMX_FUZZ_SECONDS" -- unit_tests fuzzers || return
   [[ $mode == quick ]] ||
     part "build: the exporter with the thread sanitizer" \
-      build build/tsan -DKVMX_SANITIZE=thread -DKVMX_TESTS=OFF -- kvm_exit_exporter || return
+      build build/release/tsan -DKVMX_SANITIZE=thread -DKVMX_TESTS=OFF -- kvm_exit_exporter || return
 }
 # shellcheck disable=SC2317 # part calls it
 wait_for_kernels() {

@@ -26,9 +26,9 @@ def read_layers(path):
 
 
 def folder_of(path):
-    """The folder directly below exporter/; "." for its own files."""
+    """The folder directly below exporter/; "." for its own files, but main.cc is by itself."""
     parts = Path(path).parts
-    return parts[1] if len(parts) > 2 else "."
+    return parts[1] if len(parts) > 2 or parts[1] == "main.cc" else "."
 
 
 def complaint(folder, layers, bracket, included):
