@@ -12,6 +12,9 @@ from pathlib import Path
 import promql_names
 import yaml
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "bpf"))
+import events  # noqa: E402
+
 HERE = Path(__file__).parent
 BASE = "https://runbooks.example.com/kvm-exit-exporter/"
 TARGET_LABELS = {"job", "instance", "node"}
@@ -29,7 +32,7 @@ def problem(where, what):
 
 
 def load_contract():
-    metrics, values = {}, {}
+    metrics, values = {}, {"probe": set(events.COLLECTORS)}
     for line in (HERE / "contract.txt").read_text(encoding="utf-8").splitlines():
         words = line.split()
         if not words or words[0].startswith("#"):

@@ -34,9 +34,12 @@ from pathlib import Path
 
 import yaml
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "bpf"))
+import events  # noqa: E402
+
 JOB = "kvm-exit-exporter"
 INSTANCE = "kvm-01:10177"
-PROBES = ("kvm_exit", "kvm_entry", "kvm_msr", "kvm_hv_timer_state", "kvm_vcpu_wakeup")
+PROBES = tuple(events.COLLECTORS)
 INDEX = {"IA32_TSC_DEADLINE": "0x6e0", "X2APIC_TMICT": "0x838", "X2APIC_EOI": "0x80b"}
 
 # key of a phase -> (metric, fixed labels, label that the key's own keys fill). Those "by vcpu" are

@@ -14,7 +14,12 @@ Five hosts, 100 minutes, a scrape each 15 s. What happens:
 """
 
 import math
+import pathlib
 import random
+import sys
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "bpf"))
+import events  # noqa: E402
 
 STEP, MINUTES = 15, 100
 END = 1768478100  # a fixed time, so that pictures can be compared; one block of Prometheus holds it all
@@ -28,8 +33,7 @@ LATENCIES = [2.0**n for n in range(-21, -5)]
 INDEX = {"IA32_TSC_DEADLINE": "0x6e0", "X2APIC_EOI": "0x80b", "X2APIC_ICR": "0x830",
          "IA32_SPEC_CTRL": "0x48", "HV_X64_MSR_STIMER0_COUNT": "0x400000b1",
          "HV_X64_MSR_EOI": "0x40000070", "IA32_TSC_ADJUST": "0x3b"}
-PROBES = ("kvm_exit", "kvm_entry", "kvm_msr", "kvm_hv_timer_state", "kvm_vcpu_wakeup",
-          "kvm_userspace_exit")
+PROBES = tuple(events.COLLECTORS)
 # The kernel's names with VMX and with SVM.
 REASONS = {
     "msr": ("MSR_WRITE", "msr"), "hlt": ("HLT", "hlt"), "irq": ("EXTERNAL_INTERRUPT", "interrupt"),
