@@ -5,11 +5,16 @@
 //   libvirt without systemd  /machine/qemu-5-NAME.libvirt-qemu/emulator
 //   libvirt before 1.2       /machine/NAME.libvirt-qemu
 //   systemd-machined         /machine.slice/machine-NAME.scope
+//   systemd's own units      /machine.slice/systemd-vmspawn@NAME.service/..., and a VM in a
+//   container
+//                            of systemd-nspawn@NAME.service
 //   Proxmox VE               /qemu.slice/100.scope
 //   kubelet with systemd     /kubepods.slice/kubepods-QOS.slice/kubepods-QOS-podUID.slice/...,
 //                            with "_" for each "-" of UID; then cri-containerd-ID.scope,
 //                            crio-ID.scope; or both in one, ...-podUID.slice:cri-containerd:ID
 //   kubelet with cgroupfs    /kubepods/burstable/podUID/ID; a guaranteed pod: /kubepods/podUID/ID
+//   Kata on cgroup v1        the process in /kata_overhead/SANDBOX, its vCPUs' threads in
+//                            /kubepods/burstable/podUID/kata_SANDBOX
 //   Docker, Podman           /docker/ID, /system.slice/docker-ID.scope,
 //                            /machine.slice/libpod-ID.scope
 //   LXC, LXD, Incus          /lxc/NAME/..., /lxc.payload/NAME/..., /lxc.payload.NAME/...
@@ -69,6 +74,11 @@ std::string_view without_libvirt_id(std::string_view machine) {
 std::string machine_of(std::string_view group) {
   if (remove_suffix(group, ".scope"))
     return remove_prefix(group, "machine-") ? std::string(without_libvirt_id(unescape(group))) : "";
+  if (remove_suffix(group, ".service")) {
+    const bool is_machine =
+        remove_prefix(group, "systemd-vmspawn@") || remove_prefix(group, "systemd-nspawn@");
+    return is_machine ? unescape(group) : "";
+  }
   return remove_suffix(group, ".libvirt-qemu") ? std::string(without_libvirt_id(group)) : "";
 }
 
@@ -127,16 +137,28 @@ void read_path(std::string_view path, CgroupIdentity& identity) {
   }
 }
 
+/// Takes the first line off `text`.
+std::string_view take_line(std::string_view& text) {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  text.remove_prefix(std::min(text.size(), line.size() + 1));
+  return line;
+}
+
 }  // namespace
 
 CgroupIdentity parse_cgroup(std::string_view text) {
   CgroupIdentity identity;
-  while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
-    read_path(path_of(line), identity);
-  }
+  while (!text.empty()) read_path(path_of(take_line(text)), identity);
   return identity;
+}
+
+bool threads_may_differ(std::string_view text) {
+  while (!text.empty()) {
+    const std::string_view line = take_line(text);
+    const std::string_view path = path_of(line);
+    if (!line.starts_with("0::") && !path.empty() && path != "/") return true;
+  }
+  return false;
 }
 
 }  // namespace kvmx

@@ -10,7 +10,7 @@ namespace kvmx {
 /// field may be empty; they are raw (see label_value()).
 struct CgroupIdentity {
   std::string pod_uid;  ///< of the Kubernetes pod: a UUID, or 32 hex digits for a static pod
-  std::string machine;  ///< the name systemd-machined has for the VM, libvirt's "qemu-5-" taken off
+  std::string machine;  ///< systemd's name of the VM, libvirt's "qemu-5-" taken off
   std::string id;       ///< Proxmox VE's number of the VM, else the container's id or name
 
   bool operator==(const CgroupIdentity&) const = default;
@@ -20,9 +20,14 @@ struct CgroupIdentity {
 /// "ID:CONTROLLERS:PATH". Pure; any input is fine. Paths may be relative to the reader's cgroup
 /// namespace ("/../../x").
 ///
-/// A process that may make groups below its own can call them what it likes. So the outermost group
-/// that says something is believed, which is one that the host's own services made; and nothing
-/// below user.slice is.
+/// A process that may make groups below its own can call them what it likes. So only the outermost
+/// group that says something counts, because the host's own services made that one. Groups below
+/// user.slice do not count.
 CgroupIdentity parse_cgroup(std::string_view text);
+
+/// Whether threads of the process may be in other groups than `text`, those of the process. In
+/// cgroup v1 any thread may be in a group of its own. In v2 a thread cannot leave the groups of its
+/// process that tell a pod.
+bool threads_may_differ(std::string_view text);
 
 }  // namespace kvmx

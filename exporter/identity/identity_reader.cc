@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "exporter/base/file.h"
 #include "exporter/identity/cgroup.h"
@@ -19,31 +20,53 @@ namespace {
 /// The largest status file that is read. libvirt's are some 10 KB, and 100 KB with many devices.
 constexpr std::size_t kMaxStatusBytes = std::size_t{1} << 20;
 
+/// How many threads are looked at. VMMs start their vCPUs' threads among the first few.
+constexpr std::size_t kMaxThreads = 64;
+
 }  // namespace
 
 VmIdentity IdentityReader::read(std::uint32_t pid) const {
-  const std::optional<std::string> command_line = proc_.read_cmdline(pid);
-  VmIdentity identity =
-      command_line ? identify(*command_line).value_or(VmIdentity()) : VmIdentity();
+  VmIdentity identity = read_command_line(pid);
   add_cgroup(pid, identity);
   if (!identity.domain.empty()) add_libvirt_status(pid, identity);
   if (!identity.pod.empty()) add_pod_name(identity);
   return identity;
 }
 
+VmIdentity IdentityReader::read_command_line(std::uint32_t pid) const {
+  const std::optional<std::string> command_line = proc_.read_cmdline(pid);
+  if (!command_line) return {};
+  const std::string executable = proc_.read_executable(pid).value_or("");
+  const std::string comm = proc_.read_comm(pid).value_or("");
+  return identify(*command_line, {executable, comm}).value_or(VmIdentity());
+}
+
 void IdentityReader::add_cgroup(std::uint32_t pid, VmIdentity& identity) const {
   const std::optional<std::string> text = proc_.read_cgroup(pid);
   if (!text) return;
-  const CgroupIdentity cgroup = parse_cgroup(*text);
+  CgroupIdentity cgroup = parse_cgroup(*text);
+  if (cgroup.pod_uid.empty() && cgroup.machine.empty() && threads_may_differ(*text))
+    add_cgroups_of_threads(pid, cgroup);
   identity.pod = label_value(cgroup.pod_uid);
-  if (!identity.name.empty() || !identity.id.empty()) return;
-  identity.name = label_value(cgroup.machine);
-  identity.id = label_value(cgroup.id);
+  if (identity.name.empty()) identity.name = label_value(cgroup.machine);
+  if (identity.id.empty()) identity.id = label_value(cgroup.id);
+}
+
+void IdentityReader::add_cgroups_of_threads(std::uint32_t pid, CgroupIdentity& cgroup) const {
+  for (const std::uint32_t tid : proc_.read_threads(pid, kMaxThreads)) {
+    const std::optional<std::string> text = proc_.read_cgroup(pid, tid);
+    if (!text) continue;
+    CgroupIdentity thread = parse_cgroup(*text);
+    if (thread.pod_uid.empty()) continue;
+    cgroup.pod_uid = std::move(thread.pod_uid);
+    if (cgroup.id.empty()) cgroup.id = std::move(thread.id);
+    return;
+  }
 }
 
 void IdentityReader::add_libvirt_status(std::uint32_t pid, VmIdentity& identity) const {
-  // A command line may say what it likes, a path out of the directory too. The file of another
-  // process is not believed.
+  // A command line may contain anything, even a path out of the directory. And the file counts only
+  // if it names this process.
   if (identity.domain.find('/') != std::string::npos) return;
   const char* driver = identity.vmm == "cloud-hypervisor" ? "ch" : "qemu";
   const Result<std::string> xml =
@@ -51,8 +74,11 @@ void IdentityReader::add_libvirt_status(std::uint32_t pid, VmIdentity& identity)
   if (!xml) return;
   const std::optional<LibvirtStatus> status = parse_libvirt_status(*xml);
   if (!status || status->pid != pid) return;
+  identity.has_status = true;
   identity.display_name =
-      label_value(status->nova_name.empty() ? status->title : status->nova_name);
+      label_value(status->cloud_name.empty() ? status->title : status->cloud_name);
+  identity.project = label_value(status->project);
+  identity.user = label_value(status->user);
   if (identity.uuid.empty()) identity.uuid = status->uuid;
 }
 

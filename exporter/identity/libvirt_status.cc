@@ -9,6 +9,12 @@
 //       <metadata>
 //         <nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
 //           <nova:name>...</nova:name>
+//           <nova:owner>
+//             <nova:user uuid="...">...</nova:user>
+//             <nova:project uuid="...">...</nova:project>
+// OpenNebula (since 5.8, src/vmm/LibVirtDriverKVM.cc), whose domains are called one-NUMBER, has
+//         <one:vm xmlns:one="http://opennebula.org/xmlns/libvirt/1.0">
+//           <one:name>...</one:name> <one:uname>USER</one:uname> <one:gname>GROUP</one:gname>
 #include "exporter/identity/libvirt_status.h"
 
 #include <expat.h>
@@ -24,7 +30,17 @@ namespace kvmx {
 namespace {
 
 constexpr char kAfterNamespace = '\n';  // no URI contains it
-constexpr std::string_view kNova = "http://openstack.org/xmlns/libvirt/nova/";
+
+/// An XML namespace of any version, and the prefix that stands for it in the paths below.
+struct Namespace {
+  std::string_view uri;
+  std::string_view prefix;
+};
+
+constexpr Namespace kNamespaces[] = {
+    {"http://openstack.org/xmlns/libvirt/nova/", "nova:"},
+    {"http://opennebula.org/xmlns/libvirt/", "one:"},
+};
 
 struct Text {
   std::string_view path;
@@ -35,8 +51,19 @@ constexpr Text kTexts[] = {
     {"/domstatus/domain/name", &LibvirtStatus::name},
     {"/domstatus/domain/uuid", &LibvirtStatus::uuid},
     {"/domstatus/domain/title", &LibvirtStatus::title},
-    {"/domstatus/domain/metadata/nova:instance/nova:name", &LibvirtStatus::nova_name},
+    {"/domstatus/domain/metadata/nova:instance/nova:name", &LibvirtStatus::cloud_name},
+    {"/domstatus/domain/metadata/nova:instance/nova:owner/nova:user", &LibvirtStatus::user},
+    {"/domstatus/domain/metadata/nova:instance/nova:owner/nova:project", &LibvirtStatus::project},
+    {"/domstatus/domain/metadata/one:vm/one:name", &LibvirtStatus::cloud_name},
+    {"/domstatus/domain/metadata/one:vm/one:uname", &LibvirtStatus::user},
+    {"/domstatus/domain/metadata/one:vm/one:gname", &LibvirtStatus::project},
 };
+
+std::string_view prefix_of(std::string_view uri) {
+  for (const Namespace& known : kNamespaces)
+    if (uri.starts_with(known.uri)) return known.prefix;
+  return "other:";
+}
 
 class StatusReader {
  public:
@@ -76,7 +103,7 @@ class StatusReader {
   void start(std::string_view name, const char** attributes) {
     path_ += '/';
     if (const std::size_t mark = name.rfind(kAfterNamespace); mark != name.npos) {
-      path_ += name.starts_with(kNova) ? "nova:" : "other:";
+      path_ += prefix_of(name);
       name.remove_prefix(mark + 1);
     }
     path_ += name;

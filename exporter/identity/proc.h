@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kvmx {
 
-/// Reads what identity needs of /proc/PID. Each read returns nothing when there is nothing to read:
-/// as a rule because the process has ended, which is no error and may happen between any two calls.
-/// Whether two reads speak of the same process is told by read_start_ticks() before and after.
+/// Reads what identity needs of /proc/PID. Each read returns nothing when there is nothing to read,
+/// usually because the process has ended, which is no error and may happen between any two calls.
+/// If read_start_ticks() returns the same before and after, the reads between are of one process.
 class Proc {
  public:
   /// `root`: the mount point of procfs, or a directory of that shape for tests.
@@ -23,7 +25,17 @@ class Proc {
   /// The control groups as parse_cgroup() takes them.
   [[nodiscard]] std::optional<std::string> read_cgroup(std::uint32_t pid) const;
 
-  /// The name of the process, of at most 15 bytes, as they are (see label_value()).
+  /// The control groups of a thread of the process.
+  [[nodiscard]] std::optional<std::string> read_cgroup(std::uint32_t pid, std::uint32_t tid) const;
+
+  /// Ids of the threads of the process, at most `limit` of them.
+  [[nodiscard]] std::vector<std::uint32_t> read_threads(std::uint32_t pid, std::size_t limit) const;
+
+  /// Path of the executable, or what is left of it ("... (deleted)"). Only the owner of the process
+  /// and root can read it.
+  [[nodiscard]] std::optional<std::string> read_executable(std::uint32_t pid) const;
+
+  /// The name of the process: at most 15 bytes, any bytes (see label_value()).
   [[nodiscard]] std::optional<std::string> read_comm(std::uint32_t pid) const;
 
   /// When the process started: ticks of 1 / sysconf(_SC_CLK_TCK) s since boot (CLOCK_BOOTTIME).

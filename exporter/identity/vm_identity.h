@@ -11,12 +11,15 @@ struct VmIdentity {
   std::string name;            ///< what the VMM was told to call it: QEMU's -name, --name, ...
   std::string display_name;    ///< what its owner calls it: OpenStack's name, libvirt's title
   std::string uuid;            ///< canonical form, lower case
-  std::string vmm;             ///< "qemu", "firecracker", ...; never empty from identify()
+  std::string vmm;             ///< "qemu", "firecracker", ...: a name in vmm/vmms.h
   std::string id;              ///< Proxmox' VM number, Firecracker's --id, Kata's sandbox, ...
   std::string domain;          ///< libvirt's domain name, if libvirt started the process
   std::string kube_namespace;  ///< of its pod, which for KubeVirt is that of kube_name
   std::string kube_name;       ///< KubeVirt's VirtualMachineInstance
-  std::string pod;             ///< name of the pod; where that is not told its UID
+  std::string pod;             ///< name of the pod, or its UID where the name is not known
+  std::string project;         ///< that owns it: OpenStack's project, OpenNebula's group
+  std::string user;            ///< who owns it: OpenStack's or OpenNebula's user
+  bool has_status = false;     ///< libvirt's status file of the domain was read
 
   bool operator==(const VmIdentity&) const = default;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Feeds arbitrary bytes to the reader of /proc/PID/cgroup, and to that of names of Kubernetes.
-// Seeds: tests/fuzz/corpus/cgroup.
+// Seeds: tests/fuzz/corpus/cgroup and the cases of tests/fixtures/identity.
 #include <algorithm>
 
 #include "exporter/identity/cgroup.h"

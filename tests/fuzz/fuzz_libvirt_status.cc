@@ -11,9 +11,9 @@ void try_status(std::string_view xml) {
   if (!status) return;
   kvmx::require(status->pid != 0 && !status->name.empty(), "a status has a process and a name");
   kvmx::require(status->uuid.empty() || status->uuid.size() == 36, "a UUID is canonical");
-  kvmx::require(
-      status->name.size() + status->title.size() + status->nova_name.size() <= 2 * xml.size(),
-      "nothing is expanded, but Latin-1 to UTF-8");
+  const std::size_t texts = status->name.size() + status->title.size() + status->cloud_name.size() +
+                            status->project.size() + status->user.size();
+  kvmx::require(texts <= 2 * xml.size(), "nothing is expanded, but Latin-1 to UTF-8");
 }
 
 }  // namespace
@@ -23,7 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   try_status(text);
   try_status(
-      "<domstatus pid='7'><domain xmlns:nova='http://openstack.org/xmlns/libvirt/nova/1.1'>" +
+      "<domstatus pid='7'><domain xmlns:nova='http://openstack.org/xmlns/libvirt/nova/1.1'"
+      " xmlns:one='http://opennebula.org/xmlns/libvirt/1.0'>" +
       std::string(text) + "</domain></domstatus>");
   return 0;
 }

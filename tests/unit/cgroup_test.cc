@@ -74,6 +74,16 @@ INSTANTIATE_TEST_SUITE_P(
         PathCase{"/machine.slice/machine-.scope", {}}, PathCase{"/machine.slice", {}}));
 
 INSTANTIATE_TEST_SUITE_P(
+    SystemdsUnits, CgroupPath,
+    testing::Values(
+        PathCase{"/machine.slice/systemd-vmspawn@web.service", machine("web")},
+        PathCase{R"(/machine.slice/systemd-vmspawn@db\x2d1.service/payload)", machine("db-1")},
+        PathCase{"/machine.slice/systemd-nspawn@web.service/payload/init.scope", machine("web")},
+        PathCase{"/machine.slice/systemd-vmspawn@.service", {}},
+        PathCase{"/system.slice/other@web.service", {}},
+        PathCase{"/user.slice/user@1000.service/systemd-vmspawn@web.service", {}}));
+
+INSTANTIATE_TEST_SUITE_P(
     Kubernetes, CgroupPath,
     testing::Values(
         PathCase{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_ESCAPED
@@ -134,6 +144,15 @@ TEST(Cgroup, OneLineMayTellWhatAnotherDoesNot) {
             pod(UID, ID));
   EXPECT_EQ(parse_cgroup("2:cpu:/machine.slice/machine-a.scope\n0::/machine.slice/machine-b.scope"),
             machine("a"));
+}
+
+TEST(Cgroup, ThreadsDifferOnlyInVersionOne) {
+  EXPECT_TRUE(threads_may_differ("4:cpu:/kata_overhead/a\n0::/\n"));
+  EXPECT_TRUE(threads_may_differ("0::/x\n1:name=systemd:/x"));
+  EXPECT_FALSE(threads_may_differ("0::/x\n"));
+  EXPECT_FALSE(threads_may_differ("12:pids:/\n4:cpu:/\n0::/x\n"));
+  EXPECT_FALSE(threads_may_differ(""));
+  EXPECT_FALSE(threads_may_differ("x"));
 }
 
 TEST(Cgroup, NothingComesOfMalformedLines) {

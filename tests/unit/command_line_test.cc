@@ -2,12 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <functional>
 #include <ostream>
+#include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "exporter/identity/label_value.h"
+#include "exporter/identity/vmm/vmms.h"
 #include "tests/unit/command_line_words.h"
 
 namespace kvmx {
@@ -160,15 +164,15 @@ struct ProgramCase {
 
 std::ostream& operator<<(std::ostream& out, const ProgramCase& c) { return out << c.program; }
 
-class Program : public testing::TestWithParam<ProgramCase> {};
+class RecognisedProgram : public testing::TestWithParam<ProgramCase> {};
 
-TEST_P(Program, IsRecognised) {
+TEST_P(RecognisedProgram, HasItsVmm) {
   const auto identity = identify_words({GetParam().program, "-x"});
   EXPECT_EQ(identity ? identity->vmm : "", GetParam().vmm);
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Identify, Program,
+    Identify, RecognisedProgram,
     testing::Values(ProgramCase{"qemu-system-x86_64", "qemu"},
                     ProgramCase{"/usr/bin/qemu-system-i386", "qemu"},
                     ProgramCase{"./qemu-system-x86_64-spice", "qemu"},
@@ -184,20 +188,119 @@ INSTANTIATE_TEST_SUITE_P(
                     ProgramCase{"/", ""}, ProgramCase{"", ""},
                     ProgramCase{"/qemu-system-x86_64/", ""}));
 
-TEST(Identify, AProgramThatSpeaksQemusLanguage) {
+TEST(Identify, RecognisesARenamedQemuByItsOptions) {
   const auto identity =
-      identify_words({"/opt/stratovirt", "-machine", "q35", "-name", "a,,b", "-uuid", kUuid});
+      identify_words({"/opt/our-vmm", "-machine", "q35", "-name", "a,,b", "-uuid", kUuid});
   ASSERT_TRUE(identity);
-  EXPECT_EQ(identity->vmm, "stratovirt");
+  EXPECT_EQ(identity->vmm, "qemu");
   EXPECT_EQ(identity->name, "a,b");
   EXPECT_EQ(identity->uuid, kUuid);
 }
 
-TEST(Identify, OneOptionOfQemuIsNotItsLanguage) {
+TEST(Identify, DoesNotTakeAProgramForQemuByOneOption) {
   EXPECT_FALSE(identify_words({"/bin/x", "-name", "a"}));
   EXPECT_FALSE(identify_words({"/bin/x", "-machine", "q35"}));
   EXPECT_FALSE(identify_words({"/bin/x", "-y", "-machine", "-name", "a"}));
   EXPECT_TRUE(identify_words({"/bin/x", "-M", "q35", "-uuid", "bad"}));
+}
+
+// The executable and the comm, where argv[0] does not tell the VMM.
+
+std::string vmm_of(const WordList& words, const Program& program) {
+  const auto identity = identify(cmdline(words), program);
+  return identity ? identity->vmm : "";
+}
+
+TEST(Identify, KnowsTheVmmByItsExecutable) {
+  EXPECT_EQ(vmm_of({"x"}, {.executable = "/usr/bin/qemu-system-x86_64"}), "qemu");
+  EXPECT_EQ(vmm_of({"x"}, {.executable = "/usr/bin/qemu-system-x86_64 (deleted)"}), "qemu");
+  EXPECT_EQ(vmm_of({"x"}, {.executable = "/opt/kata/bin/cloud-hypervisor-glibc"}),
+            "cloud-hypervisor");
+  EXPECT_EQ(vmm_of({"x"}, {.executable = "/nix/store/x/bin/.qemu-system-x86_64-wrapped"}), "qemu");
+  EXPECT_EQ(vmm_of({""}, {.executable = "/usr/bin/crosvm"}), "crosvm");
+  EXPECT_EQ(vmm_of({"x"}, {.executable = "/usr/bin/x"}), "");
+  EXPECT_EQ(vmm_of({"x"}, {.executable = " (deleted)"}), "");
+}
+
+TEST(Identify, KnowsTheVmmByAComm) {
+  EXPECT_EQ(vmm_of({"x"}, {.comm = "qemu-system-x86"}), "qemu");
+  EXPECT_EQ(vmm_of({"x"}, {.comm = "cloud-hyperviso"}), "cloud-hypervisor");
+  EXPECT_EQ(vmm_of({"x"}, {.comm = ".cloud-hypervis"}), "cloud-hypervisor");
+  EXPECT_EQ(vmm_of({"x"}, {.comm = "containerd-shim"}), "dragonball");
+  // These are whole names, and not those of VMMs.
+  EXPECT_EQ(vmm_of({"x"}, {.comm = "cloud-hyper"}), "");
+  EXPECT_EQ(vmm_of({"x"}, {.comm = "q"}), "");
+  EXPECT_EQ(vmm_of({"x"}, {.comm = ""}), "");
+}
+
+TEST(Identify, PrefersArgvToTheExecutableAndThatToTheComm) {
+  EXPECT_EQ(vmm_of({"crosvm"}, {.executable = "/bin/firecracker", .comm = "lkvm"}), "crosvm");
+  EXPECT_EQ(vmm_of({"x"}, {.executable = "/bin/firecracker", .comm = "lkvm"}), "firecracker");
+}
+
+TEST(Identify, TakesNixosNameOnlyWhereThereIsNoOther) {
+  const Program qemu_program = {.comm = "qemu-system-x86"};
+  EXPECT_EQ(identify(cmdline({"microvm@a", "-name", "b"}), qemu_program)->name, "b");
+  EXPECT_EQ(identify(cmdline({"microvm@a", "-S"}), qemu_program)->name, "a");
+  EXPECT_EQ(identify(cmdline({"microvm@", "-S"}), qemu_program)->name, "");
+}
+
+// Whatever an argv, an executable and a comm say, `vmm` is a name in the table of VMMs.
+TEST(Identify, HasOnlyKnownVmms) {
+  std::set<std::string, std::less<>> known;
+  for (const Vmm* vmm : vmms()) known.emplace(vmm->name);
+  std::mt19937 random(16);  // NOLINT(cert-msc51-cpp): the same words at each run
+  const WordList parts = {"qemu-system-",
+                          "x86_64",
+                          "kvm",
+                          "firecracker",
+                          "-v",
+                          "cloud-hypervisor",
+                          "crosvm",
+                          "lkvm",
+                          "stratovirt",
+                          "VBoxHeadless",
+                          "emulator",
+                          "containerd-shim-kata-v2",
+                          "/",
+                          ".",
+                          "-wrapped",
+                          " (deleted)",
+                          "microvm@",
+                          "super-vmm",
+                          "\n",
+                          "\"",
+                          "\xff",
+                          "-machine",
+                          "-M",
+                          "-name",
+                          "-uuid",
+                          "-avd",
+                          "@a",
+                          "--id",
+                          "--start-time-us",
+                          "--api-socket",
+                          "--kernel",
+                          "=",
+                          "run",
+                          "--name"};
+  const auto word = [&] {
+    std::string text;
+    for (auto n = random() % 3 + 1; n > 0; --n) text += parts[random() % parts.size()];
+    return text;
+  };
+  int found = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    std::string command_line;
+    for (auto n = random() % 6 + 1; n > 0; --n) command_line += word() + '\0';
+    const std::string executable = word();
+    const std::string comm = word().substr(0, 15);
+    const auto identity = identify(command_line, {executable, comm});
+    if (!identity) continue;
+    ++found;
+    ASSERT_TRUE(known.contains(identity->vmm)) << identity->vmm;
+  }
+  EXPECT_GT(found, 1'000);
 }
 
 // Hostile and broken.
@@ -242,7 +345,7 @@ TEST(IdentifyHostile, ValuesAreUtf8WithoutControlCharacters) {
   EXPECT_EQ(qemu_name({"-name", "a\"b\\c'd e"}), "a\"b\\c'd e");
   const auto odd = identify_words({"/x/\x80\n", "-machine", "q", "-name", "a"});
   ASSERT_TRUE(odd);
-  EXPECT_EQ(odd->vmm, "\xEF\xBF\xBD\xEF\xBF\xBD");
+  EXPECT_EQ(odd->vmm, "qemu");
 }
 
 }  // namespace

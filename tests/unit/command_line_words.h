@@ -17,7 +17,8 @@ namespace kvmx {
 inline std::ostream& operator<<(std::ostream& out, const VmIdentity& vm) {
   return out << "{name=" << vm.name << " uuid=" << vm.uuid << " vmm=" << vm.vmm << " id=" << vm.id
              << " display=" << vm.display_name << " domain=" << vm.domain
-             << " kube=" << vm.kube_namespace << "/" << vm.kube_name << " pod=" << vm.pod << "}";
+             << " kube=" << vm.kube_namespace << "/" << vm.kube_name << " pod=" << vm.pod
+             << " project=" << vm.project << " user=" << vm.user << "}";
 }
 
 using WordList = std::vector<std::string_view>;

@@ -74,6 +74,7 @@ TEST_F(IdentityReaderTest, LibvirtTellsTheDisplayName) {
       "<name>instance-000001a3</name><uuid>" + std::string(kUuid) + "</uuid><title>T\n1</title>";
   libvirt_status("qemu/instance-000001a3.xml", head);
   expected.uuid = kUuid;
+  expected.has_status = true;
   expected.display_name =
       "T\xEF\xBF\xBD"
       "1";
@@ -116,6 +117,7 @@ TEST_F(IdentityReaderTest, APodHasItsUidAndWhereTheKubeletTellsItsName) {
   expected.kube_namespace = "team-a";
   expected.kube_name = "web";
   expected.pod = POD_UID;
+  expected.id = CONTAINER;
   EXPECT_EQ(read(), expected);
 
   pod_directory("team-b_other_00000000-7b1e-4c7d-9a55-0f1d2e3c4b5a");
@@ -145,6 +147,45 @@ TEST_F(IdentityReaderTest, CgroupsNameWhatTheCommandLineDoesNot) {
   EXPECT_EQ(read().title(), "100");
   process({"/usr/bin/vmm"}, "0::/system.slice/docker-" CONTAINER ".scope\n");
   EXPECT_EQ(read().title(), CONTAINER);
+}
+
+TEST_F(IdentityReaderTest, KeepsTheContainerBesideAName) {
+  process({"qemu-kvm", "-name", "windows"}, "0::/system.slice/docker-" CONTAINER ".scope\n");
+  EXPECT_EQ(read().name, "windows");
+  EXPECT_EQ(read().id, CONTAINER);
+}
+
+TEST_F(IdentityReaderTest, ReadsThePodOfAThreadWhereGroupsAreOfVersionOne) {
+  constexpr std::string_view pod = "4:cpu:/kubepods/burstable/pod" POD_UID "/kata_" CONTAINER "\n";
+  process({"firecracker", "--id", "a"}, "4:cpu:/kata_overhead/a\n0::/\n");
+  write("proc/4242/task/4250/cgroup", pod);
+  EXPECT_EQ(read().pod, POD_UID);
+  EXPECT_EQ(read().id, "a");
+  // In version 2 there is nothing to look for.
+  process({"firecracker", "--id", "a"}, "0::/system.slice/x.service\n");
+  EXPECT_EQ(read().pod, "");
+}
+
+TEST_F(IdentityReaderTest, KnowsTheVmmByItsExecutableOrComm) {
+  process({"microvm@web2", "--api-socket", "web2.sock"});
+  EXPECT_EQ(read().vmm, "");
+  write("proc/4242/comm", "cloud-hyperviso\n");
+  EXPECT_EQ(read().vmm, "cloud-hypervisor");
+  fs::create_symlink("/nix/store/x/bin/cloud-hypervisor", root_ / "proc/4242/exe");
+  write("proc/4242/comm", "renamed\n");
+  EXPECT_EQ(read().vmm, "cloud-hypervisor");
+  EXPECT_EQ(read().title(), "web2");
+}
+
+TEST_F(IdentityReaderTest, ReadsTheOwner) {
+  process(kLibvirt);
+  libvirt_status("qemu/instance-000001a3.xml",
+                 "<name>instance-000001a3</name><metadata><nova:instance "
+                 "xmlns:nova='http://openstack.org/xmlns/libvirt/nova/1.1'><nova:owner>"
+                 "<nova:user uuid='1'>al\nice</nova:user><nova:project uuid='2'>shop</nova:project>"
+                 "</nova:owner></nova:instance></metadata>");
+  EXPECT_EQ(read().user, "al\xEF\xBF\xBDice");
+  EXPECT_EQ(read().project, "shop");
 }
 
 TEST_F(IdentityReaderTest, ButDoNotContradictIt) {

@@ -13,7 +13,8 @@ namespace kvmx {
 // gtest shows a value with this; without it, bytes of memory.
 std::ostream& operator<<(std::ostream& out, const LibvirtStatus& status) {
   return out << "{pid=" << status.pid << " name=" << status.name << " uuid=" << status.uuid
-             << " title=" << status.title << " nova=" << status.nova_name << "}";
+             << " title=" << status.title << " cloud=" << status.cloud_name
+             << " project=" << status.project << " user=" << status.user << "}";
 }
 
 namespace {
@@ -53,8 +54,9 @@ or other application using the libvirt API.
 )";
 
 TEST(LibvirtStatus, OfAnOpenStackInstance) {
-  EXPECT_EQ(parse_libvirt_status(kOpenStack),
-            (LibvirtStatus{4242, "instance-000001a3", UUID, "a title", "web & db <prod> ☃"}));
+  EXPECT_EQ(
+      parse_libvirt_status(kOpenStack),
+      (LibvirtStatus{4242, "instance-000001a3", UUID, "a title", "web & db <prod> ☃", "", ""}));
 }
 
 /// A status file with this in its domain.
@@ -65,9 +67,9 @@ std::string status(std::string_view domain) {
 
 TEST(LibvirtStatus, WhatIsNotThereIsEmpty) {
   EXPECT_EQ(parse_libvirt_status(status("<name>web</name>")),
-            (LibvirtStatus{12, "web", "", "", ""}));
+            (LibvirtStatus{12, "web", "", "", "", "", ""}));
   EXPECT_EQ(parse_libvirt_status(status("<name>w</name><title/><uuid>none</uuid><devices/>")),
-            (LibvirtStatus{12, "w", "", "", ""}));
+            (LibvirtStatus{12, "w", "", "", "", "", ""}));
 }
 
 TEST(LibvirtStatus, PrefixesAreOfNoConsequenceNamespacesAre) {
@@ -76,12 +78,13 @@ TEST(LibvirtStatus, PrefixesAreOfNoConsequenceNamespacesAre) {
       "<n:name>display</n:name></n:instance>"
       "<nova:instance xmlns:nova='http://example.org/'><nova:name>x</nova:name></nova:instance>"
       "</metadata>";
-  EXPECT_EQ(parse_libvirt_status(status(domain)), (LibvirtStatus{12, "w", "", "", "display"}));
+  EXPECT_EQ(parse_libvirt_status(status(domain)),
+            (LibvirtStatus{12, "w", "", "", "display", "", ""}));
 }
 
 TEST(LibvirtStatus, WhatFollowsTheDevicesIsNotRead) {
   const std::string text = "<domstatus pid='12'><domain><name>w</name><devices><disk></broken";
-  EXPECT_EQ(parse_libvirt_status(text), (LibvirtStatus{12, "w", "", "", ""}));
+  EXPECT_EQ(parse_libvirt_status(text), (LibvirtStatus{12, "w", "", "", "", "", ""}));
 }
 
 TEST(LibvirtStatus, RefusesWhatIsNoStatusFile) {
@@ -120,7 +123,7 @@ TEST(LibvirtStatus, DepthAndLengthAreNoMatter) {
   EXPECT_FALSE(parse_libvirt_status(status(deep)));
   for (int i = 0; i < 200'000; ++i) deep += "</a>";
   EXPECT_EQ(parse_libvirt_status(status(deep + "<name>w</name>")),
-            (LibvirtStatus{12, "w", "", "", ""}));
+            (LibvirtStatus{12, "w", "", "", "", "", ""}));
   const std::string name(std::size_t{1} << 20, 'x');
   const auto read = parse_libvirt_status(status("<name>" + name + "</name>"));
   ASSERT_TRUE(read);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -60,6 +61,19 @@ TEST(Proc, ReadsThisProcess) {
   ASSERT_TRUE(ticks);
   EXPECT_GT(*ticks, 0U);
   EXPECT_EQ(proc.read_start_ticks(self), ticks);
+}
+
+TEST(Proc, ReadsThreadsAndTheExecutable) {
+  const Proc proc;
+  const auto self = static_cast<std::uint32_t>(::getpid());
+  const auto threads = proc.read_threads(self, 64);
+  ASSERT_FALSE(threads.empty());
+  EXPECT_NE(std::ranges::find(threads, self), threads.end());
+  EXPECT_EQ(proc.read_cgroup(self, self), proc.read_cgroup(self));
+  EXPECT_TRUE(proc.read_threads(self, 0).empty());
+  EXPECT_TRUE(proc.read_executable(self).value_or("").ends_with("unit_tests"));
+  EXPECT_FALSE(fixture().read_executable(1));
+  EXPECT_TRUE(fixture().read_threads(1, 64).empty());
 }
 
 TEST(Proc, ReadsNoMoreThanAMebibyteOfACommandLine) {

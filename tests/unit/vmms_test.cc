@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "exporter/identity/vmm/name_in_path.h"
 #include "tests/unit/command_line_words.h"
 
 namespace kvmx {
@@ -32,8 +33,10 @@ INSTANTIATE_TEST_SUITE_P(
     Firecracker, OtherVmm,
     testing::Values(
         VmmCase{{"firecracker", "--api-sock", "/tmp/a.sock", "--id", "vm-7"}, "", "vm-7"},
+        VmmCase{{"firecracker", "--api-sock", "/run/x/vm1.sock"}, "", "vm1"},
+        VmmCase{{"firecracker", "--no-api", "--config-file", "/etc/fc/web.json"}, "", "web"},
         VmmCase{{"/firecracker", "--id=vm-7", "--start-time-us=1"}, "", "vm-7"},
-        VmmCase{{"firecracker", "--no-api", "--config-file", "c.json"}, "", ""},
+        VmmCase{{"firecracker", "--no-api", "--config-file", "config.json"}, "", ""},
         VmmCase{{"firecracker", "--id"}, "", ""},
         VmmCase{
             {"/fc-1.12", "--id", "a", "--start-time-us", "7", "--start-time-cpu-us", "3"}, "", "a"},
@@ -86,6 +89,40 @@ INSTANTIATE_TEST_SUITE_P(
                             "",
                             "0c52d31e"},
                     VmmCase{{"containerd-shim-kata-v2", "-namespace", "k8s.io", "-id"}, "", ""}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Stratovirt, OtherVmm,
+    testing::Values(
+        VmmCase{{"stratovirt", "-disable-seccomp", "-name", "web", "-machine", "q35"}, "web", ""},
+        VmmCase{{"stratovirt", "-name", "-daemonize"}, "", ""},
+        VmmCase{{"stratovirt", "-name", "a,b", "-machine", "q35"}, "a,b", ""},
+        VmmCase{{"stratovirt", "-name", "guest=a,,b,debug-threads=on"}, "a,b", ""},
+        VmmCase{{"stratovirt", "--", "-name", "a"}, "", ""}, VmmCase{{"stratovirt"}, "", ""}));
+
+INSTANTIATE_TEST_SUITE_P(
+    VirtualBox, OtherVmm,
+    testing::Values(
+        VmmCase{{"VBoxHeadless", "--comment", "web", "--startvm", kUuid}, "web", ""},
+        VmmCase{{"VBoxHeadless", "--startvm", "web"}, "web", ""},
+        VmmCase{{"VBoxHeadless", "--comment", "--startvm", "--startvm", kUuid}, "--startvm", ""},
+        VmmCase{{"VBoxHeadless", "--startvm"}, "", ""}));
+
+INSTANTIATE_TEST_SUITE_P(
+    AndroidEmulator, OtherVmm,
+    testing::Values(
+        VmmCase{{"/sdk/qemu-system-x86_64-headless", "-no-window", "-avd", "ci"}, "ci", ""},
+        VmmCase{{"emulator", "@ci", "-id", "ci-2"}, "ci", "ci-2"},
+        VmmCase{{"emulator", "-avd", "ci", "-qemu", "-avd", "x"}, "ci", ""}));
+
+TEST(NameInPath, SkipsNamesThatSayWhatAFileIsFor) {
+  EXPECT_EQ(name_in_path("/run/x/vm1.sock"), "vm1");
+  EXPECT_EQ(name_in_path("vm1"), "vm1");
+  EXPECT_EQ(name_in_path("/srv/jail/vm1/root/run/firecracker.socket"), "vm1");
+  EXPECT_EQ(name_in_path("/a/root/root/root/root/api.sock"), "");
+  for (const std::string_view path : {"", "/", "///", ".sock", "/tmp/api.sock", "/run/vm/vm.sock",
+                                      "/home/alice/ch.sock", "/run/user/1000/ch.sock"})
+    EXPECT_EQ(name_in_path(path), "") << path;
+}
 
 TEST(Identify, AJailedFirecrackerIsOneWhateverItIsCalled) {
   const auto identity = identify_words({"/fc-1.12", "--id", "a", "--start-time-us", "7"});

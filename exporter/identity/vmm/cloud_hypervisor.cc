@@ -1,60 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cloud Hypervisor. It has no option for a name (cloud-hypervisor/src/main.rs, v50), so the name
+// Cloud Hypervisor. It has no option for a name (cloud-hypervisor/src/main.rs, 53.0), so the name
 // comes from the sockets and pipes that its manager passes to it:
 //   libvirt  --api-socket fd=N --event-monitor path=.../NAME-event-monitor-fifo
 //            (older: --api-socket .../NAME-socket)
 //   Kata     --api-socket /run/vc/vm/SANDBOX/clh-api.sock, or /run/kata/SANDBOX/ch-api.sock
 //   by hand  --api-socket /run/NAME.sock, or path=/run/NAME.sock
+// Its parser (clap) takes no argument that begins with '-', so options cannot hide in one another.
 #include <algorithm>
-#include <iterator>
 
 #include "exporter/identity/uuid.h"
+#include "exporter/identity/vmm/name_in_path.h"
 #include "exporter/identity/vmm/vmms.h"
 
 namespace kvmx {
 namespace {
 
-// Names that say what a file or directory is for, not which VM it belongs to.
-constexpr std::string_view kGeneric[] = {
-    "",
-    "api",
-    "api-socket",
-    "ch",
-    "ch-api",
-    "clh",
-    "clh-api",
-    "cloud-hypervisor",
-    "cloud-hypervisor-api",
-    "home",
-    "root",
-    "run",
-    "shm",
-    "sock",
-    "socket",
-    "tmp",
-    "var",
-    "virtink",
-    "vm",
-    "vmm",
+// Kata's static builds are called cloud-hypervisor-glibc, releases cloud-hypervisor-static.
+constexpr ProgramName kPrograms[] = {{"cloud-hypervisor"}, {"cloud-hypervisor-", true}};
+
+// Options that a VM needs, of which one or more go with --api-socket.
+constexpr std::string_view kVmOptions[] = {
+    "--cpus", "--disk", "--firmware", "--kernel", "--memory", "--payload", "--restore",
 };
-
-bool is_generic(std::string_view name) {
-  return std::find(std::begin(kGeneric), std::end(kGeneric), name) != std::end(kGeneric);
-}
-
-bool remove_suffix(std::string_view& text, std::string_view suffix) {
-  if (!text.ends_with(suffix)) return false;
-  text.remove_suffix(suffix.size());
-  return true;
-}
-
-/// Takes the last component off a path.
-std::string_view take_last(std::string_view& path) {
-  const std::size_t slash = path.rfind('/');
-  const std::string_view last = path.substr(slash + 1);
-  path = slash == path.npos ? std::string_view{} : path.substr(0, slash);
-  return last;
-}
 
 /// The value of `key` in "key=value,key=value"; nothing if it is not there.
 std::optional<std::string_view> item(std::string_view list, std::string_view key) {
@@ -67,44 +34,28 @@ std::optional<std::string_view> item(std::string_view list, std::string_view key
   return std::nullopt;
 }
 
-std::string_view id_from_socket(std::string_view value) {
-  if (item(value, "fd")) return {};
-  std::string_view path = item(value, "path").value_or(value);
-  std::string_view stem = take_last(path);
-  if (!remove_suffix(stem, ".sock") && !remove_suffix(stem, ".socket")) {
-    remove_suffix(stem, "-socket");
-  }
-  if (!is_generic(stem)) return stem;
-  const std::string_view directory = take_last(path);
-  return is_generic(directory) ? std::string_view{} : directory;
+void read_event_monitor(std::string_view value, VmIdentity& identity) {
+  constexpr std::string_view suffix = "-event-monitor-fifo";
+  const std::string_view path = item(value, "path").value_or("");
+  const std::string_view file = path.substr(path.rfind('/') + 1);
+  if (!file.ends_with(suffix)) return;
+  identity.name = file.substr(0, file.size() - suffix.size());
+  identity.domain = identity.name;
 }
 
 void read_option(std::string_view option, std::string_view value, VmIdentity& identity) {
   if (option == "--api-socket") {
-    identity.id = id_from_socket(value);
+    if (!item(value, "fd")) identity.id = name_in_path(item(value, "path").value_or(value));
   } else if (option == "--event-monitor") {
-    std::string_view path = item(value, "path").value_or("");
-    std::string_view name = take_last(path);
-    if (remove_suffix(name, "-event-monitor-fifo")) {
-      identity.name = name;
-      identity.domain = name;
-    }
+    read_event_monitor(value, identity);
   } else if (option == "--platform") {
     const auto uuid = item(value, "system_uuid");
     identity.uuid = canonical_uuid(uuid ? *uuid : item(value, "uuid").value_or(""));
   }
 }
 
-}  // namespace
-
-bool runs_cloud_hypervisor(std::string_view program) {
-  return program == "cloud-hypervisor" || program == "cloud-hypervisor-static";
-}
-
-VmIdentity identify_cloud_hypervisor(Words args) {
+VmIdentity identify(Words args) {
   VmIdentity identity;
-  identity.vmm = "cloud-hypervisor";
-  // "--option value" or "--option=value"; a value cannot begin with '-' in the first form.
   for (std::size_t i = 0; i < args.size(); ++i) {
     const std::size_t equals = args[i].find('=');
     if (!args[i].starts_with("--")) continue;
@@ -116,5 +67,25 @@ VmIdentity identify_cloud_hypervisor(Words args) {
   }
   return identity;
 }
+
+/// No other VMM has --api-socket.
+bool has_its_options(Words args) {
+  const auto is_socket = [](std::string_view word) {
+    return word == "--api-socket" || word.starts_with("--api-socket=");
+  };
+  return std::ranges::any_of(args, is_socket) &&
+         std::ranges::any_of(args, [](std::string_view word) {
+           return is_one_of(word.substr(0, word.find('=')), kVmOptions);
+         });
+}
+
+}  // namespace
+
+constinit const Vmm kCloudHypervisor = {
+    .name = "cloud-hypervisor",
+    .programs = kPrograms,
+    .identify = identify,
+    .recognises = has_its_options,
+};
 
 }  // namespace kvmx

@@ -1,40 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
-// Firecracker, also under its jailer, which runs "/NAME --id ID ...". Options as in
-// src/utils/src/arg_parser.rs of Firecracker 1.x: "--id VALUE". No value can begin with "--", so a
-// word "--id" is always the option. Words after "--" are not Firecracker's options. Firecracker has
-// no "--id=VALUE", but wrappers use it and it can mean nothing else.
+// Firecracker, also under its jailer, which runs "/NAME --id ID ...". Options from
+// src/firecracker/src/main.rs and src/utils/src/arg_parser.rs of 1.16: "--id VALUE". No value can
+// begin with "--", so a word "--id" is always the option. Words after "--" are not Firecracker's
+// options. Firecracker has no "--id=VALUE", but wrappers use it and it can mean nothing else.
 #include <algorithm>
-#include <utility>
 
+#include "exporter/identity/vmm/name_in_path.h"
 #include "exporter/identity/vmm/vmms.h"
 
 namespace kvmx {
 namespace {
 
-/// An option that the jailer adds. No other VMM has one of that name.
-constexpr std::string_view kJailed = "--start-time-us";
+// Release binaries, and so the programs of jails, are called firecracker-v1.7.0-x86_64.
+constexpr ProgramName kPrograms[] = {{"firecracker"}, {"firecracker-v", true}};
 
-}  // namespace
-
-bool runs_firecracker(std::string_view program) {
-  // Release binaries, and so jails, are called firecracker-v1.7.0-x86_64.
-  return program == "firecracker" || program.starts_with("firecracker-v");
+/// The value of `option` ("--x"), empty if it is not there.
+std::string_view value_of(std::string_view option, Words args) {
+  std::string_view value;
+  for (std::size_t i = 0; i < args.size() && args[i] != "--"; ++i) {
+    if (args[i] == option && i + 1 < args.size()) {
+      value = args[++i];
+    } else if (args[i].starts_with(option) && args[i].substr(option.size()).starts_with('=')) {
+      value = args[i].substr(option.size() + 1);
+    }
+  }
+  return value;
 }
 
-VmIdentity identify_firecracker(Words args) {
+VmIdentity identify(Words args) {
   VmIdentity identity;
-  identity.vmm = "firecracker";
-  for (std::size_t i = 0; i < args.size() && args[i] != "--"; ++i) {
-    if (args[i] == "--id" && i + 1 < args.size()) identity.id = args[++i];
-    if (args[i].starts_with("--id=")) identity.id = args[i].substr(5);
-  }
+  identity.id = value_of("--id", args);
+  if (identity.id.empty()) identity.id = name_in_path(value_of("--api-sock", args));
+  if (identity.id.empty()) identity.id = name_in_path(value_of("--config-file", args));
   return identity;
 }
 
-std::optional<VmIdentity> identify_firecracker_alike(Words args) {
-  const bool jailed = std::ranges::find(args, kJailed) != args.end();
-  VmIdentity identity = identify_firecracker(args);
-  return jailed && !identity.id.empty() ? std::optional(std::move(identity)) : std::nullopt;
+/// The jailer adds --start-time-us. No other VMM has an option of that name.
+bool is_jailed(Words args) {
+  return std::ranges::find(args, "--start-time-us") != args.end() &&
+         !value_of("--id", args).empty();
 }
+
+}  // namespace
+
+constinit const Vmm kFirecracker = {
+    .name = "firecracker",
+    .programs = kPrograms,
+    .identify = identify,
+    .recognises = is_jailed,
+};
 
 }  // namespace kvmx

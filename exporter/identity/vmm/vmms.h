@@ -2,12 +2,12 @@
 // Readers of command lines, one file for each VMM. Only exporter/identity includes this.
 //
 // To add a VMM:
-//   1. Write vmm/NAME.cc with two functions, `runs_NAME` and `identify_NAME`, and declare them
-//      below. Cite the source and version that its options come from. List the options without
-//      an argument if the VMM has any: taking one for an option with an argument loses the name.
-//   2. Add a row to the table in vmms.cc, and the file to CMakeLists.txt.
+//   1. Write vmm/NAME.cc, which defines a `Vmm`, and declare it below. Cite the source and version
+//      that its options come from. Where an option's argument may begin with '-', tell the options
+//      with an argument from those without: mistaking one for the other loses the name.
+//   2. Add it to the table in vmms.cc, and the file to CMakeLists.txt.
 //   3. Add its value of the label `vmm` and where its name comes from to ../README.md.
-//   4. Add its command lines, with the right identity, to the tests.
+//   4. Add command lines with the right identity to tests/fixtures/identity.
 #pragma once
 
 #include <optional>
@@ -21,38 +21,44 @@ namespace kvmx {
 /// The arguments of a process, those after argv[0].
 using Words = std::span<const std::string_view>;
 
-/// Reads the command line of any VMM in the table. `program` is the last component of argv[0].
-/// Nothing if no VMM of the table runs there. The fields are raw: see label_value().
-std::optional<VmIdentity> identify_vmm(std::string_view program, Words args);
+/// A file name of a VMM's program: the whole of it or its beginning.
+struct ProgramName {
+  std::string_view text;
+  bool is_prefix = false;
+};
 
-// For each VMM, `runs_X(program)` says whether a program of that name is an X, and
-// `identify_X(args)` reads an X's arguments.
+struct Vmm {
+  std::string_view name;  ///< value of the label `vmm`
+  std::span<const ProgramName> programs;
+  /// Reads the arguments. Its fields are raw (see label_value()), and it need not set `vmm`.
+  VmIdentity (*identify)(Words args);
+  /// Of two VMMs whose programs have the same name, this says which it is. May be null.
+  bool (*confirms)(Words args) = nullptr;
+  /// Whether the arguments alone show this VMM, whatever the program is called. May be null.
+  bool (*recognises)(Words args) = nullptr;
+};
 
-bool runs_qemu(std::string_view program);
-VmIdentity identify_qemu(Words args);
+extern const Vmm kAndroidEmulator;
+extern const Vmm kCloudHypervisor;
+extern const Vmm kCrosvm;
+extern const Vmm kDragonball;
+extern const Vmm kFirecracker;
+extern const Vmm kKvmtool;
+extern const Vmm kQemu;
+extern const Vmm kStratovirt;
+extern const Vmm kVirtualBox;
 
-/// Reads the arguments of a program of another name that has QEMU's options, such as a renamed
-/// build or StratoVirt. Nothing unless -machine (or -M) is there, and -name or -uuid. `vmm` becomes
-/// `program`.
-std::optional<VmIdentity> identify_qemu_alike(std::string_view program, Words args);
+/// All of them, in the order in which they are tried.
+std::span<const Vmm* const> vmms();
 
-bool runs_firecracker(std::string_view program);
-VmIdentity identify_firecracker(Words args);
+/// The VMM with a program of this file name, or null. `truncated`: only the beginning of the name
+/// is known.
+const Vmm* find_vmm(std::string_view program, bool truncated, Words args);
 
-/// Reads the arguments of a jailed Firecracker, whose program may have any name. Nothing unless it
-/// has the options that the jailer adds.
-std::optional<VmIdentity> identify_firecracker_alike(Words args);
+/// The VMM that these arguments alone show, or null.
+const Vmm* recognise_vmm(Words args);
 
-bool runs_cloud_hypervisor(std::string_view program);
-VmIdentity identify_cloud_hypervisor(Words args);
-
-bool runs_crosvm(std::string_view program);
-VmIdentity identify_crosvm(Words args);
-
-bool runs_kvmtool(std::string_view program);
-VmIdentity identify_kvmtool(Words args);
-
-bool runs_dragonball(std::string_view program);
-VmIdentity identify_dragonball(Words args);
+/// True if `word` is one of `options`, a short list.
+bool is_one_of(std::string_view word, std::span<const std::string_view> options);
 
 }  // namespace kvmx
