@@ -28,6 +28,8 @@ void add_identity(Labels& labels, const Vm& vm) {
   labels.add("namespace", vm.identity.kube_namespace);
   labels.add("pod", vm.identity.pod);
   labels.add("id", vm.identity.id);
+  labels.add("project", vm.identity.project);
+  labels.add("user", vm.identity.user);
 }
 
 /// vCPUs that exist. A VM that is not listed yet, or where the kernel cannot list them, has those
