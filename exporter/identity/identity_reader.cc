@@ -17,11 +17,36 @@
 namespace kvmx {
 namespace {
 
+namespace fs = std::filesystem;
+
 /// The largest status file that is read. libvirt's are some 10 KB, and 100 KB with many devices.
 constexpr std::size_t kMaxStatusBytes = std::size_t{1} << 20;
 
 /// How many threads are looked at. VMMs start their vCPUs' threads among the first few.
 constexpr std::size_t kMaxThreads = 64;
+
+void add(const LibvirtStatus& status, VmIdentity& identity) {
+  identity.has_status = true;
+  identity.display_name = label_value(status.cloud_name.empty() ? status.title : status.cloud_name);
+  identity.project = label_value(status.project);
+  identity.user = label_value(status.user);
+  if (identity.uuid.empty()) identity.uuid = status.uuid;
+}
+
+/// Adds name and namespace of the pod, if it has a directory in `pods`. Returns whether it has.
+bool add_pod_name(const fs::path& pods, VmIdentity& identity) {
+  std::error_code error;
+  fs::directory_iterator entry(pods, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    const std::string directory = entry->path().filename().string();
+    const auto pod = parse_pod_log_directory(directory, identity.pod);
+    if (!pod) continue;
+    identity.kube_namespace = label_value(pod->kube_namespace);
+    identity.pod = label_value(pod->name);
+    return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -29,7 +54,8 @@ VmIdentity IdentityReader::read(std::uint32_t pid) const {
   VmIdentity identity = read_command_line(pid);
   add_cgroup(pid, identity);
   if (!identity.domain.empty()) add_libvirt_status(pid, identity);
-  if (!identity.pod.empty()) add_pod_name(identity);
+  if (!identity.pod.empty() && !add_pod_name(paths_.pod_logs, identity))
+    add_pod_name(paths_.names / "pods", identity);
   return identity;
 }
 
@@ -65,32 +91,16 @@ void IdentityReader::add_cgroups_of_threads(std::uint32_t pid, CgroupIdentity& c
 }
 
 void IdentityReader::add_libvirt_status(std::uint32_t pid, VmIdentity& identity) const {
-  // A command line may contain anything, even a path out of the directory. And the file counts only
-  // if it names this process.
+  // A command line may contain anything, even a path out of the directory.
   if (identity.domain.find('/') != std::string::npos) return;
-  const char* driver = identity.vmm == "cloud-hypervisor" ? "ch" : "qemu";
-  const Result<std::string> xml =
-      read_file(paths_.libvirt / driver / (identity.domain + ".xml"), kMaxStatusBytes);
-  if (!xml) return;
-  const std::optional<LibvirtStatus> status = parse_libvirt_status(*xml);
-  if (!status || status->pid != pid) return;
-  identity.has_status = true;
-  identity.display_name =
-      label_value(status->cloud_name.empty() ? status->title : status->cloud_name);
-  identity.project = label_value(status->project);
-  identity.user = label_value(status->user);
-  if (identity.uuid.empty()) identity.uuid = status->uuid;
-}
-
-void IdentityReader::add_pod_name(VmIdentity& identity) const {
-  std::error_code error;
-  std::filesystem::directory_iterator entry(paths_.pod_logs, error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    const std::string directory = entry->path().filename().string();
-    const auto pod = parse_pod_log_directory(directory, identity.pod);
-    if (!pod) continue;
-    identity.kube_namespace = label_value(pod->kube_namespace);
-    identity.pod = label_value(pod->name);
+  const fs::path file =
+      fs::path(identity.vmm == "cloud-hypervisor" ? "ch" : "qemu") / (identity.domain + ".xml");
+  for (const fs::path& directory : {paths_.libvirt, paths_.names / "libvirt"}) {
+    const Result<std::string> xml = read_file(directory / file, kMaxStatusBytes);
+    const auto status = xml ? parse_libvirt_status(*xml) : std::nullopt;
+    // The file counts only if it names this process.
+    if (!status || status->pid != pid) continue;
+    add(*status, identity);
     return;
   }
 }

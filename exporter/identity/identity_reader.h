@@ -15,6 +15,8 @@ struct HostPaths {
   std::filesystem::path proc = "/proc";
   std::filesystem::path libvirt = "/run/libvirt";    ///< status files of running domains
   std::filesystem::path pod_logs = "/var/log/pods";  ///< a directory for each pod, by the kubelet
+  /// Copies of both, as "libvirt" and "pods", that root makes for an exporter which is not root.
+  std::filesystem::path names = "/run/kvm-exit-exporter-names";
 };
 
 /// Reads who the VM of a process is, from:
@@ -36,7 +38,6 @@ class IdentityReader {
   void add_cgroup(std::uint32_t pid, VmIdentity& identity) const;
   void add_cgroups_of_threads(std::uint32_t pid, CgroupIdentity& cgroup) const;
   void add_libvirt_status(std::uint32_t pid, VmIdentity& identity) const;
-  void add_pod_name(VmIdentity& identity) const;
 
   HostPaths paths_;
   Proc proc_;

@@ -137,7 +137,8 @@ class Host {
   Host& operator=(const Host&) = delete;
 
   [[nodiscard]] VmIdentity read() const {
-    return IdentityReader({root_ / "proc", root_ / "libvirt", root_ / "logs"}).read(kPid);
+    return IdentityReader({root_ / "proc", root_ / "libvirt", root_ / "logs", root_ / "names"})
+        .read(kPid);
   }
 
  private:

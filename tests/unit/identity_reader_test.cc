@@ -47,7 +47,8 @@ class IdentityReaderTest : public testing::Test {
   }
 
   [[nodiscard]] VmIdentity read() const {
-    return IdentityReader({root_ / "proc", root_ / "libvirt", root_ / "logs"}).read(kPid);
+    return IdentityReader({root_ / "proc", root_ / "libvirt", root_ / "logs", root_ / "names"})
+        .read(kPid);
   }
 
   const fs::path root_ =
@@ -94,6 +95,19 @@ TEST_F(IdentityReaderTest, CloudHypervisorsDomainsAreElsewhere) {
   libvirt_status("qemu/a.xml", "<name>a</name><title>wrong</title>");
   libvirt_status("ch/a.xml", "<name>a</name><title>right</title>");
   EXPECT_EQ(read().display_name, "right");
+}
+
+TEST_F(IdentityReaderTest, ReadsCopiesWhereItMayNotReadTheOriginals) {
+  process({"qemu-kvm", "-name", "guest=a_b", "-chardev", "socket,id=charmonitor,fd=33", "-smbios",
+           "type=1,family=KubeVirt"},
+          kPodCgroup);
+  write("names/libvirt/qemu/a_b.xml",
+        "<domstatus pid='4242'><domain><name>a_b</name><title>copy</title><devices>\n");
+  fs::create_directories(root_ / "names/pods/a_launcher_" POD_UID);
+  EXPECT_EQ(read().display_name, "copy");
+  EXPECT_EQ(read().pod, "launcher");
+  libvirt_status("qemu/a_b.xml", "<name>a_b</name><title>original</title>");
+  EXPECT_EQ(read().display_name, "original");
 }
 
 TEST_F(IdentityReaderTest, TheStatusOfAnotherProcessIsNotBelieved) {

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <fstream>
+#include <functional>
 #include <ostream>
+#include <set>
 #include <string>
 #include <string_view>
 
 #include "exporter/identity/vmm/name_in_path.h"
+#include "exporter/identity/vmm/vmms.h"
 #include "tests/unit/command_line_words.h"
 
 namespace kvmx {
@@ -113,6 +118,23 @@ INSTANTIATE_TEST_SUITE_P(
         VmmCase{{"/sdk/qemu-system-x86_64-headless", "-no-window", "-avd", "ci"}, "ci", ""},
         VmmCase{{"emulator", "@ci", "-id", "ci-2"}, "ci", "ci-2"},
         VmmCase{{"emulator", "-avd", "ci", "-qemu", "-avd", "x"}, "ci", ""}));
+
+TEST(Vmms, AreTheDocumentedValuesOfTheLabel) {
+  std::ifstream file(KVMX_SOURCE_DIR "/exporter/identity/README.md");
+  std::string row;
+  while (std::getline(file, row) && !row.starts_with("| `vmm` |")) {
+  }
+  std::set<std::string, std::less<>> documented;
+  row.erase(0, std::string_view("| `vmm` |").size());
+  for (std::size_t at = row.find('`'); at != row.npos; at = row.find('`', at)) {
+    const std::size_t end = row.find('`', at + 1);
+    documented.insert(row.substr(at + 1, end - at - 1));
+    at = end + 1;
+  }
+  std::set<std::string, std::less<>> known;
+  for (const Vmm* vmm : vmms()) known.emplace(vmm->name);
+  EXPECT_EQ(documented, known);
+}
 
 TEST(NameInPath, SkipsNamesThatSayWhatAFileIsFor) {
   EXPECT_EQ(name_in_path("/run/x/vm1.sock"), "vm1");
