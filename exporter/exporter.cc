@@ -133,7 +133,7 @@ Vm Exporter::join(VmCounts counts) const {
   return {.label = label,
           .identity = identities_.identity(key),
           .state = lifecycle_.state(key),
-          .excluded = !config_.vm_filter.shows(label),
+          .excluded = !config_.vm_filter.shows(label) || identities_.awaits_name(key),
           .counts = std::move(counts)};
 }
 

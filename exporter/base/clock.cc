@@ -17,6 +17,8 @@ std::uint64_t read_clock(clockid_t clock) {
 
 std::uint64_t monotonic_ns() { return read_clock(CLOCK_MONOTONIC); }
 
+std::uint64_t since_boot_ns() { return read_clock(CLOCK_BOOTTIME); }
+
 std::uint64_t boot_time_ns() { return read_clock(CLOCK_REALTIME) - read_clock(CLOCK_BOOTTIME); }
 
 }  // namespace kvmx

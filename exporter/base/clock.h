@@ -8,6 +8,9 @@ namespace kvmx {
 /// CLOCK_MONOTONIC, in ns: what the BPF programs stamp exits with.
 std::uint64_t monotonic_ns();
 
+/// CLOCK_BOOTTIME, in ns: what the kernel's start times of processes are told in.
+std::uint64_t since_boot_ns();
+
 /// When the host booted, ns since the epoch: what makes a process's start a date. It wavers by some
 /// ns from call to call, so ask once.
 std::uint64_t boot_time_ns();

@@ -2,10 +2,13 @@
 #include "exporter/identity/identity_table.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <set>
 #include <unordered_set>
 
+#include "exporter/base/clock.h"
+#include "exporter/identity/lookup.h"
 #include "exporter/identity/vm_label.h"
 
 namespace kvmx {
@@ -15,14 +18,23 @@ namespace {
 /// their turn after 32 calls, which are a second apart at most.
 std::size_t rereads_of(std::size_t vms) { return 1 + vms / 32; }
 
+/// How old a process is when it need not be waited for: what says who its VM is has come by now.
+constexpr std::chrono::seconds kOldProcess{60};
+
+/// When a VM that is first seen `now` began, as far as its names are concerned. One that ran long
+/// before the exporter did has all it will get.
+IdentityTable::Clock::time_point first_seen(const VmKey& vm, IdentityTable::Clock::time_point now) {
+  const std::chrono::nanoseconds age{since_boot_ns() - std::min(vm.start_ns, since_boot_ns())};
+  return age < kOldProcess ? now : now - kOldProcess;
+}
+
 }  // namespace
 
 std::vector<IdentityTable::ProcessSighting> IdentityTable::identify(
-    std::span<const VmToIdentify> vms) {
+    std::span<const VmToIdentify> vms, Clock::time_point now) {
   std::erase_if(known_, [&](const auto& entry) {
     return !std::ranges::binary_search(vms, entry.first, {}, &VmToIdentify::key);
   });
-  const Clock::time_point old = Clock::now() - reread_;
   std::size_t rereads = rereads_of(vms.size());
   std::vector<ProcessSighting> seen;
   std::unordered_set<std::string> new_names;
@@ -30,13 +42,15 @@ std::vector<IdentityTable::ProcessSighting> IdentityTable::identify(
     const auto [at, is_new] = known_.try_emplace(vm.key);
     Known& known = at->second;
     if (is_new) {
+      known.since = first_seen(vm.key, now);
       known.ordinal = free_ordinal(vm.key);
-      seen.emplace_back(vm.key, read(vm.key, known));
+      seen.emplace_back(vm.key, read(vm.key, known, now));
       if (!known.name.empty()) new_names.insert(known.name);
-    } else if (!vm.ended && (!known.read || *known.read <= old) && rereads > 0) {
-      seen.emplace_back(vm.key, read(vm.key, known));
+    } else if (!vm.ended && known.next_read <= now && rereads > 0) {
+      seen.emplace_back(vm.key, read(vm.key, known, now));
       --rereads;
     }
+    if (vm.ended || now - known.since >= kLabelWait) known.awaits_name = false;
     known.comm = vm.comm;
   }
   if (new_names.empty()) return seen;
@@ -46,15 +60,20 @@ std::vector<IdentityTable::ProcessSighting> IdentityTable::identify(
   return seen;
 }
 
-ProcessState IdentityTable::read(const VmKey& key, Known& known) {
+ProcessState IdentityTable::read(const VmKey& key, Known& known, Clock::time_point now) {
   VmIdentity identity = reader_.read(key.tgid);
   // Looked at last: if the process still is this VM's now, what was read is its own.
   const ProcessState process = read_process_state(proc_, key);
-  // What could not be read is tried again at once.
-  if (process != ProcessState::unknown) known.read = Clock::now();
-  if (process != ProcessState::lives) return process;
+  if (process != ProcessState::lives) {
+    known.awaits_name = false;
+    // What could not be read is tried again at once.
+    if (process == ProcessState::gone) known.next_read = now + reread_;
+    return process;
+  }
   known.identity = std::move(identity);
-  if (known.name.empty()) known.name = known.identity.title();
+  if (known.name.empty() || known.awaits_name) known.name = known.identity.title();
+  if (has_final_label(known.identity)) known.awaits_name = false;
+  known.next_read = now + next_lookup(known.identity, now - known.since, reread_);
   return process;
 }
 

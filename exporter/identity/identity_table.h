@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,10 +38,12 @@ class IdentityTable {
   /// Returns what it saw of their processes on the way. These are the processes it read, and those
   /// of VMs that have the name of a new VM: as after a quick restart, they may have just ended.
   ///
-  /// A VM is looked up when it is first seen, and again from time to time: its command line may
-  /// have been rewritten, its title changed. The label holds on to the first name it had, so that
-  /// no name that keeps changing multiplies series.
-  std::vector<ProcessSighting> identify(std::span<const VmToIdentify> vms);
+  /// A VM is looked up when it is first seen, soon again while something is missing (see lookup.h),
+  /// and from time to time: its command line may have been rewritten, its title changed. The label
+  /// holds on to the first name it had once it is exported, so that no name that keeps changing
+  /// multiplies series.
+  std::vector<ProcessSighting> identify(std::span<const VmToIdentify> vms,
+                                        Clock::time_point now = Clock::now());
 
   /// Gives every VM its label, unique on the host. `yields` says whether a VM leaves its label to
   /// another that lives.
@@ -56,19 +57,24 @@ class IdentityTable {
   [[nodiscard]] const VmIdentity& identity(const VmKey& vm) const { return known_.at(vm).identity; }
   [[nodiscard]] const std::string& label(const VmKey& vm) const { return known_.at(vm).label; }
 
+  /// Whether the VM should not be exported yet, because a name may still come.
+  [[nodiscard]] bool awaits_name(const VmKey& vm) const { return known_.at(vm).awaits_name; }
+
  private:
   struct Known {
     VmIdentity identity;
-    std::optional<Clock::time_point> read;  ///< when that was
-    std::string name;                       ///< the first it had, for its label
-    std::string comm;                       ///< likewise
+    Clock::time_point since;      ///< first seen, or earlier if its process is older
+    Clock::time_point next_read;  ///< when it is due
+    std::string name;             ///< the first it had, for its label
+    std::string comm;             ///< likewise
     std::string label;
     int form = 0;               ///< of its label
     std::uint32_t ordinal = 0;  ///< which VM of its process
     bool yields = false;
+    bool awaits_name = true;
   };
 
-  ProcessState read(const VmKey& key, Known& known);
+  ProcessState read(const VmKey& key, Known& known, Clock::time_point now);
   [[nodiscard]] std::uint32_t free_ordinal(const VmKey& key) const;
   void assign_labels();
 

@@ -20,7 +20,7 @@ struct Vm {
   std::string label;  ///< what the label `vm` says; unique on the host
   VmIdentity identity;
   VmState state = VmState::live;
-  bool excluded = false;  ///< by --vm.include or --vm.exclude: exported nowhere
+  bool excluded = false;  ///< exported nowhere: by --vm.include or --vm.exclude, or no name yet
   VmCounts counts;
 
   [[nodiscard]] bool ended() const { return is_over(state); }

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "exporter/base/clock.h"
+
 namespace kvmx {
 namespace {
 
@@ -145,6 +147,96 @@ TEST_F(IdentityTableTest, ANameThatComesLateIsTaken) {
   process(10, 500, "web");
   identify({vm});
   EXPECT_EQ(label(vm), "web");
+}
+
+/// Names that come after a VM, which began just now, has been seen.
+class LateNameTest : public IdentityTableTest {
+ protected:
+  LateNameTest() { process(10, start_, ""); }
+
+  void name(const std::string& text) { process(10, start_, text); }
+
+  /// As at this age of the VM.
+  void identify_at(std::chrono::milliseconds age, bool has_ended = false) {
+    const std::vector<VmToIdentify> vms = {{vm_, "qemu", has_ended}};
+    table_.identify(vms, begin_ + age);
+    table_.assign_labels([](const VmKey&) { return false; });
+  }
+
+  const std::uint64_t start_ =
+      since_boot_ns() / (1'000'000'000 / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
+  const VmKey vm_ = key(10, start_);
+  const IdentityTable::Clock::time_point begin_ = IdentityTable::Clock::now();
+  IdentityTable table_{{.proc = root_}, std::chrono::minutes(1)};
+};
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+TEST_F(LateNameTest, AVmIsNotExportedBeforeItsName) {
+  identify_at(seconds(0));
+  EXPECT_TRUE(table_.awaits_name(vm_));
+  name("web");
+  identify_at(milliseconds(900));  // no look-up is due
+  EXPECT_TRUE(table_.awaits_name(vm_));
+  identify_at(seconds(1));
+  EXPECT_FALSE(table_.awaits_name(vm_));
+  EXPECT_EQ(table_.label(vm_), "web");
+}
+
+TEST_F(LateNameTest, ANamedVmIsExportedAtOnce) {
+  name("web");
+  identify_at(seconds(0));
+  EXPECT_FALSE(table_.awaits_name(vm_));
+}
+
+TEST_F(LateNameTest, AVmWithoutANameIsExportedAfterFourSeconds) {
+  identify_at(seconds(0));
+  identify_at(milliseconds(3999));
+  EXPECT_TRUE(table_.awaits_name(vm_));
+  identify_at(seconds(4));
+  EXPECT_FALSE(table_.awaits_name(vm_));
+  EXPECT_EQ(table_.label(vm_), "qemu-10");
+}
+
+TEST_F(LateNameTest, AVmThatEndsIsExportedAtOnce) {
+  identify_at(seconds(0));
+  identify_at(milliseconds(100), true);
+  EXPECT_FALSE(table_.awaits_name(vm_));
+}
+
+TEST_F(LateNameTest, AVmWhoseProcessIsGoneIsExportedAtOnce) {
+  identify_at(seconds(0));
+  end(10);
+  identify_at(seconds(1));
+  EXPECT_FALSE(table_.awaits_name(vm_));
+}
+
+TEST_F(LateNameTest, IsLookedUpAfterOneTwoFourAndEightSeconds) {
+  for (const auto age : {seconds(0), seconds(1), seconds(2), seconds(4)}) identify_at(age);
+  name("web");
+  identify_at(milliseconds(7900));
+  EXPECT_EQ(table_.label(vm_), "qemu-10");
+  identify_at(seconds(8));
+  EXPECT_EQ(table_.label(vm_), "web");
+}
+
+TEST_F(LateNameTest, TheLabelThatIsExportedIsTheLastBeforeIt) {
+  const std::string container(64, 'a');
+  std::ofstream(root_ / "10/cgroup") << "0::/system.slice/docker-" + container + ".scope\n";
+  identify_at(seconds(0));
+  EXPECT_TRUE(table_.awaits_name(vm_));
+  EXPECT_EQ(table_.label(vm_), container);
+  std::ofstream(root_ / "10/cgroup") << "0::/machine.slice/machine-web.scope\n";
+  identify_at(seconds(1));
+  EXPECT_EQ(table_.label(vm_), "web");
+}
+
+TEST_F(LateNameTest, AVmThatRanBeforeTheExporterIsExportedAtOnce) {
+  process(11, 500, "");
+  const std::vector<VmToIdentify> old = {{key(11, 500), "qemu", false}};
+  table_.identify(old, begin_);
+  EXPECT_FALSE(table_.awaits_name(old[0].key));
 }
 
 TEST_F(IdentityTableTest, ANameOfAReusedProcessIdIsNotTakenLater) {
