@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "exporter/diagnosis/counters.h"
+#include "exporter/diagnosis/finding.h"
+#include "exporter/diagnosis/window.h"
+
+/// What the numbers of one guest say, by the thresholds of thresholds.h. Pure functions.
+///
+/// To add a finding: its kind in finding.h (and its name in finding.cc), its thresholds with their
+/// reasons in thresholds.h, its rule here, its words in sentences.cc, and its rows in
+/// tests/unit/diagnosis/rules_test.cc.
+namespace kvmx {
+
+/// A guest's tick.
+struct Tick {
+  TickSource source = TickSource::programs;
+  Counter counter = kTimerPrograms;
+  double hertz = 0;  ///< what most of its running vCPUs reach
+
+  [[nodiscard]] bool programs() const { return source != TickSource::halts; }
+};
+Tick tick_of(const VmWindow& vm);
+
+/// All findings of a guest, in the order of their kinds; held_seconds is left to the caller.
+std::vector<Finding> diagnose(const VmWindow& vm, const HostFacts& host);
+
+/// timer_storm or idle_tick, if it is one. Adds to `findings`.
+void find_tick(const VmWindow& vm, const HostFacts& host, std::vector<Finding>& findings);
+
+/// msr_storm, vmm_storm and exit_storm. An exit_storm is one of exits that `findings` do not
+/// explain.
+void find_storms(const VmWindow& vm, const HostFacts& host, std::vector<Finding>& findings);
+
+/// halt_poll_waste.
+///
+/// Only polls that a wake-up ended are counted by the kernel's event, so this is a lower bound:
+/// polls in vain end in a sleep, and their time is part of that sleep's.
+void find_polling(const VmWindow& vm, const HostFacts& host, std::vector<Finding>& findings);
+
+/// What every kind of finding says of a guest: on how many of its vCPUs a counter reaches `least`.
+Evidence evidence_of(const VmWindow& vm, const HostFacts& host, Counter counter, double least);
+
+/// Whether in each second of the window most of the running vCPUs could have reached `each`.
+bool steady(const VmWindow& vm, Counter counter, double each);
+
+/// CPUs that handling a vCPU's exits takes, its VMM's part left out.
+double exit_cpus(const Rates& vcpu);
+
+}  // namespace kvmx

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cctype>
+#include <string>
+
+#include "exporter/diagnosis/counters.h"
+#include "exporter/diagnosis/finding.h"
+#include "exporter/diagnosis/words.h"
+#include "exporter/names/exit_reasons.h"
+
+namespace kvmx {
+namespace {
+
+using words::grouped;
+
+std::string capital(std::string sentence) {
+  sentence[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(sentence[0])));
+  return sentence;
+}
+
+std::string on_host(const std::string& action) { return "First, on the host: " + action; }
+
+std::string vcpus(const Evidence& seen) { return words::vcpus(seen.affected, seen.running); }
+
+/// What one vCPU does, and what several do.
+const char* verb(const Evidence& seen, const char* one, const char* several) {
+  return seen.running == 1 ? one : several;
+}
+
+/// What the tick consists of, all vCPUs together.
+std::string tick_total(const Evidence& seen) {
+  const std::string wakeups = grouped(seen.wakeups) + " wake-ups a second";
+  switch (seen.source) {
+    case TickSource::programs:
+      return grouped(seen.total) + " timer programmings and " + wakeups;
+    case TickSource::arms:
+      return grouped(seen.total) + " timer armings and " + wakeups;
+    case TickSource::halts:
+      break;
+  }
+  return wakeups + ", and no timer programmed for them";
+}
+
+std::string idle_yet_ticks(const Evidence& seen) {
+  return "It is idle, yet its tick never stops: " + vcpus(seen) + verb(seen, " ticks", " tick") +
+         " at " + grouped(seen.each) + " Hz or more (" + tick_total(seen) + ") while halted " +
+         words::percent(seen.halted) + " of the time.";
+}
+
+std::string why_it_ticks(const Evidence& seen) {
+  if (seen.source == TickSource::halts)
+    return "Most likely its APIC timer is in periodic mode, since its virtual CPU lacks "
+           "tsc-deadline "
+           "or its kernel was booted with nohz=off; else interrupts keep waking it.";
+  return "Most likely its kernel was booted with nohz=off, or cannot stop its tick.";
+}
+
+std::string exits_cost(const Evidence& seen) {
+  return seen.cpus ? " Its exits take " + words::cpus(*seen.cpus) + "." : std::string();
+}
+
+/// Whom the tick wakes.
+std::string woken(const Evidence& seen) {
+  if (seen.host_cpus == 0) return "the host's CPUs " + grouped(seen.wakeups) + " times a second";
+  return "each of the host's " + std::to_string(seen.host_cpus) + " CPUs " +
+         grouped(seen.wakeups / seen.host_cpus) + " times a second on average";
+}
+
+FindingText describe_storm(const Evidence& seen) {
+  return {.seen = idle_yet_ticks(seen),
+          .cost = "That wakes " + woken(seen) +
+                  ", so that they neither sleep deeply nor clock down." + exits_cost(seen),
+          .likely = why_it_ticks(seen),
+          .first = on_host("taskset -acp 0,1 " + std::to_string(seen.pid) +
+                           " keeps its threads on two CPUs so that the others can sleep; then ask "
+                           "its owner for /proc/cmdline.")};
+}
+
+FindingText describe_runaway(const Evidence& seen) {
+  return {.seen = "Its timer runs away: " + vcpus(seen) + verb(seen, " sets", " set") + " it " +
+                  grouped(seen.each) + " times a second or more (" + grouped(seen.total) +
+                  " together) while halted " + words::percent(seen.halted) + " of the time.",
+          .cost =
+              "Each setting leaves the guest up to three times, and the guest itself most likely "
+              "hangs." +
+              exits_cost(seen),
+          .likely =
+              "Most likely its clock went wrong in a migration or a restore, and each timer "
+              "has expired by the time it is set.",
+          .first = on_host("perf stat -e 'kvm:*' -p " + std::to_string(seen.pid) +
+                           " sleep 10 keeps the evidence; then have it restarted.")};
+}
+
+FindingText describe_idle_tick(const Evidence& seen) {
+  if (seen.never_halts)
+    return {
+        .seen = capital(vcpus(seen)) + verb(seen, " ticks", " tick") + " at " + grouped(seen.each) +
+                " Hz or more, and HLT never leaves the guest, so that "
+                "idle and busy look alike.",
+        .cost = "Its vCPUs keep their host CPUs to themselves either way." + exits_cost(seen),
+        .likely = "Most likely it runs with cpu-pm=on or idle=poll, or it is busy all the time.",
+        .first = on_host("look for cpu-pm=on in /proc/" + std::to_string(seen.pid) +
+                         "/cmdline; then ask its owner for the guest's.")};
+  return {.seen = idle_yet_ticks(seen),
+          .cost = "That wakes " + woken(seen) +
+                  ": not much yet, but a host full of such guests never sleeps." + exits_cost(seen),
+          .likely = why_it_ticks(seen),
+          .first = on_host("see which other guests tick while idle, since they may share an image; "
+                           "then ask its owner for /proc/cmdline.")};
+}
+
+FindingText describe_msr_storm(const Evidence& seen) {
+  const std::uint32_t index = seen.code.value_or(CodeCounter::kOther);
+  const std::string what = index == CodeCounter::kOther ? "MSRs of all kinds" : words::msr(index);
+  return {
+      .seen = capital(vcpus(seen)) + verb(seen, " accesses", " access") + " MSRs " +
+              grouped(seen.each) + " times a second or more, mostly " + what + " (" +
+              grouped(seen.code_rate) + " a second).",
+      .cost = seen.cpus ? "Every access leaves the guest, and they take " +
+                              words::cpus(*seen.cpus) + " of the host."
+                        : "Every access leaves the guest, for a microsecond or more: " +
+                              words::cpus(seen.total / 1e6) + " of the host at least.",
+      .likely = std::string(words::msr_cause(index)),
+      .first = on_host("perf record -e kvm:kvm_msr -p " + std::to_string(seen.pid) +
+                       " sleep 1, and perf script shows which; then ask its owner what began.")};
+}
+
+FindingText describe_exit_storm(const Evidence& seen) {
+  const std::uint32_t code = seen.code.value_or(CodeCounter::kOther);
+  const std::string reason =
+      code == CodeCounter::kOther ? "other" : exit_reason_name(seen.isa, code);
+  return {.seen = capital(vcpus(seen)) + verb(seen, " leaves", " leave") + " the guest " +
+                  grouped(seen.each) + " times a second or more, mostly by " + reason + " (" +
+                  grouped(seen.code_rate) + " a second).",
+          .cost = "These exits take " + words::cpus(seen.cpus.value_or(0)) +
+                  " of the host, and as much from the guest.",
+          .likely = std::string(words::exit_cause(reason)),
+          .first = on_host("perf kvm stat live -p " + std::to_string(seen.pid) +
+                           " shows the exits as they come; then ask its owner what began.")};
+}
+
+FindingText describe_vmm_storm(const Evidence& seen) {
+  const std::uint32_t id = seen.code.value_or(CodeCounter::kOther);
+  return {
+      .seen = capital(vcpus(seen)) + verb(seen, " returns", " return") + " to the VMM " +
+              grouped(seen.each) + " times a second or more, mostly by " + words::vmm_exit(id) +
+              " (" + grouped(seen.code_rate) + " a second).",
+      .cost = "Each return costs several times an ordinary exit: they take " +
+              words::cpus(seen.cpus.value_or(0)) + " of the host.",
+      .likely = std::string(words::vmm_exit_cause(id)),
+      .first = on_host("perf record -e kvm:kvm_pio,kvm:kvm_mmio -p " + std::to_string(seen.pid) +
+                       " sleep 2, and perf script shows which port or address.")};
+}
+
+FindingText describe_polling(const Evidence& seen) {
+  const std::string cpus = words::cpus(seen.cpus.value_or(0));
+  return {.seen = "The host polls for its wake-ups instead of sleeping: " + grouped(seen.wakeups) +
+                  " wake-ups a second, halted " + words::percent(seen.halted) + " of the time.",
+          .cost = "Polls that a wake-up ended take " + cpus +
+                  (seen.host_cpus > 0 ? " of the host's " + std::to_string(seen.host_cpus) : "") +
+                  " at full clock; polls in vain come on top.",
+          .likely = "Most likely its vCPUs wake each other very often for very little, or tick.",
+          .first = on_host("echo 50000 > /sys/module/kvm/parameters/halt_poll_ns ends most of it, "
+                           "at some microseconds a wake-up for all guests.")};
+}
+
+}  // namespace
+
+FindingText describe(const Finding& finding) {
+  const Evidence& seen = finding.evidence;
+  switch (finding.kind) {
+    case FindingKind::timer_storm:
+      return seen.runaway ? describe_runaway(seen) : describe_storm(seen);
+    case FindingKind::idle_tick:
+      return describe_idle_tick(seen);
+    case FindingKind::msr_storm:
+      return describe_msr_storm(seen);
+    case FindingKind::exit_storm:
+      return describe_exit_storm(seen);
+    case FindingKind::vmm_storm:
+      return describe_vmm_storm(seen);
+    case FindingKind::halt_poll_waste:
+      return describe_polling(seen);
+  }
+  return {};
+}
+
+std::string sentences(const Finding& finding) {
+  const FindingText text = describe(finding);
+  return text.seen + ' ' + text.cost + ' ' + text.likely + ' ' + text.first;
+}
+
+std::string_view finding_name(FindingKind kind) {
+  switch (kind) {
+    case FindingKind::timer_storm:
+      return "timer_storm";
+    case FindingKind::exit_storm:
+      return "exit_storm";
+    case FindingKind::msr_storm:
+      return "msr_storm";
+    case FindingKind::vmm_storm:
+      return "vmm_storm";
+    case FindingKind::halt_poll_waste:
+      return "halt_poll_waste";
+    case FindingKind::idle_tick:
+      return "idle_tick";
+  }
+  return "";
+}
+
+}  // namespace kvmx
