@@ -127,14 +127,32 @@ void Exporter::follow(std::span<const VmCounts> counts) {
   identities_.assign_labels([this](const VmKey& vm) { return lifecycle_.yields_label(vm); });
 }
 
+/// Looks what is wrong with the VMs, if a second has passed since it last did.
+void Exporter::diagnose(std::span<const VmCounts> counts, const Snapshot& snapshot,
+                        std::uint64_t now_ns) {
+  if (!diagnosis_.due(now_ns)) return;
+  HostFacts host{.cpus = snapshot.host.cpus, .isa = snapshot.host.isa};
+  for (const ProbeState& probe : snapshot.probes)
+    if (probe.name == "kvm_vcpu_wakeup") host.halts_counted = probe.attached;
+  counters_.resize(counts.size());
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    read_counters(counts[i], is_over(lifecycle_.state(counts[i].key)), counters_[i]);
+    // Some KVMs never raise kvm_exit, attached or not.
+    host.exits_counted = host.exits_counted || !counts[i].total.reasons.empty();
+  }
+  diagnosis_.observe(counters_, host, now_ns);
+}
+
 Vm Exporter::join(VmCounts counts) const {
   const VmKey key = counts.key;
   const std::string& label = identities_.label(key);
+  const VmDiagnosis* const diagnosis = find_diagnosis(diagnosis_.diagnoses(), key);
   return {.label = label,
           .identity = identities_.identity(key),
           .state = lifecycle_.state(key),
           .excluded = !config_.vm_filter.shows(label) || identities_.awaits_name(key),
-          .counts = std::move(counts)};
+          .counts = std::move(counts),
+          .diagnosis = diagnosis ? *diagnosis : VmDiagnosis()};
 }
 
 void Exporter::refresh() {
@@ -143,8 +161,10 @@ void Exporter::refresh() {
   current_ = nullptr;
   auto fresh = std::make_shared<Snapshot>();
   fresh->host = read_host();
+  fresh->cpu_clock = frequencies_.read();
   fresh->boot_time_ns = boot_time_ns_;
   fresh->probes = probes_ ? probes_->states() : detached_probes({config_.collectors, {}});
+  const std::uint64_t now_ns = monotonic_ns();
   std::vector<VmCounts> counts;
   if (probes_) {
     counts = read_counts();
@@ -153,6 +173,7 @@ void Exporter::refresh() {
     fresh->slots.free = config_.max_vcpus;
   }
   follow(counts);
+  diagnose(counts, *fresh, now_ns);
   fresh->vms.reserve(counts.size());
   for (VmCounts& vm : counts) {
     const Vm& joined = fresh->vms.emplace_back(join(std::move(vm)));

@@ -15,8 +15,10 @@
 
 #include "exporter/base/result.h"
 #include "exporter/counts/slot_reader.h"
+#include "exporter/diagnosis/diagnosis.h"
 #include "exporter/identity/identity_table.h"
 #include "exporter/identity/vm_filter.h"
+#include "exporter/kernel/cpu_frequencies.h"
 #include "exporter/kernel/probes.h"
 #include "exporter/kernel/vcpu_lister.h"
 #include "exporter/lifecycle/lifecycle.h"
@@ -34,8 +36,8 @@ struct ExporterConfig {
   std::string pin_dir{};  ///< where what counts is pinned; empty: nowhere
 };
 
-/// Joins counts, lifecycle and identity of all VMs by their keys into one snapshot. Safe to use
-/// from several threads.
+/// Joins counts, lifecycle, identity and diagnosis of all VMs by their keys into one snapshot. Safe
+/// to use from several threads.
 class Exporter {
  public:
   explicit Exporter(const ExporterConfig& config);
@@ -71,6 +73,7 @@ class Exporter {
   std::optional<VcpuListing> list_vcpus(bool urgent);
   [[nodiscard]] std::vector<VmCounts> read_counts();
   void follow(std::span<const VmCounts> counts);
+  void diagnose(std::span<const VmCounts> counts, const Snapshot& snapshot, std::uint64_t now_ns);
   [[nodiscard]] Vm join(VmCounts counts) const;
   void refresh();
   void look_at_processes();
@@ -91,6 +94,9 @@ class Exporter {
   SlotReader reader_;
   Lifecycle lifecycle_;
   IdentityTable identities_;
+  Diagnosis diagnosis_;
+  std::vector<VmCounters> counters_;  ///< what diagnosis_ was told last
+  CpuFrequencies frequencies_;
   std::shared_ptr<const Snapshot> current_;
   Clock::time_point taken_;
   std::atomic<bool> ready_ = false;

@@ -42,19 +42,18 @@ void Diagnosis::observe(std::span<const VmCounters> vms, const HostFacts& host,
                         std::uint64_t now_ns) {
   times_.begin(now_ns);
   match_vms(vms);
-  auto fresh = std::make_shared<Diagnoses>();
-  fresh->reserve(vms.size());
+  diagnoses_.clear();
+  diagnoses_.reserve(vms.size());
   for (std::size_t i = 0; i < vms.size(); ++i) {
     if (vms[i].ended) {
       vms_[i].history = VmHistory(vms[i].key);
       vms_[i].since_ns = {};
-      fresh->push_back({.key = vms[i].key, .findings = {}, .held_ns = vms_[i].held_ns});
+      diagnoses_.push_back({.key = vms[i].key, .findings = {}, .held_ns = vms_[i].held_ns});
       continue;
     }
     vms_[i].history.record(vms[i], times_, host);
-    fresh->push_back(look(vms_[i], host));
+    diagnoses_.push_back(look(vms_[i], host));
   }
-  diagnoses_ = std::move(fresh);
 }
 
 VmDiagnosis Diagnosis::look(Vm& vm, const HostFacts& host) const {

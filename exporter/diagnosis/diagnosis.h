@@ -3,32 +3,14 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
 #include "exporter/diagnosis/counters.h"
-#include "exporter/diagnosis/finding.h"
 #include "exporter/diagnosis/history.h"
+#include "exporter/diagnosis/vm_diagnosis.h"
 
 namespace kvmx {
-
-/// What is wrong with one VM now, and what was.
-struct VmDiagnosis {
-  VmKey key{};
-  std::vector<Finding> findings{};  ///< that hold now, in the order of their kinds
-  /// Nanoseconds for which each kind held since the VM was first seen; they only grow.
-  std::array<std::uint64_t, kFindingKinds> held_ns{};
-  std::optional<double> tick_hertz{};          ///< nothing before ten seconds are known
-  std::optional<std::size_t> vcpus_running{};  ///< the same
-};
-
-/// What is wrong with a host's guests, by their key; never changed afterwards.
-using Diagnoses = std::vector<VmDiagnosis>;
-
-/// That of one VM; null if it has not been seen yet.
-const VmDiagnosis* find_diagnosis(const Diagnoses& diagnoses, const VmKey& key);
 
 /// Follows all VMs of a host, once a second. It makes no system call and takes no lock.
 class Diagnosis {
@@ -40,8 +22,8 @@ class Diagnosis {
   /// is forgotten.
   void observe(std::span<const VmCounters> vms, const HostFacts& host, std::uint64_t now_ns);
 
-  /// What the last round found; never null.
-  [[nodiscard]] std::shared_ptr<const Diagnoses> diagnoses() const { return diagnoses_; }
+  /// What the last round found.
+  [[nodiscard]] const Diagnoses& diagnoses() const { return diagnoses_; }
 
  private:
   struct Vm {
@@ -55,7 +37,7 @@ class Diagnosis {
 
   RoundTimes times_;
   std::vector<Vm> vms_;  ///< by key
-  std::shared_ptr<const Diagnoses> diagnoses_ = std::make_shared<Diagnoses>();
+  Diagnoses diagnoses_;
 };
 
 }  // namespace kvmx

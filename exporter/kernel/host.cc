@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -67,6 +68,7 @@ HostInfo read_host() {
   host.preemption_timer =
       read_line("/sys/module/kvm_intel/parameters/preemption_timer").value_or("");
   host.halt_poll_ns = read_line("/sys/module/kvm/parameters/halt_poll_ns").value_or("");
+  host.cpus = static_cast<std::uint32_t>(std::max(0L, ::sysconf(_SC_NPROCESSORS_ONLN)));
   return host;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "exporter/names/isa.h"
@@ -13,6 +14,7 @@ struct HostInfo {
   std::string kernel;            ///< release, as `uname -r` prints it
   std::string preemption_timer;  ///< kvm_intel's parameter: Y or N
   std::string halt_poll_ns;      ///< kvm's parameter
+  std::uint32_t cpus = 0;        ///< online
 };
 
 /// Whether we see the process ids that the kernel sees: those of its initial pid namespace.

@@ -18,7 +18,7 @@ struct Collector {
 };
 
 /// In the order of the exposition.
-inline constexpr std::array<Collector, 9> kCollectors = {{
+inline constexpr std::array<Collector, 10> kCollectors = {{
     {"exits", write_exits},
     {"handling", write_handling},
     {"msrs", write_msrs},
@@ -27,6 +27,7 @@ inline constexpr std::array<Collector, 9> kCollectors = {{
     {"userspace", write_userspace},
     {"events", write_events},
     {"vms", write_vms},
+    {"findings", write_findings},
     {"host", write_host},
 }};
 

@@ -41,7 +41,10 @@ void write_timers(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer
 /// kvm_vm_info, kvm_vm_vcpus, kvm_vm_start_time_seconds.
 void write_vms(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer);
 
-/// kvm_host_info.
+/// kvm_vm_finding_seconds_total, kvm_vm_tick_hertz, kvm_vm_vcpus_running.
+void write_findings(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer);
+
+/// kvm_host_info, kvm_host_cpus, kvm_host_cpu_frequency_hertz.
 void write_host(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer);
 
 }  // namespace kvmx

@@ -16,6 +16,7 @@
 #include "exporter/metrics/write_exposition.h"
 #include "exporter/web/gzip.h"
 #include "tests/bench/allocations.h"
+#include "tests/bench/diagnose.h"
 #include "tests/bench/host.h"
 #include "tests/bench/peak_memory.h"
 #include "tests/bench/references.h"
@@ -115,7 +116,23 @@ int print_peak(const std::string& of, std::size_t series) {
   return 0;
 }
 
+/// One second of following 4,096 vCPUs; its CPU time is what the exporter takes of one CPU.
+void diagnosis(benchmark::State& state, bool storming) {
+  DiagnosedHost host(storming);
+  std::size_t findings = 0;
+  for (auto _ : state) {
+    state.PauseTiming();
+    host.pass();
+    state.ResumeTiming();
+    findings = host.diagnose();
+  }
+  state.counters["findings"] = static_cast<double>(findings);
+}
+
 void add_benchmarks() {
+  benchmark::RegisterBenchmark("diagnosis/busy", diagnosis, false)->Unit(benchmark::kMillisecond);
+  benchmark::RegisterBenchmark("diagnosis/storming", diagnosis, true)
+      ->Unit(benchmark::kMillisecond);
   const auto with_sizes = [](benchmark::internal::Benchmark* made) {
     for (const int series : {1'000, 100'000, 1'000'000}) made->Arg(series);
     made->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime()->UseRealTime();

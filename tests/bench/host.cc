@@ -58,6 +58,8 @@ Snapshot Host::snapshot(SlotReader& reader) const {
     Vm& vm = made.vms.emplace_back();
     vm.label = "instance-" + std::to_string(counts.key.tgid);
     vm.identity.name = vm.label;
+    vm.diagnosis.tick_hertz = 14;
+    vm.diagnosis.vcpus_running = size_t{0};
     vm.counts = std::move(counts);
   }
   return made;

@@ -57,6 +57,10 @@ Vm storm() {
   vm.latency.sum_ns = 100'000'123;
   vm.intervals.buckets[4] = 66'318;
   vm.intervals.sum_ns = 66'318'000'000;
+  made.diagnosis.held_ns[static_cast<std::size_t>(FindingKind::timer_storm)] = 61'500'000'001;
+  made.diagnosis.held_ns[static_cast<std::size_t>(FindingKind::idle_tick)] = 3'000'000'000;
+  made.diagnosis.tick_hertz = 1036.2549;
+  made.diagnosis.vcpus_running = 2;
   return made;
 }
 
@@ -80,7 +84,8 @@ Vm hostile() {
 Snapshot sample() {
   Snapshot snapshot;
   snapshot.vms = {hostile(), storm()};
-  snapshot.host = {Isa::vmx, "6.1.0-1-amd64", "Y", "200000"};
+  snapshot.host = {Isa::vmx, "6.1.0-1-amd64", "Y", "200000", 64};
+  snapshot.cpu_clock = {3'500'000'000, 3'099'999'488.5};
   snapshot.event_names = {"kvm_pio"};
   snapshot.probes = {{"kvm_exit", true, 0}, {"kvm_entry", false, std::nullopt}};
   snapshot.losses = {1, 2, 3, 4};
@@ -111,7 +116,7 @@ TEST_P(GoldenExposition, MatchesFile) {
   std::ostringstream golden;
   golden << std::ifstream(path).rdbuf();
   EXPECT_EQ(exposition.text, golden.str());
-  EXPECT_EQ(exposition.series, 86U);
+  EXPECT_EQ(exposition.series, 94U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Format, GoldenExposition,

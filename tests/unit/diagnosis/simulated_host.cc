@@ -89,7 +89,7 @@ void SimulatedHost::pass(double seconds, double step) {
 
 const VmDiagnosis& SimulatedHost::diagnosis(std::uint32_t pid) const {
   static const VmDiagnosis kNone;
-  const VmDiagnosis* const found = find_diagnosis(*diagnosis_.diagnoses(), {pid, 1, 0});
+  const VmDiagnosis* const found = find_diagnosis(diagnosis_.diagnoses(), {pid, 1, 0});
   return found ? *found : kNone;
 }
 

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+namespace kvmx {
+
+/// At which frequency the host's CPUs run now.
+struct CpuClock {
+  double max_hertz = 0;   ///< of the fastest
+  double mean_hertz = 0;  ///< of all that tell
+};
+
+/// Reads scaling_cur_freq of each CPU under `directory`, /sys/devices/system/cpu. Nothing where no
+/// CPU has a cpufreq driver, as in most virtual machines.
+std::optional<CpuClock> read_cpu_clock(const std::string& directory);
+
+/// The same at most every ten seconds: a large host has hundreds of files to read.
+class CpuFrequencies {
+ public:
+  std::optional<CpuClock> read();
+
+ private:
+  std::chrono::steady_clock::time_point next_{};
+  std::optional<CpuClock> last_;
+};
+
+}  // namespace kvmx
