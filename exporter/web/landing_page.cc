@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string_view>
+#include <utility>
 
 #include "exporter/base/version.h"
 
@@ -37,6 +38,8 @@ th { color: var(--soft); font-weight: 600; }
 .number { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; }
 .good { color: var(--good); }
 .bad { color: var(--bad); }
+.finding { border-left: 3px solid var(--line); margin: .8rem 0; padding-left: .8rem;
+           overflow-wrap: anywhere; }
 </style>
 </head>
 <body>
@@ -90,6 +93,47 @@ std::string busiest_table(const std::vector<VmRate>& busiest) {
   return table + "</table>\n";
 }
 
+/// For how long: "12 s", "5 min", "3 h".
+std::string duration(double seconds) {
+  constexpr double kMinute = 60;
+  constexpr double kHour = 3600;
+  if (seconds < 2 * kMinute) return grouped(seconds) + " s";
+  if (seconds < 2 * kHour) return grouped(std::floor(seconds / kMinute)) + " min";
+  return grouped(std::floor(seconds / kHour)) + " h";
+}
+
+std::string finding_block(const Vm& vm, const Finding& finding) {
+  const FindingText text = describe(finding);
+  std::string name(finding_name(finding.kind));
+  std::ranges::replace(name, '_', ' ');
+  const bool mild = finding.kind == FindingKind::idle_tick;
+  return "<div class=\"finding\">\n<p><strong>" + escape_html(vm.label) +
+         "</strong> <span class=\"" + (mild ? "soft" : "bad") + "\">" + name + ", for " +
+         duration(finding.held_seconds) + "</span></p>\n<p>" + escape_html(text.seen) + ' ' +
+         escape_html(text.cost) + "</p>\n<p>" + escape_html(text.likely) + ' ' +
+         escape_html(text.first) + "</p>\n</div>\n";
+}
+
+/// What is wrong with guests: the worst kind first, the longest first of a kind.
+std::string findings_section(const Snapshot& snapshot) {
+  std::vector<std::pair<const Vm*, const Finding*>> all;
+  bool watched = false;
+  for (const Vm& vm : snapshot.vms) {
+    if (vm.excluded) continue;
+    watched = watched || vm.diagnosis.tick_hertz;
+    for (const Finding& finding : vm.diagnosis.findings) all.emplace_back(&vm, &finding);
+  }
+  if (all.empty())
+    return watched ? "<p class=\"good\">Nothing stands out.</p>\n"
+                   : "<p class=\"soft\">No guest has been seen for ten seconds yet.</p>\n";
+  std::ranges::stable_sort(all, {}, [](const auto& one) {
+    return std::pair(one.second->kind, -one.second->held_seconds);
+  });
+  std::string section;
+  for (const auto& [vm, finding] : all) section += finding_block(*vm, *finding);
+  return section;
+}
+
 std::string probe_table(const Snapshot& snapshot) {
   std::string table =
       "<table>\n<tr><th>Kernel event</th><th>State</th><th class=\"number\">missed</th></tr>\n";
@@ -115,7 +159,8 @@ std::string landing_page(const Snapshot& snapshot, const std::vector<VmRate>& bu
   return std::string(kHead) + " Version " + escape_html(kVersion) + ", revision " +
          escape_html(kRevision) + ".</p>\n<p><a href=\"" + escape_html(telemetry_path) +
          "\">Metrics</a><a href=\"/-/healthy\">Healthy</a><a href=\"/-/ready\">Ready</a></p>\n"
-         "<h2>Busiest VMs, over the last 10 s</h2>\n" +
+         "<h2>What stands out</h2>\n" +
+         findings_section(snapshot) + "<h2>Busiest VMs, over the last 10 s</h2>\n" +
          busiest_table(busiest) + "<p class=\"soft\">" + vms_seen(snapshot) +
          "</p>\n<h2>What is counted</h2>\n" + probe_table(snapshot) + "</body>\n</html>\n";
 }

@@ -9,8 +9,8 @@
 
 namespace kvmx {
 
-/// The landing page, HTML that needs no script: where the metrics are, which events are counted,
-/// and who is busy now.
+/// The landing page, HTML that needs no script: what is wrong with which guest, where the metrics
+/// are, which events are counted, and who is busy now.
 std::string landing_page(const Snapshot& snapshot, const std::vector<VmRate>& busiest,
                          const std::string& telemetry_path);
 
