@@ -67,54 +67,58 @@ enum kvmx_exit {
 };
 
 /*
- * MSRs with a counter of their own, which no guest can displace by touching others: the timers,
- * the interrupt controller, and what guests and hypervisors are known to storm with. The order is
- * the order of counters. Any other index takes one of KVMX_OVERFLOW_MSRS, then KVMX_MSR_OTHER.
+ * MSRs with a counter of their own, which no guest can displace by touching others: index, and name
+ * as exporter/names has it (a unit test compares them). First the timers: writing one of them
+ * programs the guest's timer. Then the interrupt controller, and what guests and hypervisors are
+ * known to storm with. The order is that of the counters. Any other index takes one of
+ * KVMX_OVERFLOW_MSRS, then KVMX_MSR_OTHER.
  */
 /* clang-format off */
-#define KVMX_WELL_KNOWN_MSRS(X)                            \
-  X(0x6e0)      /* IA32_TSC_DEADLINE */                    \
-  X(0x838)      /* x2APIC timer initial count */           \
-  X(0x400000b0) /* Hyper-V synthetic timers 0 to 3: */     \
-  X(0x400000b1) /* configuration, then count of each */    \
-  X(0x400000b2)                                            \
-  X(0x400000b3)                                            \
-  X(0x400000b4)                                            \
-  X(0x400000b5)                                            \
-  X(0x400000b6)                                            \
-  X(0x400000b7) /* the last of KVMX_TIMER_MSRS */          \
-  X(0x80b)      /* x2APIC EOI */                           \
-  X(0x830)      /* x2APIC ICR */                           \
-  X(0x83f)      /* x2APIC self IPI */                      \
-  X(0x832)      /* x2APIC LVT timer */                     \
-  X(0x839)      /* x2APIC timer current count */           \
-  X(0x808)      /* x2APIC TPR */                           \
-  X(0x010)      /* IA32_TIME_STAMP_COUNTER */              \
-  X(0x01b)      /* IA32_APIC_BASE */                       \
-  X(0x03b)      /* IA32_TSC_ADJUST */                      \
-  X(0x048)      /* IA32_SPEC_CTRL */                       \
-  X(0x049)      /* IA32_PRED_CMD */                        \
-  X(0x0e1)      /* IA32_UMWAIT_CONTROL */                  \
-  X(0x38f)      /* IA32_PERF_GLOBAL_CTRL */                \
-  X(0xc0000080) /* IA32_EFER */                            \
-  X(0xc0000100) /* IA32_FS_BASE */                         \
-  X(0xc0000101) /* IA32_GS_BASE */                         \
-  X(0xc0000102) /* IA32_KERNEL_GS_BASE */                  \
-  X(0x4b564d00) /* KVM wall clock, */                      \
-  X(0x4b564d01) /* system time, */                         \
-  X(0x4b564d02) /* asynchronous page faults, */            \
-  X(0x4b564d03) /* steal time, */                          \
-  X(0x4b564d04) /* paravirtual EOI, */                     \
-  X(0x4b564d05) /* halt-poll control */                    \
-  X(0x40000020) /* Hyper-V reference time, */              \
-  X(0x40000070) /* EOI, */                                 \
-  X(0x40000071) /* ICR, */                                 \
-  X(0x40000072) /* TPR */
+#define KVMX_TIMER_MSR_LIST(X) \
+  X(0x6e0, IA32_TSC_DEADLINE) \
+  X(0x838, X2APIC_TMICT) \
+  X(0x400000b0, HV_X64_MSR_STIMER0_CONFIG) \
+  X(0x400000b1, HV_X64_MSR_STIMER0_COUNT) \
+  X(0x400000b2, HV_X64_MSR_STIMER1_CONFIG) \
+  X(0x400000b3, HV_X64_MSR_STIMER1_COUNT) \
+  X(0x400000b4, HV_X64_MSR_STIMER2_CONFIG) \
+  X(0x400000b5, HV_X64_MSR_STIMER2_COUNT) \
+  X(0x400000b6, HV_X64_MSR_STIMER3_CONFIG) \
+  X(0x400000b7, HV_X64_MSR_STIMER3_COUNT)
+#define KVMX_FIXED_MSR_LIST(X) \
+  KVMX_TIMER_MSR_LIST(X) \
+  X(0x80b, X2APIC_EOI) \
+  X(0x830, X2APIC_ICR) \
+  X(0x83f, X2APIC_SELF_IPI) \
+  X(0x832, X2APIC_LVTT) \
+  X(0x839, X2APIC_TMCCT) \
+  X(0x808, X2APIC_TASKPRI) \
+  X(0x010, IA32_TSC) \
+  X(0x01b, IA32_APIC_BASE) \
+  X(0x03b, IA32_TSC_ADJUST) \
+  X(0x048, IA32_SPEC_CTRL) \
+  X(0x049, IA32_PRED_CMD) \
+  X(0x0e1, IA32_UMWAIT_CONTROL) \
+  X(0x38f, IA32_PERF_GLOBAL_CTRL) \
+  X(0xc0000080, IA32_EFER) \
+  X(0xc0000100, IA32_FS_BASE) \
+  X(0xc0000101, IA32_GS_BASE) \
+  X(0xc0000102, IA32_KERNEL_GS_BASE) \
+  X(0x4b564d00, KVM_WALL_CLOCK_NEW) \
+  X(0x4b564d01, KVM_SYSTEM_TIME_NEW) \
+  X(0x4b564d02, KVM_ASYNC_PF_EN) \
+  X(0x4b564d03, KVM_STEAL_TIME) \
+  X(0x4b564d04, KVM_PV_EOI_EN) \
+  X(0x4b564d05, KVM_POLL_CONTROL) \
+  X(0x40000020, HV_X64_MSR_TIME_REF_COUNT) \
+  X(0x40000070, HV_X64_MSR_EOI) \
+  X(0x40000071, HV_X64_MSR_ICR) \
+  X(0x40000072, HV_X64_MSR_TPR)
 /* clang-format on */
 
-#define KVMX_COUNT_ONE(index) +1
-#define KVMX_FIXED_MSRS (0 KVMX_WELL_KNOWN_MSRS(KVMX_COUNT_ONE))
-#define KVMX_TIMER_MSRS 10 /* writing one of the first so many programs the guest's timer */
+#define KVMX_COUNT_ONE(...) +1
+#define KVMX_TIMER_MSRS (0 KVMX_TIMER_MSR_LIST(KVMX_COUNT_ONE))
+#define KVMX_FIXED_MSRS (0 KVMX_FIXED_MSR_LIST(KVMX_COUNT_ONE))
 #define KVMX_OVERFLOW_MSRS 8
 #define KVMX_MSR_OTHER (KVMX_FIXED_MSRS + KVMX_OVERFLOW_MSRS)
 #define KVMX_MSRS (KVMX_MSR_OTHER + 1)
@@ -237,8 +241,13 @@ struct vcpu_slot {
 KVMX_STATIC_ASSERT(sizeof(struct vcpu_slot) == 4096, "a slot is one page");
 KVMX_STATIC_ASSERT(__builtin_offsetof(struct vcpu_slot, timer_ns) == 64,
                    "what the fast path reads and writes of the owner is one cache line");
-KVMX_STATIC_ASSERT(KVMX_TIMER_MSRS < KVMX_FIXED_MSRS, "timer MSRs are among the fixed ones");
 KVMX_STATIC_ASSERT(KVMX_VMX_REASONS <= KVMX_DENSE_REASONS, "VMX reasons are their own ids");
+
+/* Key of the map that finds a vCPU's slot. */
+struct vcpu_key {
+  __u64 owner; /* struct kvm_vcpu *; where no event gives it, the thread (tgid << 32 | tid) */
+  __u64 id;    /* with a pointer 0, with a thread 1 + the vCPU's id (0: unknown) */
+};
 
 /*
  * Counters of all other KVM events, which are opt-in, by the number that the exporter gave to the

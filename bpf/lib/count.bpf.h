@@ -107,9 +107,9 @@ static __noinline __u32 kvmx_overflow_reason(struct vcpu_slot *slot, __u32 code)
                                                   KVMX_OVERFLOW_REASONS, code);
 }
 
-/* Well-known MSRs by their ids. */
-#define KVMX_ENUMERATE(index) KVMX_MSR_##index,
-enum kvmx_known_msr { KVMX_WELL_KNOWN_MSRS(KVMX_ENUMERATE) };
+/* The ids of the MSRs with a counter of their own. */
+#define KVMX_ENUMERATE(index, name) KVMX_MSR_##name,
+enum kvmx_fixed_msr { KVMX_FIXED_MSR_LIST(KVMX_ENUMERATE) };
 #undef KVMX_ENUMERATE
 
 static __noinline __u32 kvmx_overflow_msr(struct vcpu_slot *slot, __u32 index) {
@@ -122,13 +122,13 @@ static __noinline __u32 kvmx_overflow_msr(struct vcpu_slot *slot, __u32 index) {
  * writes at each tick are compared first; of the others the compiler makes a search tree.
  */
 static __always_inline __u32 kvmx_msr_id(struct vcpu_slot *slot, __u32 index) {
-  if (index == 0x6e0) return KVMX_MSR_0x6e0;
-  if (index == 0x80b) return KVMX_MSR_0x80b;
+  if (index == 0x6e0) return KVMX_MSR_IA32_TSC_DEADLINE;
+  if (index == 0x80b) return KVMX_MSR_X2APIC_EOI;
   barrier_var(index); /* else the compiler puts these two into its tree */
-#define KVMX_CASE(known) \
-  case known:            \
-    return KVMX_MSR_##known;
-  switch (index) { KVMX_WELL_KNOWN_MSRS(KVMX_CASE) }
+#define KVMX_CASE(known, name) \
+  case known:                  \
+    return KVMX_MSR_##name;
+  switch (index) { KVMX_FIXED_MSR_LIST(KVMX_CASE) }
 #undef KVMX_CASE
   return kvmx_overflow_msr(slot, index);
 }

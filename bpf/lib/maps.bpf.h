@@ -31,7 +31,7 @@ struct {
 
 /*
  * Slot index -> counters of the opt-in events. Set by the exporter: as many as slots, or one while
- * no event is wanted.
+ * no such event is selected.
  */
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -61,12 +61,6 @@ struct {
   __type(key, __u32);
   __type(value, __u64);
 } vm_processes SEC(".maps");
-
-/* Key of slot_of_vcpu. */
-struct vcpu_key {
-  __u64 owner; /* struct kvm_vcpu *; where no event gives it, the thread (tgid << 32 | tid) */
-  __u64 id;    /* with a pointer 0, with a thread 1 + the vCPU's id (0: unknown) */
-};
 
 /* vCPU -> slot index. Set by the exporter: twice slots. Full: counted as lost (map_full). */
 struct {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "exporter/counts/sum_counts.h"
+#include "exporter/kernel/fixed_msrs.h"
 #include "exporter/kernel/reason_ids.h"
 
 namespace kvmx {
@@ -27,12 +28,7 @@ std::optional<std::uint32_t> exit_code(const vcpu_slot& slot, Isa isa, std::uint
 }
 
 std::optional<std::uint32_t> msr_index(const vcpu_slot& slot, std::uint32_t id) {
-  static constexpr std::array<std::uint32_t, KVMX_FIXED_MSRS> fixed = {
-#define KVMX_LIST(index) index,
-      KVMX_WELL_KNOWN_MSRS(KVMX_LIST)
-#undef KVMX_LIST
-  };
-  if (id < fixed.size()) return fixed[id];
+  if (id < kFixedMsrs.size()) return kFixedMsrs[id];
   if (id == KVMX_MSR_OTHER) return std::nullopt;
   return load(slot.msr_index[id - KVMX_FIXED_MSRS]);
 }

@@ -2,21 +2,17 @@
 #include "exporter/snapshot/vm_rates.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
+
+#include "exporter/kernel/fixed_msrs.h"
 
 namespace kvmx {
 namespace {
 
 constexpr std::chrono::seconds kWindow(10);
 
-#define KVMX_ITEM(index) index,
-constexpr std::array<std::uint32_t, KVMX_FIXED_MSRS> kFixedMsrs = {KVMX_WELL_KNOWN_MSRS(KVMX_ITEM)};
-#undef KVMX_ITEM
-
 bool programs_a_timer(const MsrCount& msr) {
-  const auto* const end = kFixedMsrs.begin() + KVMX_TIMER_MSRS;
-  return msr.index && std::find(kFixedMsrs.begin(), end, *msr.index) != end;
+  return msr.index && std::ranges::find(kTimerMsrs, *msr.index) != kTimerMsrs.end();
 }
 
 }  // namespace
