@@ -13,27 +13,11 @@
 #include "kvm_types.bpf.h"
 #include "lib/count.bpf.h"
 #include "lib/slot.bpf.h"
+#include "record_offsets.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Offsets of the fields in a tracepoint's record, from its tracefs `format` file. Set by the
- * exporter. */
-const volatile struct {
-  __u32 exit_reason;
-  __u32 exit_isa;
-  __u32 exit_vcpu_id;
-  __u32 entry_vcpu_id;
-  __u32 msr_write;
-  __u32 msr_ecx;
-  __u32 msr_data;
-  __u32 msr_exception;
-  __u32 timer_vcpu_id;
-  __u32 timer_in_use;
-  __u32 wakeup_ns;
-  __u32 wakeup_waited;
-  __u32 userspace_reason;
-  __u32 userspace_errno;
-} kvmx_format;
+const volatile struct record_offsets kvmx_record; /* set by the exporter */
 
 /* Whether kvm_entry has a program, which turns the time stamp of an exit into its handling time.
  * Without it no stamp is taken. */
@@ -298,15 +282,15 @@ static __always_inline __u64 field64(const void *record, __u32 offset) {
 
 SEC("tp/kvm/kvm_exit")
 int kvm_exit_tracepoint(void *record) {
-  struct vcpu_slot *slot = kvmx_tracepoint_slot_of_vcpu(field32(record, kvmx_format.exit_vcpu_id));
+  struct vcpu_slot *slot = kvmx_tracepoint_slot_of_vcpu(field32(record, kvmx_record.exit_vcpu_id));
   if (!slot) return 0;
-  const __u32 reason = field32(record, kvmx_format.exit_reason);
+  const __u32 reason = field32(record, kvmx_record.exit_reason);
   return count_exit(slot, kvmx_exit_code(kvmx_isa, reason), kvmx_timed);
 }
 
 SEC("tp/kvm/kvm_entry")
 int kvm_entry_tracepoint(void *record) {
-  struct vcpu_slot *slot = kvmx_tracepoint_slot_of_vcpu(field32(record, kvmx_format.entry_vcpu_id));
+  struct vcpu_slot *slot = kvmx_tracepoint_slot_of_vcpu(field32(record, kvmx_record.entry_vcpu_id));
   return slot ? count_other_entry(slot) : 0;
 }
 
@@ -314,31 +298,31 @@ SEC("tp/kvm/kvm_msr")
 int kvm_msr_tracepoint(void *record) {
   struct vcpu_slot *slot = kvmx_tracepoint_slot_of_thread();
   if (!slot) return 0;
-  const __u32 id = kvmx_msr_id(slot, field32(record, kvmx_format.msr_ecx));
-  const __u8 exception = field32(record, kvmx_format.msr_exception);
-  return count_msr(slot, id, field32(record, kvmx_format.msr_write) != 0,
-                   field64(record, kvmx_format.msr_data), exception != 0, kvmx_timed);
+  const __u32 id = kvmx_msr_id(slot, field32(record, kvmx_record.msr_ecx));
+  const __u8 exception = field32(record, kvmx_record.msr_exception);
+  return count_msr(slot, id, field32(record, kvmx_record.msr_write) != 0,
+                   field64(record, kvmx_record.msr_data), exception != 0, kvmx_timed);
 }
 
 SEC("tp/kvm/kvm_hv_timer_state")
 int kvm_hv_timer_state_tracepoint(void *record) {
-  const __u32 vcpu_id = field32(record, kvmx_format.timer_vcpu_id);
+  const __u32 vcpu_id = field32(record, kvmx_record.timer_vcpu_id);
   return count_timer(kvmx_slot_of_id(kvmx_tracepoint_slot_of_thread(), vcpu_id),
-                     field32(record, kvmx_format.timer_in_use) != 0);
+                     field32(record, kvmx_record.timer_in_use) != 0);
 }
 
 SEC("tp/kvm/kvm_vcpu_wakeup")
 int kvm_vcpu_wakeup_tracepoint(void *record) {
-  __u8 waited = field32(record, kvmx_format.wakeup_waited);
-  return count_wakeup(kvmx_tracepoint_slot_of_thread(), field64(record, kvmx_format.wakeup_ns),
+  __u8 waited = field32(record, kvmx_record.wakeup_waited);
+  return count_wakeup(kvmx_tracepoint_slot_of_thread(), field64(record, kvmx_record.wakeup_ns),
                       waited != 0);
 }
 
 SEC("tp/kvm/kvm_userspace_exit")
 int kvm_userspace_exit_tracepoint(void *record) {
   return count_userspace_exit(kvmx_tracepoint_slot_of_thread(),
-                              field32(record, kvmx_format.userspace_reason),
-                              (int)field32(record, kvmx_format.userspace_errno));
+                              field32(record, kvmx_record.userspace_reason),
+                              (int)field32(record, kvmx_record.userspace_errno));
 }
 
 /*

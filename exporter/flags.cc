@@ -129,7 +129,7 @@ void Flags::add_collectors() {
     const std::string name(kEvents[i].collector);
     collector_flags_[i] =
         app_.add_flag("--collector." + name + ",!--no-collector." + name, options_.collectors[i],
-                      "Count " + std::string(kEvents[i].gives) + " (default: on)")
+                      "Count " + std::string(kEvents[i].help) + " (default: on)")
             ->group(kGroup);
   }
   app_.add_flag("--collector.events{all}", options_.other_events,

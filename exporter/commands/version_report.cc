@@ -18,7 +18,6 @@ namespace {
 std::string_view how_counted(Source source) {
   switch (source) {
     case Source::tp_btf:
-    case Source::tp_btf_by_reason:
       return "by BTF";
     case Source::tracepoint:
       return "by tracefs";

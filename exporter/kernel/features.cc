@@ -5,25 +5,16 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <memory>
 #include <optional>
-#include <vector>
 
 #include "exporter/base/file.h"
+#include "exporter/kernel/bpf_owners.h"
 #include "exporter/kernel/tracefs.h"
 
 namespace kvmx {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct BtfDeleter {
-  void operator()(btf* object) const { btf__free(object); }
-};
-using BtfPtr = std::unique_ptr<btf, BtfDeleter>;
-
-/// The parameters of a tracepoint after the first (void *): for each, whether it is a pointer.
-using Prototype = std::vector<bool>;
 
 /// BTF of the kernel and of KVM; either may be missing.
 struct KernelBtf {
@@ -58,8 +49,9 @@ bool has_svm_data(const BtfPtr& vmlinux) {
   });
 }
 
-/// The kernel declares `typedef void (*btf_trace_EVENT)(void *, ...)` for each tracepoint.
-std::optional<Prototype> tracepoint_prototype(const btf* object, std::string_view event) {
+/// An event's arguments, as EventProgram::arguments describes them. The kernel declares a
+/// `typedef void (*btf_trace_EVENT)(void *, ARGUMENTS)` for each tracepoint.
+std::optional<std::string> tracepoint_arguments(const btf* object, std::string_view event) {
   if (!object) return std::nullopt;
   const std::string name = "btf_trace_" + std::string(event);
   const int id = btf__find_by_name_kind(object, name.c_str(), BTF_KIND_TYPEDEF);
@@ -68,32 +60,24 @@ std::optional<Prototype> tracepoint_prototype(const btf* object, std::string_vie
   if (!pointer || !btf_is_ptr(pointer)) return std::nullopt;
   const btf_type* function = btf__type_by_id(object, pointer->type);
   if (!function || !btf_is_func_proto(function)) return std::nullopt;
-  Prototype prototype;
+  std::string arguments;
   for (int i = 1; i < btf_vlen(function); ++i) {
     const int type = btf__resolve_type(object, btf_params(function)[i].type);
-    prototype.push_back(type > 0 && btf_is_ptr(btf__type_by_id(object, type)));
+    arguments += type > 0 && btf_is_ptr(btf__type_by_id(object, type)) ? 'p' : 'n';
   }
-  return prototype;
+  return arguments;
 }
 
-Source tp_btf_source(Event event, const Prototype& prototype) {
-  const Prototype by_vcpu = {true, false};
-  const Prototype by_reason = {false, true, false};
-  switch (event) {
-    case Event::exit:
-      if (prototype == by_vcpu) return Source::tp_btf;
-      return prototype == by_reason ? Source::tp_btf_by_reason : Source::absent;
-    case Event::entry:
-      return !prototype.empty() && prototype[0] ? Source::tp_btf : Source::absent;
-    case Event::msr:
-      return prototype == Prototype(4, false) ? Source::tp_btf : Source::absent;
-    case Event::hv_timer_state:
-    case Event::userspace_exit:
-      return prototype == Prototype(2, false) ? Source::tp_btf : Source::absent;
-    case Event::vcpu_wakeup:
-      return prototype == Prototype(3, false) ? Source::tp_btf : Source::absent;
-  }
-  return Source::absent;
+void probe_tp_btf(Features& features, std::size_t event, const KernelBtf& loaded) {
+  auto arguments = tracepoint_arguments(loaded.kvm.get(), kEvents[event].name);
+  if (!arguments) arguments = tracepoint_arguments(loaded.vmlinux.get(), kEvents[event].name);
+  const bool known =
+      arguments && std::ranges::any_of(kEvents[event].programs, [&](const EventProgram& program) {
+        return !program.arguments.empty() && arguments_match(program.arguments, *arguments);
+      });
+  if (!known) return;
+  features.sources[event] = Source::tp_btf;
+  features.arguments[event] = *arguments;
 }
 
 constexpr char kNoTracefs[] =
@@ -117,20 +101,24 @@ void probe_tracepoint(Features& features, std::size_t event, const fs::path& eve
   features.sources[event] = Source::tracepoint;
 }
 
-/// Tracepoint programs run with preemption off on every kernel. They cost more than tp_btf ones, so
-/// only these two events have them, whose skipped runs nothing else reveals. Exits and entries are
-/// never preempted, and entries make up for skipped accesses to MSRs.
+/// Tracepoint programs run with preemption off on every kernel.
 void prefer_tracepoints(Features& features) {
   const auto events = kvm_events_directory();
   if (!events) {
     features.unavailable_reason = kNoTracefs;
     return;
   }
-  for (const Event event : {Event::vcpu_wakeup, Event::userspace_exit})
-    probe_tracepoint(features, index_of(event), *events);
+  for (std::size_t i = 0; i < kEvents.size(); ++i)
+    if (kEvents[i].skipped_unnoticed) probe_tracepoint(features, i, *events);
 }
 
 }  // namespace
+
+bool arguments_match(std::string_view needed, std::string_view arguments) {
+  if (!needed.ends_with('*')) return needed == arguments;
+  needed.remove_suffix(1);
+  return arguments.starts_with(needed);
+}
 
 Features probe_features() {
   Features features;
@@ -138,11 +126,7 @@ Features probe_features() {
   if (!features.kvm) return features;
 
   const KernelBtf loaded = load_btf();
-  for (std::size_t i = 0; i < kEvents.size(); ++i) {
-    auto prototype = tracepoint_prototype(loaded.kvm.get(), kEvents[i].name);
-    if (!prototype) prototype = tracepoint_prototype(loaded.vmlinux.get(), kEvents[i].name);
-    if (prototype) features.sources[i] = tp_btf_source(static_cast<Event>(i), *prototype);
-  }
+  for (std::size_t i = 0; i < kEvents.size(); ++i) probe_tp_btf(features, i, loaded);
   // An exit and its entry must name the vCPU in the same way; events without a vCPU find it through
   // these two; and after a userspace exit the thread may run another VM. So all are tp_btf
   // programs, or all are tracepoint programs.
@@ -159,6 +143,7 @@ Features probe_features() {
   }
 
   features.sources.fill(Source::absent);
+  features.arguments = {};
   const auto events = kvm_events_directory();
   if (!events) {
     features.unavailable_reason = std::string("the kernel has no BTF for KVM and ") + kNoTracefs;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "exporter/kernel/events.h"
@@ -12,10 +13,9 @@ namespace kvmx {
 
 /// How an event can be attached to on this kernel.
 enum class Source : std::uint8_t {
-  absent,            ///< no such tracepoint, or none that we understand
-  tracepoint,        ///< BPF_PROG_TYPE_TRACEPOINT: its record, as tracefs describes it
-  tp_btf,            ///< its arguments, typed by BTF; for kvm_exit (vcpu, isa), since Linux 5.17
-  tp_btf_by_reason,  ///< kvm_exit up to Linux 5.16: (reason, vcpu, isa)
+  absent,      ///< no such tracepoint, or none that we understand
+  tracepoint,  ///< BPF_PROG_TYPE_TRACEPOINT: its record, as tracefs describes it
+  tp_btf,      ///< its arguments, typed by BTF
 };
 
 /// What this kernel offers, probed once and then only looked at.
@@ -24,24 +24,28 @@ struct Features {
   /// an exit's reason is kept cannot be known.
   bool kvm = false;
   std::array<Source, kEvents.size()> sources{};
-  /// Tracepoints leave preemption on (since Linux 7.x). The kernel does not run a tp_btf program on
-  /// a CPU on which another thread was preempted within it.
-  bool preemptible = false;
-  /// kvm_amd has a variable svm_data, one a CPU, which tells the VMCB of the vCPU there, and has
-  /// the type that BPF programs can use (as on 6.1). Programs that use it hold that module.
-  bool svm_data = false;
-  /// Where the fields of a tracepoint's record are, by event; empty where the source is tp_btf.
+  /// The event's arguments as EventProgram::arguments describes them, if its source is tp_btf.
+  std::array<std::string, kEvents.size()> arguments;
+  /// Where the fields of the event's record are, if its source is tracepoint.
   std::array<std::map<std::string, FieldPlace, std::less<>>, kEvents.size()> fields;
+  /// Tracepoints leave preemption on (since Linux 7.0, a46023d5616e). The kernel does not run a
+  /// tp_btf program on a CPU on which another thread was preempted within it.
+  bool preemptible = false;
+  /// kvm_amd has a variable svm_data, one a CPU, which points to the VMCB of the vCPU there, and
+  /// has the type that BPF programs can use (as on 6.1). Programs that use it hold that module.
+  bool svm_data = false;
   /// For a log: why an event cannot be counted, or has no tracepoint program, with the cure; else
   /// empty.
   std::string unavailable_reason;
 
-  [[nodiscard]] Source source(Event event) const {
-    return sources[static_cast<std::size_t>(event)];
-  }
+  [[nodiscard]] Source source(Event event) const { return sources[index_of(event)]; }
 };
 
 /// Probes the running kernel: BTF first, then tracefs.
 Features probe_features();
+
+/// Whether a tracepoint with these arguments has those that a program needs, both described as in
+/// EventProgram::arguments.
+bool arguments_match(std::string_view needed, std::string_view arguments);
 
 }  // namespace kvmx

@@ -30,7 +30,7 @@ bool proc_is_hidden() {
   bool hidden = false;
   while (const mntent* mount = mounts ? ::getmntent(mounts.get()) : nullptr) {
     if (std::string_view(mount->mnt_dir) != "/proc") continue;
-    const char* const option = ::hasmntopt(mount, "gid");  // gid=NUMBER; root's is not shown
+    const char* const option = ::hasmntopt(mount, "gid");  // gid=NUMBER, unless it is 0
     const auto group = option ? static_cast<gid_t>(std::strtoul(option + 4, nullptr, 10)) : 0;
     hidden = ::hasmntopt(mount, "hidepid") && group != ::getegid() && !::group_member(group);
   }

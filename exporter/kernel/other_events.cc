@@ -24,7 +24,7 @@ std::vector<std::string> split(std::string_view list) {
 
 /// kvm_entry is counted by its collector but not exported by it, so it may be chosen.
 bool has_collector(std::string_view name) {
-  return name != kEvents[index_of(Event::entry)].name &&
+  return name != info_of(Event::entry).name &&
          std::ranges::any_of(kEvents, [&](const EventInfo& event) { return event.name == name; });
 }
 

@@ -10,7 +10,7 @@
 
 namespace kvmx {
 
-/// Tells one set of BPF programs and maps from another: FNV-1a of all that shapes it.
+/// Identifies a set of BPF programs and maps: FNV-1a of all that shapes it.
 class SetHash {
  public:
   void add(const void* data, std::size_t size);

@@ -1,51 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <memory>
+#include <map>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "exporter/base/result.h"
-#include "exporter/base/unique_fd.h"
+#include "exporter/kernel/bpf_owners.h"
 #include "exporter/kernel/features.h"
 #include "exporter/kernel/pin_directory.h"
+#include "exporter/kernel/pinned_set.h"
 #include "exporter/kernel/probe_state.h"
+#include "exporter/kernel/programs.h"
 #include "exporter/kernel/slot_table.h"
-
-struct bpf_link;
-struct bpf_program;
-struct kvm_exit_bpf;
-struct ring_buffer;
 
 namespace kvmx {
 
-/// A state for every wanted event, none attached: what there is to say without KVM.
-std::vector<ProbeState> detached_probes(const EventSelection& wanted);
+/// A state for every selected event, none attached: what there is to say without KVM.
+std::vector<ProbeState> detached_probes(const EventSelection& selection);
 
 /// The BPF programs, loaded and attached, with their maps. They count until this is destroyed, and
 /// where they are pinned, longer.
 class Probes {
  public:
-  /// Loads the programs of the wanted events that fit `features`, with room for `max_vcpus`, and
+  /// Loads the programs of the selected events that fit `features`, with room for `max_vcpus`, and
   /// attaches them; other programs are not loaded. An event that the kernel does not have, or that
   /// cannot be attached, is left out and logged; it is an error if none is left, or if the programs
   /// cannot be loaded at all. With `pins`, those pinned there are taken instead if they are the
   /// same, and else the new ones are pinned.
-  static Result<Probes> attach(const Features& features, const EventSelection& wanted,
+  static Result<Probes> attach(const Features& features, const EventSelection& selection,
                                std::uint32_t max_vcpus, PinDirectory* pins);
-
-  Probes(Probes&&) noexcept;
-  Probes& operator=(Probes&&) noexcept;
-  ~Probes();
 
   [[nodiscard]] std::vector<ProbeState> states() const;
 
-  /// Whether events tell which VM of its process a vCPU belongs to.
+  /// Whether events say which VM of its process a vCPU belongs to.
   [[nodiscard]] bool events_identify_vm() const { return events_identify_vm_; }
 
   /// Names of the further events, in the order of event_counts.count[].
-  [[nodiscard]] const std::vector<std::string>& other_events() const { return wanted_.others; }
+  [[nodiscard]] const std::vector<std::string>& other_events() const { return selection_.others; }
   /// Readable while there are slots made since drain_new() was last called.
   [[nodiscard]] int new_slots_fd() const;
   /// Returns whether there were any.
@@ -55,42 +49,25 @@ class Probes {
   [[nodiscard]] const SlotTable& table() const { return table_; }
 
  private:
-  struct SkeletonDeleter {
-    void operator()(kvm_exit_bpf* skeleton) const;
-  };
-  struct LinkDeleter {
-    void operator()(bpf_link* link) const;
-  };
-  struct RingDeleter {
-    void operator()(ring_buffer* ring) const;
-  };
-  Probes();
-  /// A program, the event it is attached to, and its name where it is pinned.
-  struct Wanted {
-    bpf_program* program;
-    std::string event;
-    std::string pin;
-    int* fd;  ///< program_fds_ or other_fds_
-  };
+  Probes() = default;
 
-  std::vector<Wanted> wanted_programs(const std::array<bpf_program*, kEvents.size()>& chosen);
-  Result<void> open_table(std::uint32_t max_vcpus, bool fill);
-  Result<void> load(std::vector<Wanted>& programs, std::uint32_t max_vcpus);
-  Result<void> take_over(const PinDirectory& pins, std::vector<Wanted>& programs,
-                         std::uint32_t max_vcpus);
-  Result<void> pin(const PinDirectory& pins, const std::vector<Wanted>& programs) const;
-  void attach(const Wanted& wanted);
+  Result<void> load(std::span<const SelectedProgram> programs);
+  void attach_program(const SelectedProgram& selected);
+  Result<bool> continue_pinned(PinDirectory& pins, std::span<const SelectedProgram> programs);
+  Result<void> take_over(const PinDirectory& pins, std::span<const SelectedProgram> programs);
+  Result<void> pin(const PinDirectory& pins, std::span<const SelectedProgram> programs) const;
+  Result<void> open_table(bool fill);
+  [[nodiscard]] ProbeState state(const std::string& event, const std::string& program) const;
 
-  std::unique_ptr<kvm_exit_bpf, SkeletonDeleter> skeleton_;
-  std::vector<std::unique_ptr<bpf_link, LinkDeleter>> links_;  ///< gone before the programs are
-  std::vector<UniqueFd> taken_over_;                           ///< pinned by an exporter before
-  EventSelection wanted_;
+  ExitSkeletonPtr skeleton_;
+  std::vector<LinkPtr> links_;  ///< gone before the programs are
+  PinnedSet pinned_;            ///< what was taken over, in place of these two
+  EventSelection selection_;
+  std::uint32_t max_vcpus_ = 0;
   bool events_identify_vm_ = false;
-  std::array<int, kEvents.size()> program_fds_{};  ///< of the attached programs, else -1
-  std::vector<int> other_fds_;                     ///< likewise, of wanted_.others
+  std::map<std::string, int, std::less<>> attached_;  ///< programs by SelectedProgram::name
   SlotMapFds maps_;
-  int ring_fd_ = -1;
-  std::unique_ptr<ring_buffer, RingDeleter> new_slots_;
+  RingPtr new_slots_;
   SlotTable table_;
 };
 

@@ -2,7 +2,6 @@
 #include "exporter/kernel/slot_table.h"
 
 #include <bpf/bpf.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,12 +13,6 @@
 namespace kvmx {
 namespace {
 
-/// The kernel side's struct vcpu_key (bpf/lib/maps.bpf.h).
-struct VcpuKey {
-  std::uint64_t owner;
-  std::uint64_t id;
-};
-
 /// Removes `key` from a map if it still leads to `value`: another VM may have taken it over.
 template <typename Value>
 void forget(int map, const void* key, Value value) {
@@ -28,29 +21,6 @@ void forget(int map, const void* key, Value value) {
 }
 
 }  // namespace
-
-Result<Mapping> Mapping::of_map(int fd, std::size_t size, bool writable) {
-  const int protection = PROT_READ | (writable ? PROT_WRITE : 0);
-  void* data = ::mmap(nullptr, size, protection, MAP_SHARED, fd, 0);
-  if (data == MAP_FAILED) return errno_error("map the counters into memory", errno);
-  Mapping mapping;
-  mapping.data_ = data;
-  mapping.size_ = size;
-  return mapping;
-}
-
-Mapping::Mapping(Mapping&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-
-Mapping& Mapping::operator=(Mapping&& other) noexcept {
-  std::swap(data_, other.data_);
-  std::swap(size_, other.size_);
-  return *this;
-}
-
-Mapping::~Mapping() {
-  if (data_) ::munmap(data_, size_);
-}
 
 Result<SlotTable> SlotTable::map(const SlotMapFds& fds, std::uint32_t count, bool fill) {
   SlotTable table;
@@ -101,8 +71,8 @@ std::span<exported_times> SlotTable::exported() const {
 Result<void> SlotTable::release(std::uint32_t index) {
   vcpu_slot* const freed = slot(index);
   const std::uint64_t thread = std::uint64_t{freed->tgid} << 32 | freed->tid;
-  const VcpuKey by_pointer{freed->vcpu, 0};
-  const VcpuKey by_thread{thread, std::uint64_t{freed->vcpu_id + 1}};
+  const vcpu_key by_pointer{freed->vcpu, 0};
+  const vcpu_key by_thread{thread, std::uint64_t{freed->vcpu_id + 1}};
   forget(fds_.slot_of_vcpu, freed->vcpu ? &by_pointer : &by_thread, index);
   forget(fds_.slot_of_thread, &thread, index);
   // The owner goes first: from here on no event of any vCPU can take this slot for its own.

@@ -9,27 +9,12 @@
 
 #include "bpf/vcpu_slot.h"
 #include "exporter/base/result.h"
+#include "exporter/kernel/bpf_owners.h"
 
 namespace kvmx {
 
-/// A memory map that unmaps itself.
-class Mapping {
- public:
-  Mapping() = default;
-  /// `size` bytes of the BPF map `fd`, shared with the kernel.
-  static Result<Mapping> of_map(int fd, std::size_t size, bool writable);
-  Mapping(Mapping&& other) noexcept;
-  Mapping& operator=(Mapping&& other) noexcept;
-  ~Mapping();
-
-  [[nodiscard]] void* data() const { return data_; }
-
- private:
-  void* data_ = nullptr;
-  std::size_t size_ = 0;
-};
-
-/// The file descriptors of the maps that a SlotTable works on; owned by the skeleton.
+/// Descriptors of the maps that outlive an exporter where they are pinned; owned by the skeleton,
+/// or by what was taken over.
 struct SlotMapFds {
   int slots = -1;
   int free_slots = -1;
@@ -39,6 +24,24 @@ struct SlotMapFds {
   int events = -1;  ///< -1: no further events are counted
   int lost = -1;
   int exported = -1;
+  int new_slots = -1;
+};
+
+struct SlotMap {
+  const char* name;  ///< in bpf/lib/maps.bpf.h
+  int SlotMapFds::*fd;
+};
+
+inline constexpr SlotMap kSlotMaps[] = {
+    {"slots", &SlotMapFds::slots},
+    {"free_slots", &SlotMapFds::free_slots},
+    {"slot_of_vcpu", &SlotMapFds::slot_of_vcpu},
+    {"slot_of_thread", &SlotMapFds::slot_of_thread},
+    {"vm_processes", &SlotMapFds::vm_processes},
+    {"events", &SlotMapFds::events},
+    {"lost", &SlotMapFds::lost},
+    {"exported", &SlotMapFds::exported},
+    {"new_slots", &SlotMapFds::new_slots},
 };
 
 /// The slots of all vCPUs, mapped from the kernel: read in place, without system calls.

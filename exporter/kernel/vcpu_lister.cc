@@ -32,17 +32,6 @@ Result<std::vector<listed_vcpu>> read_records(int iterator) {
 
 }  // namespace
 
-VcpuLister::VcpuLister() = default;
-VcpuLister::VcpuLister(VcpuLister&&) noexcept = default;
-VcpuLister& VcpuLister::operator=(VcpuLister&&) noexcept = default;
-VcpuLister::~VcpuLister() = default;
-
-void VcpuLister::SkeletonDeleter::operator()(list_vcpus_bpf* skeleton) const {
-  list_vcpus_bpf__destroy(skeleton);
-}
-
-void VcpuLister::LinkDeleter::operator()(bpf_link* link) const { bpf_link__destroy(link); }
-
 Result<VcpuLister> VcpuLister::load() {
   VcpuLister lister;
   lister.skeleton_.reset(list_vcpus_bpf__open_and_load());

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <memory>
 #include <vector>
 
 #include "exporter/base/result.h"
+#include "exporter/kernel/bpf_owners.h"
 #include "exporter/kernel/listed_vcpus.h"
-
-struct bpf_link;
-struct list_vcpus_bpf;
 
 namespace kvmx {
 
@@ -19,23 +16,13 @@ class VcpuLister {
   /// Loads the kernel's side. The error says why there can be no list.
   static Result<VcpuLister> load();
 
-  VcpuLister(VcpuLister&&) noexcept;
-  VcpuLister& operator=(VcpuLister&&) noexcept;
-  ~VcpuLister();
-
   [[nodiscard]] Result<std::vector<ListedVcpu>> list() const;
 
  private:
-  struct SkeletonDeleter {
-    void operator()(list_vcpus_bpf* skeleton) const;
-  };
-  struct LinkDeleter {
-    void operator()(bpf_link* link) const;
-  };
-  VcpuLister();
+  VcpuLister() = default;
 
-  std::unique_ptr<list_vcpus_bpf, SkeletonDeleter> skeleton_;
-  std::unique_ptr<bpf_link, LinkDeleter> link_;  ///< gone before the program is
+  ListSkeletonPtr skeleton_;
+  LinkPtr link_;  ///< gone before the program is
 };
 
 }  // namespace kvmx

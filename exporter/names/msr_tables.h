@@ -25,7 +25,7 @@ struct MsrFamily {
 };
 
 std::span<const CodeName> intel_msrs();    ///< below 0x40000000: what x86 CPUs share
-std::span<const CodeName> virtual_msrs();  ///< 0x40000000 to 0x4fffffff: made up by hypervisors
+std::span<const CodeName> virtual_msrs();  ///< 0x40000000 to 0x4fffffff: defined by hypervisors
 std::span<const CodeName> amd_msrs();      ///< 0xc0000000 and up
 std::span<const MsrFamily> msr_families();
 

@@ -70,7 +70,7 @@ TEST(IntervalBucket, BoundsAreInclusive) {
   EXPECT_EQ(interval_bucket(~std::uint64_t{0}), KVMX_INTERVAL_BUCKETS - 1U);
 }
 
-TEST(IntervalBucket, TicksOfUsualKernelsAreToldApart) {
+TEST(IntervalBucket, SeparatesTheTicksOfUsualKernels) {
   const unsigned hz1000 = interval_bucket(1'000'000);
   const unsigned hz300 = interval_bucket(3'333'333);
   const unsigned hz250 = interval_bucket(4'000'000);
@@ -90,7 +90,7 @@ class OverflowTest : public testing::Test {
   std::unique_ptr<vcpu_slot> slot_ = std::make_unique<vcpu_slot>();
 };
 
-TEST_F(OverflowTest, WellKnownMsrsCannotBeDisplaced) {
+TEST_F(OverflowTest, FixedMsrsCannotBeDisplaced) {
   for (std::uint32_t index = 0x5000; index < 0x6000; ++index) shim_msr_id(slot_.get(), index);
   EXPECT_EQ(shim_msr_id(slot_.get(), 0x6e0), 0U);
   EXPECT_EQ(shim_msr_id(slot_.get(), 0x838), 1U);
@@ -98,7 +98,7 @@ TEST_F(OverflowTest, WellKnownMsrsCannotBeDisplaced) {
   EXPECT_GE(shim_msr_id(slot_.get(), 0x80b), static_cast<unsigned>(KVMX_TIMER_MSRS));
 }
 
-TEST_F(OverflowTest, UnknownMsrsTakeTurnsThenShareOther) {
+TEST_F(OverflowTest, UnknownMsrsFillThePlacesThenShareOther) {
   for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i)
     EXPECT_EQ(shim_msr_id(slot_.get(), 0x5000 + i), KVMX_FIXED_MSRS + i);
   EXPECT_EQ(shim_msr_id(slot_.get(), 0x6000), static_cast<unsigned>(KVMX_MSR_OTHER));
@@ -112,7 +112,7 @@ TEST_F(OverflowTest, MsrZeroIsAnIndexLikeAnyOther) {
   EXPECT_EQ(shim_msr_id(slot_.get(), 0), static_cast<unsigned>(KVMX_FIXED_MSRS));
 }
 
-TEST_F(OverflowTest, ReasonsWithoutAnIdTakeTurnsThenShareOther) {
+TEST_F(OverflowTest, ReasonsWithoutAnIdFillThePlacesThenShareOther) {
   for (std::uint32_t i = 0; i < KVMX_OVERFLOW_REASONS; ++i)
     EXPECT_EQ(shim_overflow_reason(slot_.get(), 0x5000 + i), KVMX_DENSE_REASONS + i);
   EXPECT_EQ(shim_overflow_reason(slot_.get(), 0x6000), static_cast<unsigned>(KVMX_REASON_OTHER));

@@ -40,7 +40,7 @@ def main():
     sizes, known = measured(), recorded(kernel)
     exporter.stop()
     verdict = Verdict()
-    verdict.check(not before, f"nobody else's program bears such a name {before or ''}")
+    verdict.check(not before, f"no other program has such a name {before or ''}")
     verdict.check(sizes.keys() == known.keys(),
                   f"the programs are those that are recorded: {sorted(sizes)}")
     for name, figures in sizes.items():

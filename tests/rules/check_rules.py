@@ -12,7 +12,7 @@ from pathlib import Path
 import promql_names
 import yaml
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "bpf"))
+sys.path.append(str(Path(__file__).resolve().parent.parent / "lib"))
 import events  # noqa: E402
 
 HERE = Path(__file__).parent

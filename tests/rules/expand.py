@@ -34,7 +34,7 @@ from pathlib import Path
 
 import yaml
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "bpf"))
+sys.path.append(str(Path(__file__).resolve().parent.parent / "lib"))
 import events  # noqa: E402
 
 JOB = "kvm-exit-exporter"

@@ -21,7 +21,7 @@ listed_vcpu record(std::uint64_t vcpu, std::uint32_t tgid, std::uint64_t start, 
   return made;
 }
 
-TEST(ListedVcpus, IdIsWhatFollowsTheColon) {
+TEST(ListedVcpus, ReadsTheIdAfterTheColon) {
   EXPECT_EQ(listed_vcpu_id("kvm-vcpu:0"), 0U);
   EXPECT_EQ(listed_vcpu_id("kvm-vcpu:4294967294"), 4294967294U);
   for (const char* name : {"", "kvm-vcpu", "kvm-vcpu:", "kvm-vcpu:-1", "kvm-vcpu:4294967296",
@@ -29,7 +29,7 @@ TEST(ListedVcpus, IdIsWhatFollowsTheColon) {
     EXPECT_FALSE(listed_vcpu_id(name).has_value()) << name;
 }
 
-TEST(ListedVcpus, EachIsThereOnceAndBelongsToTheParent) {
+TEST(ListedVcpus, ListsEachOnceForTheParentProcess) {
   const std::vector<listed_vcpu> records = {
       record(2, 40, 100, "kvm-vcpu:1"), record(1, 50, 900, "kvm-vcpu:0"),  // a child's
       record(1, 40, 100, "kvm-vcpu:0"), record(1, 40, 100, "kvm-vcpu:0"),
@@ -45,7 +45,7 @@ TEST(ListedVcpus, EachIsThereOnceAndBelongsToTheParent) {
   }
 }
 
-TEST(ListedVcpus, ComeInOrderOfProcessAndId) {
+TEST(ListedVcpus, SortsByProcessAndId) {
   const std::vector<ListedVcpu> vcpus = listed_vcpus(
       std::vector<listed_vcpu>{record(1, 50, 9, "kvm-vcpu:2"), record(2, 50, 9, "kvm-vcpu:0"),
                                record(3, 4, 3, "kvm-vcpu:8")});

@@ -144,7 +144,7 @@ TEST(UserspaceExits, NamesAreWhatTheKernelPrints) {
   EXPECT_EQ(userspace_exit_name(44), "0x2c");
 }
 
-TEST(UserspaceExits, AnErrorHidesTheReasonLeftOver) {
+TEST(UserspaceExits, AnErrorComesBeforeAStaleReason) {
   EXPECT_EQ(userspace_exit_name(2, -EINTR), "restart");
   EXPECT_EQ(userspace_exit_name(2, -EFAULT), "error");
   EXPECT_EQ(userspace_exit_name(2, 0), "KVM_EXIT_IO");

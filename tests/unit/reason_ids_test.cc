@@ -22,7 +22,7 @@ Found look_up(Isa isa, std::uint32_t code) {
   return {entry & KVMX_EXIT_ID, (entry & KVMX_EXIT_IDLE) != 0};
 }
 
-TEST(ReasonIds, EveryNamedSvmCodeOfTheTablesRangeHasAnIdThatLeadsBack) {
+TEST(ReasonIds, MapsEverySvmCodeOfTheTablesRangeBothWays) {
   std::set<std::uint32_t> seen;
   for (const ExitReason& reason : exit_reasons(Isa::svm)) {
     const bool placed =
@@ -37,7 +37,7 @@ TEST(ReasonIds, EveryNamedSvmCodeOfTheTablesRangeHasAnIdThatLeadsBack) {
   EXPECT_GT(seen.size(), 90U);
 }
 
-TEST(ReasonIds, UnnamedCodesAreNotDense) {
+TEST(ReasonIds, LeavesUnnamedCodesOut) {
   EXPECT_EQ(look_up(Isa::svm, 0x0fe).id, static_cast<std::uint32_t>(KVMX_NOT_DENSE));
   EXPECT_EQ(look_up(Isa::vmx, 0x0fe).id, static_cast<std::uint32_t>(KVMX_NOT_DENSE));
   EXPECT_EQ(look_up(Isa::vmx, KVMX_HIGH_BASE).id, static_cast<std::uint32_t>(KVMX_NOT_DENSE));
@@ -66,7 +66,7 @@ TEST(ReasonIds, MarksMsrAccessesOnRequest) {
   EXPECT_EQ(dense_entries(Isa::svm, true)[0x78], dense_entries(Isa::svm, false)[0x78]);
 }
 
-TEST(ReasonIds, EveryVmxReasonIsItsOwnId) {
+TEST(ReasonIds, KeepsEveryVmxReasonAsItsId) {
   for (const ExitReason& reason : exit_reasons(Isa::vmx)) {
     ASSERT_LT(reason.code, static_cast<std::uint32_t>(KVMX_VMX_REASONS));
     EXPECT_EQ(dense_exit_code(Isa::vmx, reason.code), reason.code);
@@ -75,7 +75,9 @@ TEST(ReasonIds, EveryVmxReasonIsItsOwnId) {
   EXPECT_EQ(dense_exit_code(Isa::vmx, KVMX_VMX_REASONS), std::nullopt);
 }
 
-TEST(ReasonIds, AnotherIsaHasNone) { EXPECT_EQ(dense_exit_code(Isa::other, 1), std::nullopt); }
+TEST(ReasonIds, HasNoCodesForAnotherIsa) {
+  EXPECT_EQ(dense_exit_code(Isa::other, 1), std::nullopt);
+}
 
 }  // namespace
 }  // namespace kvmx

@@ -27,7 +27,7 @@ TEST(TracepointFormat, FindsEveryField) {
   EXPECT_EQ(fields.at("hv_timer_in_use"), (FieldPlace{12, 4}));
 }
 
-TEST(TracepointFormat, NamesOfArraysAndPointers) {
+TEST(TracepointFormat, FindsNamesOfArraysAndPointers) {
   const auto fields = parse_tracepoint_format(
       "field:char comm[16];\toffset:8;\tsize:16;\tsigned:1;\n"
       "field:const char *name;\toffset:24;\tsize:8;\tsigned:0;\n"
@@ -37,7 +37,7 @@ TEST(TracepointFormat, NamesOfArraysAndPointers) {
   EXPECT_EQ(fields.at("text"), (FieldPlace{32, 4}));
 }
 
-TEST(TracepointFormat, PassesOverWhatItDoesNotUnderstand) {
+TEST(TracepointFormat, IgnoresMalformedLines) {
   EXPECT_TRUE(parse_tracepoint_format("").empty());
   EXPECT_TRUE(parse_tracepoint_format("field:int a; offset:x; size:4;").empty());
   EXPECT_TRUE(parse_tracepoint_format("field:int a; offset:4; size:-4;").empty());
@@ -46,7 +46,7 @@ TEST(TracepointFormat, PassesOverWhatItDoesNotUnderstand) {
   EXPECT_TRUE(parse_tracepoint_format("field:int a offset:4 size:4").empty());
 }
 
-TEST(TracepointFormat, FirstOfTwoFieldsOfOneNameCounts) {
+TEST(TracepointFormat, KeepsTheFirstOfTwoFieldsOfOneName) {
   const auto fields =
       parse_tracepoint_format("field:int a;offset:4;size:4;\nfield:int a;offset:8;size:8;\n");
   EXPECT_EQ(fields.at("a"), (FieldPlace{4, 4}));

@@ -16,13 +16,13 @@ import urllib.request
 
 TESTS = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TESTS / "lib"))
+import events  # noqa: E402
 import libbpf  # noqa: E402
 from exporter import process_status  # noqa: E402
 
-EVENTS = ("kvm_exit", "kvm_entry", "kvm_msr", "kvm_hv_timer_state", "kvm_vcpu_wakeup",
-          "kvm_userspace_exit")
+EVENTS = tuple(events.COLLECTORS)
 COUNTED = ("kvm_exit", "kvm_msr", "kvm_hv_timer_state")
-COLLECTORS = ("exits", "handling", "msrs", "timers", "halts", "userspace")
+COLLECTORS = tuple(events.COLLECTORS.values())
 PORT = 10179
 
 
@@ -42,11 +42,11 @@ def has_no_kvm_btf():
 
 
 @contextlib.contextmanager
-def empty(programs, events):
+def empty(programs, names):
     """A BPF program that does nothing, at each of the events."""
     kind = "tracepoint" if has_no_kvm_btf() else "tp_btf"
     try:
-        attached = libbpf.Programs(programs, [f"{event}_{kind}" for event in events])
+        attached = libbpf.Programs(programs, [f"{event}_{kind}" for event in names])
     except libbpf.Failed as failure:
         raise CannotRun(str(failure)) from None
     try:
@@ -107,9 +107,9 @@ def command(*words):
         yield [word.replace("SCRATCH", scratch) for word in words]
 
 
-def perf_stat(events):
+def perf_stat(names):
     return ("perf", "stat", "-a", "-o", "SCRATCH/stat",
-            *(word for event in events for word in ("-e", f"kvm:{event}")))
+            *(word for event in names for word in ("-e", f"kvm:{event}")))
 
 
 def all_instruments(exporter, nothing, guest):

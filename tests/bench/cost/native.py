@@ -19,7 +19,7 @@ import sys
 from instruments import COLLECTORS, EVENTS, CannotRun, empty, libbpf, ours
 
 RUNS = 10
-AT_LEAST = 100  # runs of a program, or its figure tells nothing
+AT_LEAST = 100  # runs of a program; with fewer, its figure is noise
 EVENT_NAME = 15  # of a program's name, the kernel keeps so much
 LOOPS = {
     "MSR": "--program wrmsr --msr 0x3b --count 50000",

@@ -18,7 +18,7 @@ import pathlib
 import random
 import sys
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "bpf"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "lib"))
 import events  # noqa: E402
 
 STEP, MINUTES = 15, 100
