@@ -17,14 +17,26 @@ class Scraper(threading.Thread):
     def run(self):
         try:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+            kept = False
             while not self.stopping:
-                connection.request("GET", "/metrics", headers=self.headers)
-                answer = connection.getresponse()
-                if answer.status != 200 or not answer.read():
-                    raise OSError(f"status {answer.status}")
-                self.scrapes += 1
+                try:
+                    self.scrape(connection)
+                    kept = True
+                except (ConnectionError, http.client.RemoteDisconnected):
+                    # A server may close a kept-alive connection that was idle, on a slow host too.
+                    if not kept:
+                        raise
+                    connection.close()
+                    kept = False
         except (OSError, http.client.HTTPException) as error:
             self.error = error
+
+    def scrape(self, connection):
+        connection.request("GET", "/metrics", headers=self.headers)
+        answer = connection.getresponse()
+        if answer.status != 200 or not answer.read():
+            raise OSError(f"status {answer.status}")
+        self.scrapes += 1
 
 
 def start_scrapers(port):
