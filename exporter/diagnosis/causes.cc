@@ -49,7 +49,7 @@ std::optional<TopCause> top(const std::vector<CodeCounter>& before,
 }  // namespace
 
 void Causes::record(const VmCounters& vm, std::uint64_t now_ns) {
-  current_ = {now_ns, vm.msrs, vm.reasons, vm.vmm_exits};
+  current_ = {now_ns, vm.msrs, vm.reasons, vm.userspace_exits};
   if (older_.at_ns == 0) older_ = current_;
   if (newer_.at_ns == 0) newer_ = current_;
   if (now_ns - newer_.at_ns < threshold::kWindowNs) return;
@@ -61,7 +61,7 @@ void Causes::name(VmWindow& window) const {
   if (seconds <= 0) return;
   window.msr = top(older_.msrs, current_.msrs, seconds, count_of);
   window.reason = top(older_.reasons, current_.reasons, seconds, cost_of);
-  window.vmm_exit = top(older_.vmm_exits, current_.vmm_exits, seconds, count_of);
+  window.userspace_exit = top(older_.userspace_exits, current_.userspace_exits, seconds, count_of);
 }
 
 }  // namespace kvmx

@@ -25,7 +25,7 @@ class Causes {
     std::uint64_t at_ns = 0;
     std::vector<CodeCounter> msrs;
     std::vector<CodeCounter> reasons;
-    std::vector<CodeCounter> vmm_exits;
+    std::vector<CodeCounter> userspace_exits;
   };
 
   Sample older_;

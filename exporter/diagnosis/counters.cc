@@ -6,18 +6,15 @@
 #include <cstddef>
 
 #include "bpf/vcpu_slot.h"
+#include "exporter/kernel/fixed_msrs.h"
 
 namespace kvmx {
 namespace {
 
-#define KVMX_ITEM(index) index,
-constexpr std::array<std::uint32_t, KVMX_FIXED_MSRS> kFixedMsrs = {KVMX_WELL_KNOWN_MSRS(KVMX_ITEM)};
-#undef KVMX_ITEM
-
 constexpr std::uint32_t kFirstStimer = 0x400000b0;
 constexpr std::uint32_t kLastStimer = 0x400000b7;
 
-static_assert(kFixedMsrs[2] == kFirstStimer && kFixedMsrs[KVMX_TIMER_MSRS - 1] == kLastStimer,
+static_assert(kTimerMsrs[2] == kFirstStimer && kTimerMsrs[KVMX_TIMER_MSRS - 1] == kLastStimer,
               "timer MSRs are two of the APIC, then Hyper-V's");
 
 /// Whether the guest waits after such an exit, so that its time costs nothing: HLT, PAUSE, and what
@@ -37,7 +34,7 @@ void read_msrs(const VcpuCounts& counts, VcpuCounters& into) {
   for (const MsrCount& msr : counts.msrs) {
     const std::uint64_t writes = msr.accesses[KVMX_MSR_WRITE];
     const std::uint32_t index = msr.index.value_or(CodeCounter::kOther);
-    if (index == kFixedMsrs[0] || index == kFixedMsrs[1]) {
+    if (index == kTimerMsrs[0] || index == kTimerMsrs[1]) {
       into.timer_programs += writes;
     } else if (index >= kFirstStimer && index <= kLastStimer) {
       std::uint64_t& timer = stimers[(index - kFirstStimer) / 2];
@@ -64,14 +61,13 @@ VcpuCounters read_vcpu(const VcpuCounts& counts, Isa isa) {
     read.halt_ns += halt.ns;
   }
   read.poll_ns = counts.halts[KVMX_WAKEUP_POLL].ns;
-  for (const UserExitCount& exit : counts.user_exits) read.userspace_exits += exit.exits;
-  read.userspace_ns = counts.user_ns;
+  for (const UserspaceExitCount& exit : counts.userspace_exits) read.userspace_exits += exit.exits;
+  read.userspace_ns = counts.userspace_ns;
   return read;
 }
 
 bool programs_a_timer(std::uint32_t index) {
-  return std::ranges::find(kFixedMsrs.begin(), kFixedMsrs.begin() + KVMX_TIMER_MSRS, index) !=
-         kFixedMsrs.begin() + KVMX_TIMER_MSRS;
+  return std::ranges::find(kTimerMsrs, index) != kTimerMsrs.end();
 }
 
 /// Appends to `codes`, which stay in order: causes without a counter of their own come first where
@@ -108,11 +104,11 @@ void read_counters(const VmCounts& counts, bool ended, VmCounters& into) {
       },
       into.reasons);
   read_codes(
-      counts.total.user_exits,
-      [](const UserExitCount& exit) {
+      counts.total.userspace_exits,
+      [](const UserspaceExitCount& exit) {
         return CodeCounter{exit.id, exit.exits, 0};
       },
-      into.vmm_exits);
+      into.userspace_exits);
 }
 
 }  // namespace kvmx

@@ -42,11 +42,11 @@ struct CodeCounter {
 struct VmCounters {
   VmKey key;
   Isa isa = Isa::other;
-  bool ended = false;                  ///< its counters will not move again
-  std::vector<VcpuCounters> vcpus;     ///< by id, the unknown one first; no id twice
-  std::vector<CodeCounter> msrs;       ///< that program no timer; by index, as are the next two
-  std::vector<CodeCounter> reasons;    ///< exit codes of the hardware
-  std::vector<CodeCounter> vmm_exits;  ///< KVM_EXIT_*, or enum kvmx_user_exit
+  bool ended = false;                ///< its counters will not move again
+  std::vector<VcpuCounters> vcpus;   ///< by id, the unknown one first; no id twice
+  std::vector<CodeCounter> msrs;     ///< that program no timer; by index, as are the next two
+  std::vector<CodeCounter> reasons;  ///< exit codes of the hardware
+  std::vector<CodeCounter> userspace_exits;  ///< KVM_EXIT_*, or enum kvmx_userspace_exit
 };
 
 /// Reads what was counted of a VM. `into` is used again and again, so that it need not be made anew

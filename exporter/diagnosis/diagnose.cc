@@ -12,7 +12,8 @@ bool steady(const VmWindow& vm, Counter counter, double each) {
 }
 
 double exit_cpus(const Rates& vcpu) {
-  return std::clamp(vcpu[kExitTime] - vcpu[kVmmTime], vcpu[kExits] * threshold::kExitLeastSeconds,
+  return std::clamp(vcpu[kExitTime] - vcpu[kUserspaceTime],
+                    vcpu[kExits] * threshold::kExitLeastSeconds,
                     vcpu[kExits] * threshold::kExitMostSeconds);
 }
 

@@ -18,7 +18,7 @@ std::uint32_t us(std::uint64_t ns) { return low(ns / 1000); }
 
 constexpr bool is_time(std::size_t counter) {
   return counter == kExitTime || counter == kHaltTime || counter == kPollTime ||
-         counter == kVmmTime;
+         counter == kUserspaceTime;
 }
 
 template <typename Counts>
@@ -81,8 +81,8 @@ VmHistory::Sample VmHistory::sample_of(const VcpuCounters& counters) {
   sample[kHaltTime] = us(counters.halt_ns);
   sample[kPollTime] = us(counters.poll_ns);
   sample[kMsrAccesses] = low(counters.msr_accesses);
-  sample[kVmmExits] = low(counters.userspace_exits);
-  sample[kVmmTime] = us(counters.userspace_ns);
+  sample[kUserspaceExits] = low(counters.userspace_exits);
+  sample[kUserspaceTime] = us(counters.userspace_ns);
   return sample;
 }
 
@@ -161,7 +161,7 @@ void VmHistory::note(const Sums& moved, std::size_t running, const VmCounters& v
   const double vcpus = static_cast<double>(most_of(std::max<std::size_t>(running, 1)));
   const bool suspect = rates[kExits] >= threshold::kSuspectExits * vcpus ||
                        rates[kMsrAccesses] >= threshold::kSuspectMsrAccesses * vcpus ||
-                       rates[kVmmExits] >= threshold::kSuspectVmmExits * vcpus;
+                       rates[kUserspaceExits] >= threshold::kSuspectUserspaceExits * vcpus;
   if (!suspect) {
     causes_.reset();
     return;

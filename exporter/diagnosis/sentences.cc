@@ -142,11 +142,11 @@ FindingText describe_vmm_storm(const Evidence& seen) {
   const std::uint32_t id = seen.code.value_or(CodeCounter::kOther);
   return {
       .seen = capital(vcpus(seen)) + verb(seen, " returns", " return") + " to the VMM " +
-              grouped(seen.each) + " times a second or more, mostly by " + words::vmm_exit(id) +
-              " (" + grouped(seen.code_rate) + " a second).",
+              grouped(seen.each) + " times a second or more, mostly by " +
+              words::userspace_exit(id) + " (" + grouped(seen.code_rate) + " a second).",
       .cost = "Each return costs several times an ordinary exit: they take " +
               words::cpus(seen.cpus.value_or(0)) + " of the host.",
-      .likely = std::string(words::vmm_exit_cause(id)),
+      .likely = std::string(words::userspace_exit_cause(id)),
       .first = on_host("perf record -e kvm:kvm_pio,kvm:kvm_mmio -p " + std::to_string(seen.pid) +
                        " sleep 2, and perf script shows which port or address.")};
 }

@@ -28,13 +28,14 @@ void add_cause(Evidence& evidence, const std::optional<TopCause>& cause) {
 /// controller is its own, or for a signal.
 bool vmm_waits(std::uint32_t code) {
   return code == KVM_EXIT_HLT || code == KVM_EXIT_INTR || code == KVM_EXIT_AP_RESET_HOLD ||
-         code == KVMX_USER_RESTART;
+         code == KVMX_USERSPACE_RESTART;
 }
 
 double vmm_cpus(const Rates& vcpu, bool waits) {
-  const double least = vcpu[kVmmExits] * threshold::kVmmExitLeastSeconds;
+  const double least = vcpu[kUserspaceExits] * threshold::kUserspaceExitLeastSeconds;
   if (waits) return least;
-  return std::clamp(vcpu[kVmmTime], least, vcpu[kVmmExits] * threshold::kVmmExitMostSeconds);
+  return std::clamp(vcpu[kUserspaceTime], least,
+                    vcpu[kUserspaceExits] * threshold::kUserspaceExitMostSeconds);
 }
 
 void find_msr_storm(const VmWindow& vm, const HostFacts& host, std::vector<Finding>& findings) {
@@ -49,8 +50,8 @@ void find_msr_storm(const VmWindow& vm, const HostFacts& host, std::vector<Findi
 }
 
 void find_vmm_storm(const VmWindow& vm, const HostFacts& host, std::vector<Finding>& findings) {
-  if (!names_one(vm.vmm_exit)) return;
-  const bool waits = vmm_waits(vm.vmm_exit->code);
+  if (!names_one(vm.userspace_exit)) return;
+  const bool waits = vmm_waits(vm.userspace_exit->code);
   std::vector<double> costs;
   double sum = 0;
   for (const Rates& vcpu : vm.running) {
@@ -59,12 +60,12 @@ void find_vmm_storm(const VmWindow& vm, const HostFacts& host, std::vector<Findi
   }
   const double least = threshold::kVmmStormCpus;
   if (reached_by_most(costs) < least) return;
-  if (!steady(vm, kVmmExits, least / threshold::kVmmExitMostSeconds)) return;
-  Evidence evidence = evidence_of(vm, host, kVmmExits, 0);
+  if (!steady(vm, kUserspaceExits, least / threshold::kUserspaceExitMostSeconds)) return;
+  Evidence evidence = evidence_of(vm, host, kUserspaceExits, 0);
   evidence.affected = static_cast<std::size_t>(
       std::ranges::count_if(costs, [&](double cpus) { return cpus >= least; }));
   evidence.cpus = sum;
-  add_cause(evidence, vm.vmm_exit);
+  add_cause(evidence, vm.userspace_exit);
   findings.push_back({FindingKind::vmm_storm, evidence});
 }
 
@@ -80,7 +81,7 @@ double explained(const Rates& vcpu, const std::vector<Finding>& findings) {
         exits += vcpu[kMsrAccesses];
         break;
       case FindingKind::vmm_storm:
-        exits += vcpu[kVmmExits];
+        exits += vcpu[kUserspaceExits];
         break;
       default:
         break;

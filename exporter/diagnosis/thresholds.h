@@ -63,8 +63,8 @@ inline constexpr double kExitMostSeconds = 20e-6;
 
 /// What a return to the VMM costs at least and at most: the system call and the VMM's own lock;
 /// above the most the VMM does not work, but waits.
-inline constexpr double kVmmExitLeastSeconds = 5e-6;
-inline constexpr double kVmmExitMostSeconds = 50e-6;
+inline constexpr double kUserspaceExitLeastSeconds = 5e-6;
+inline constexpr double kUserspaceExitMostSeconds = 50e-6;
 
 /// Accesses to one MSR, each: at a microsecond or more apiece they cost a fortieth of every vCPU's
 /// CPU. A busy guest sends some thousand interrupts a second between its vCPUs, and ticks.
@@ -89,6 +89,6 @@ inline constexpr double kPollCpus = 1;
 /// lowest that can be a storm.
 inline constexpr double kSuspectExits = 0.5 * kExitStormCpus / kExitMostSeconds;
 inline constexpr double kSuspectMsrAccesses = 0.5 * kMsrStormHertz;
-inline constexpr double kSuspectVmmExits = 0.5 * kVmmStormCpus / kVmmExitMostSeconds;
+inline constexpr double kSuspectUserspaceExits = 0.5 * kVmmStormCpus / kUserspaceExitMostSeconds;
 
 }  // namespace kvmx::threshold

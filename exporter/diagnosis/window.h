@@ -22,8 +22,8 @@ enum Counter : std::uint8_t {
   kHaltTime,
   kPollTime,
   kMsrAccesses,
-  kVmmExits,
-  kVmmTime,
+  kUserspaceExits,
+  kUserspaceTime,
   kCounters
 };
 
@@ -49,7 +49,7 @@ struct VmWindow {
   double since_program = 0;    ///< the same of timer MSRs; infinite if none was ever written
   std::optional<TopCause> msr;
   std::optional<TopCause> reason;
-  std::optional<TopCause> vmm_exit;
+  std::optional<TopCause> userspace_exit;
 };
 
 /// How many of `vcpus` are most of them: three quarters, rounded up.

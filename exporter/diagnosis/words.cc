@@ -140,7 +140,7 @@ std::string_view exit_cause(std::string_view reason) {
                "loop.";
 }
 
-std::string_view vmm_exit_cause(std::uint32_t id) {
+std::string_view userspace_exit_cause(std::uint32_t id) {
   switch (id) {
     case KVM_EXIT_IO:
       return "Most likely it uses a device by port all the time: a serial console, an IDE disk, or "
@@ -158,7 +158,7 @@ std::string_view vmm_exit_cause(std::uint32_t id) {
              "comes "
              "to it.";
     case KVM_EXIT_INTR:
-    case KVMX_USER_RESTART:
+    case KVMX_USERSPACE_RESTART:
       return "Most likely the VMM, or a tool that traces it, keeps sending signals to the threads "
              "of "
              "its vCPUs.";
@@ -167,13 +167,13 @@ std::string_view vmm_exit_cause(std::uint32_t id) {
   }
 }
 
-std::string vmm_exit(std::uint32_t id) {
+std::string userspace_exit(std::uint32_t id) {
   switch (id) {
-    case KVMX_USER_RESTART:
+    case KVMX_USERSPACE_RESTART:
       return userspace_exit_name(0, -EINTR);
-    case KVMX_USER_ERROR:
+    case KVMX_USERSPACE_ERROR:
       return userspace_exit_name(0, -EIO);
-    case KVMX_USER_OTHER:
+    case KVMX_USERSPACE_OTHER:
     case CodeCounter::kOther:
       return "other";
     default:

@@ -32,10 +32,10 @@ std::string_view msr_cause(std::uint32_t index);
 std::string_view exit_cause(std::string_view reason);
 
 /// What most likely makes a guest return to its VMM for a reason, KVM_EXIT_* or enum
-/// kvmx_user_exit.
-std::string_view vmm_exit_cause(std::uint32_t id);
+/// kvmx_userspace_exit.
+std::string_view userspace_exit_cause(std::uint32_t id);
 
 /// "KVM_EXIT_IO"; "restart" and so on for those that have no code.
-std::string vmm_exit(std::uint32_t id);
+std::string userspace_exit(std::uint32_t id);
 
 }  // namespace kvmx::words

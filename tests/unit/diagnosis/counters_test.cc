@@ -25,8 +25,8 @@ TEST(Counters, AreSumsOverCauses) {
   vcpu.reasons = {{std::nullopt, 1, 10'000}, {12, 100, 900'000}, {32, 50, 20'000}, {40, 7, 5000}};
   vcpu.timer_arms = {30, 40};
   vcpu.halts = {{{5, 1000}, {95, 99'000}}};
-  vcpu.user_exits = {{2, 7}, {5, 1}};
-  vcpu.user_ns = 4000;
+  vcpu.userspace_exits = {{2, 7}, {5, 1}};
+  vcpu.userspace_ns = 4000;
   const VmCounters vm = read(vcpu);
   EXPECT_EQ(vm.key, (VmKey{1, 2, 3}));
   ASSERT_EQ(vm.vcpus.size(), 1U);

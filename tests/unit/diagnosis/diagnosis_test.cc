@@ -76,7 +76,7 @@ TEST(BootBurst, IsNoStorm) {
                               .exits = 300'000,
                               .exit_us = 3,
                               .msr = 100'000,
-                              .vmm_exits = 20'000,
+                              .userspace_exits = 20'000,
                               .vmm_us = 10}));
     host.pass(seconds);
     host.run(1, kCalm);

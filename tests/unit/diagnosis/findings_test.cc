@@ -140,7 +140,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"IdleAndEncrypted",
              guest_of(16, {.programs = 10, .halts = 12, .halted = 0.99, .exits = 40}),
              {}},
-        Case{"Paused", guest_of(4, {.vmm_exits = 0, .vmm_us = 0}), {}}),
+        Case{"Paused", guest_of(4, {.userspace_exits = 0, .vmm_us = 0}), {}}),
     [](const auto& info) { return info.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
@@ -159,25 +159,27 @@ INSTANTIATE_TEST_SUITE_P(
             "Cpuid", guest_of(4, {.exits = 120'000, .exit_us = 0.8, .reason = 10}), {"exit_storm"}},
         Case{"PageFaults", guest_of(4, {.exits = 8000, .exit_us = 60}), {"exit_storm"}},
         Case{"ExitsOfOneVcpu", only(1, guest_of(4, {.exits = 120'000, .exit_us = 1}), kIdle), {}},
-        Case{
-            "EmulatedDisplay",
-            guest_of(
-                2,
-                {.exits = 12'000, .exit_us = 8, .vmm_exits = 11'000, .vmm_us = 6, .vmm_reason = 6}),
-            {"vmm_storm"}},
+        Case{"EmulatedDisplay",
+             guest_of(2, {.exits = 12'000,
+                          .exit_us = 8,
+                          .userspace_exits = 11'000,
+                          .vmm_us = 6,
+                          .vmm_reason = 6}),
+             {"vmm_storm"}},
         Case{"SlowVmm",
-             guest_of(2, {.exits = 2000, .exit_us = 45, .vmm_exits = 1500, .vmm_us = 40}),
+             guest_of(2, {.exits = 2000, .exit_us = 45, .userspace_exits = 1500, .vmm_us = 40}),
              {"vmm_storm"}},
         Case{"ParavirtualDisk",
-             guest_of(2, {.exits = 9000, .exit_us = 4, .vmm_exits = 500, .vmm_us = 15}),
+             guest_of(2, {.exits = 9000, .exit_us = 4, .userspace_exits = 500, .vmm_us = 15}),
              {}},
         // The VMM has the interrupt controller: what it does after a halt is wait.
-        Case{
-            "HaltsInTheVmm",
-            guest_of(
-                2,
-                {.programs = 30, .exits = 1500, .vmm_exits = 1200, .vmm_us = 700, .vmm_reason = 5}),
-            {}},
+        Case{"HaltsInTheVmm",
+             guest_of(2, {.programs = 30,
+                          .exits = 1500,
+                          .userspace_exits = 1200,
+                          .vmm_us = 700,
+                          .vmm_reason = 5}),
+             {}},
         Case{"Polling",
              guest_of(64, {.programs = 40,
                            .halts = 5000,
@@ -231,10 +233,11 @@ TEST(FindingCauses, AreNamed) {
   SimulatedHost host;
   host.run(1, guest_of(4, {.exits = 31'000, .exit_us = 1.1, .msr = 30'000, .reason = 31}));
   host.run(2, guest_of(4, {.exits = 120'000, .exit_us = 0.8, .reason = 10}));
-  host.run(
-      3,
-      guest_of(4,
-               {.exits = 12'000, .exit_us = 8, .vmm_exits = 11'000, .vmm_us = 6, .vmm_reason = 6}));
+  host.run(3, guest_of(4, {.exits = 12'000,
+                           .exit_us = 8,
+                           .userspace_exits = 11'000,
+                           .vmm_us = 6,
+                           .vmm_reason = 6}));
   host.pass(40);
   ASSERT_NE(host.finding(1, FindingKind::msr_storm), nullptr);
   EXPECT_EQ(host.finding(1, FindingKind::msr_storm)->evidence.code, 0x1a0U);

@@ -28,8 +28,8 @@ void add(VcpuCounters& counters, const Doing& doing, double seconds) {
   counters.halt_ns += whole(doing.halted * 1e9 * seconds);
   counters.poll_ns += whole(doing.polled * 1e9 * seconds);
   counters.msr_accesses += whole(doing.msr * seconds);
-  counters.userspace_exits += whole(doing.vmm_exits * seconds);
-  counters.userspace_ns += whole(doing.vmm_exits * doing.vmm_us * 1e3 * seconds);
+  counters.userspace_exits += whole(doing.userspace_exits * seconds);
+  counters.userspace_ns += whole(doing.userspace_exits * doing.vmm_us * 1e3 * seconds);
 }
 
 }  // namespace
@@ -43,8 +43,9 @@ Guest guest_of(std::size_t vcpus, const Doing& doing) {
 Guest shared_by(std::size_t vcpus, const Doing& doing) {
   Doing each = doing;
   const auto share = static_cast<double>(vcpus);
-  for (double Doing::*const rate : {&Doing::programs, &Doing::arms, &Doing::halts, &Doing::halted,
-                                    &Doing::polled, &Doing::exits, &Doing::msr, &Doing::vmm_exits})
+  for (double Doing::*const rate :
+       {&Doing::programs, &Doing::arms, &Doing::halts, &Doing::halted, &Doing::polled,
+        &Doing::exits, &Doing::msr, &Doing::userspace_exits})
     each.*rate /= share;
   return guest_of(vcpus, each);
 }
@@ -71,7 +72,7 @@ void SimulatedHost::count(std::uint32_t pid, const Guest& guest, double seconds)
     add(counts.msrs, doing.msr_index, doing.msr * seconds, 0);
     add(counts.reasons, doing.reason, doing.exits * seconds,
         doing.exits * doing.exit_us * 1e3 * seconds);
-    add(counts.vmm_exits, doing.vmm_reason, doing.vmm_exits * seconds, 0);
+    add(counts.userspace_exits, doing.vmm_reason, doing.userspace_exits * seconds, 0);
   }
 }
 

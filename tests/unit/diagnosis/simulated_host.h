@@ -22,7 +22,7 @@ struct Doing {
   double exits = 0;
   double exit_us = 0;  ///< each, from exit to entry, waiting left out
   double msr = 0;      ///< accesses of `msr_index`
-  double vmm_exits = 0;
+  double userspace_exits = 0;
   double vmm_us = 0;  ///< each
   std::uint32_t msr_index = 0x1a0;
   std::uint32_t reason = 48;  ///< EPT_VIOLATION
