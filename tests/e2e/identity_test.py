@@ -37,6 +37,10 @@ STATUS = """<domstatus state='running' reason='booted' pid='{pid}'>
     <metadata>
       <nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
         <nova:name>web &quot;1&quot; &amp; \N{SNOWMAN}</nova:name>
+        <nova:owner>
+          <nova:user uuid="7">alice</nova:user>
+          <nova:project uuid="8">webshop</nova:project>
+        </nova:owner>
       </nova:instance>
     </metadata>
     <devices/>
@@ -51,7 +55,7 @@ HOSTS = [
      rf"machine.slice/machine-qemu\x2d7\x2dinstance\x2d{TAG}.scope/libvirt/emulator",
      f"/run/libvirt/qemu/instance-{TAG}.xml",
      {"vm": f"instance-{TAG}", "name": 'web "1" & \N{SNOWMAN}', "domain": f"instance-{TAG}",
-      "uuid": UUID, "vmm": "qemu"}),
+      "uuid": UUID, "vmm": "qemu", "project": "webshop", "user": "alice"}),
     (["/usr/libexec/qemu-kvm", "-name", f"guest=team-a_db-{TAG},debug-threads=on", *LIBVIRT, "-smbios",
       "type=1,manufacturer=KubeVirt,family=KubeVirt"],
      f"{KUBEPODS}/cri-containerd-{CONTAINER}.scope",
@@ -77,6 +81,24 @@ HOSTS = [
      {"vm": f"spawned-{TAG}", "name": f"spawned-{TAG}", "vmm": ""}),
     (["/usr/bin/some-vmm"], f"system.slice/docker-{OTHER}.scope", None,
      {"vm": OTHER, "id": OTHER, "name": ""}),
+    (["qemu-system-x86_64", "-name", f"windows-{TAG},process=windows"],
+     f"system.slice/docker-{SANDBOX}.scope", None,
+     {"vm": f"windows-{TAG}", "name": f"windows-{TAG}", "id": SANDBOX, "vmm": "qemu", "project": "", "user": ""}),
+    ([f"microvm@web1-{TAG}", "-name", f"web1-{TAG}", "-M", "microvm,accel=kvm:tcg", "-m", "512", "-nodefaults"],
+     None, None, {"vm": f"web1-{TAG}", "vmm": "qemu"}),
+    ([f"microvm@web2-{TAG}", "--cpus", "boot=2", "--kernel", "/x/vmlinux", "--memory", "size=512M",
+      "--api-socket", f"web2-{TAG}.sock"],
+     None, None, {"vm": f"web2-{TAG}", "vmm": "cloud-hypervisor"}),
+    (["qemu-system-x86_64", "-S", "-no-user-config", "-readconfig", "/run/systemd/vmspawn.1/.#conf"],
+     f"machine.slice/systemd-vmspawn@spawn_{TAG}.service", None, {"vm": f"spawn_{TAG}", "name": f"spawn_{TAG}"}),
+    (["stratovirt", "-disable-seccomp", "-name", f"strato-{TAG}", "-machine", "microvm"], None, None,
+     {"vm": f"strato-{TAG}", "name": f"strato-{TAG}", "vmm": "stratovirt"}),
+    (["firecracker", "--api-sock", f"/run/x/vm1-{TAG}.sock"], None, None,
+     {"vm": f"vm1-{TAG}", "id": f"vm1-{TAG}", "vmm": "firecracker"}),
+    (["/usr/lib/virtualbox/VBoxHeadless", "--comment", f"box-{TAG}", "--startvm", UUID, "--vrde", "config"],
+     None, None, {"vm": f"box-{TAG}", "uuid": UUID, "vmm": "virtualbox"}),
+    (["/sdk/emulator/qemu/linux-x86_64/qemu-system-x86_64-headless", "-no-window", "-avd", f"avd-{TAG}"],
+     None, None, {"vm": f"avd-{TAG}", "vmm": "android-emulator"}),
 ]
 
 # QEMU's -name, its commas doubled, and the label. '%' is TAG; 8 + 2 + 82 x 3 bytes are 256.
@@ -170,6 +192,21 @@ def check_hosts(verdict, exporter, running):
         verdict.check(got == labels, f"{labels['vm'][:20]}: {got}")
 
 
+def check_late_name(verdict, exporter, running):
+    """A scope that comes two seconds after the VM: its name is the only one that is ever exported."""
+    pid = running.start(["/usr/bin/qemu-system-x86_64", "-S"])
+    begin = time.monotonic()
+    names = set()
+    group = OURS / f"machine.slice/machine-late_{TAG}.scope"
+    while time.monotonic() - begin < 8:
+        if time.monotonic() - begin > 2 and not group.exists():
+            group.mkdir(parents=True)
+            (group / "cgroup.procs").write_text(str(pid))
+        names.add(vms(exporter.scrape()).get(pid, {}).get("vm"))
+        time.sleep(0.3)
+    verdict.check(names == {None, f"late_{TAG}"}, f"names of a VM whose scope comes late: {names}")
+
+
 def check_page(verdict, scrape, own):
     """Whatever the names are, the page is well-formed; parse_metrics() has seen to uniqueness."""
     of_ours = {labels["vm"] for pid, labels in vms(scrape).items() if pid in own}
@@ -228,6 +265,7 @@ def main():
     exporter = Exporter(sys.argv[1], 10198)
     try:
         check_hosts(verdict, exporter, running)
+        check_late_name(verdict, exporter, running)
         check_names(verdict, exporter, running)
         check_clashes(verdict, exporter, running)
     finally:
