@@ -34,7 +34,9 @@ Vm storm() {
                    .domain = "web-1",
                    .kube_namespace = "",
                    .kube_name = "",
-                   .pod = ""};
+                   .pod = "",
+                   .project = "webshop",
+                   .user = "alice"};
   VcpuCounts vcpu;
   vcpu.id = 0;
   vcpu.reasons = {{12, 33'030, 900'000'000}, {32, 33'160, 50'000'001}, {0x5f, 1, 0}};
