@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <set>
 #include <unordered_set>
 
@@ -24,7 +25,8 @@ constexpr std::chrono::seconds kOldProcess{60};
 /// When a VM that is first seen `now` began, as far as its names are concerned. One that ran long
 /// before the exporter did has all it will get.
 IdentityTable::Clock::time_point first_seen(const VmKey& vm, IdentityTable::Clock::time_point now) {
-  const std::chrono::nanoseconds age{since_boot_ns() - std::min(vm.start_ns, since_boot_ns())};
+  const std::uint64_t since_boot = since_boot_ns();
+  const std::chrono::nanoseconds age{since_boot - std::min(vm.start_ns, since_boot)};
   return age < kOldProcess ? now : now - kOldProcess;
 }
 
@@ -41,14 +43,16 @@ std::vector<IdentityTable::ProcessSighting> IdentityTable::identify(
   for (const VmToIdentify& vm : vms) {
     const auto [at, is_new] = known_.try_emplace(vm.key);
     Known& known = at->second;
+    const bool due = !vm.ended && known.next_read <= now && rereads > 0;
     if (is_new) {
       known.since = first_seen(vm.key, now);
       known.ordinal = free_ordinal(vm.key);
+    }
+    if (is_new || due) {
+      const std::string before = known.name;
       seen.emplace_back(vm.key, read(vm.key, known, now));
-      if (!known.name.empty()) new_names.insert(known.name);
-    } else if (!vm.ended && known.next_read <= now && rereads > 0) {
-      seen.emplace_back(vm.key, read(vm.key, known, now));
-      --rereads;
+      if (!known.name.empty() && known.name != before) new_names.insert(known.name);
+      if (!is_new) --rereads;
     }
     if (vm.ended || now - known.since >= kLabelWait) known.awaits_name = false;
     known.comm = vm.comm;
