@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Android's emulator: "emulator -avd NAME ..." or "emulator @NAME ...", which goes on as
 // ".../qemu/linux-x86_64/qemu-system-x86_64-headless -avd NAME ...". From
-// android/android-emu/android/cmdline-options.h of the emulator 30. "-id" names one of several
-// instances of a device. Words after "-qemu" are QEMU's options. A word "-avd" is always the
-// option: no argument of another option looks like it.
+// android/android-emu/android/cmdline-options.h of external/qemu at 012f4ef. "-id" names one of
+// several instances of a device. Words after "-qemu" are QEMU's options. A word "-avd" is always
+// the option: no argument of another option looks like it.
 #include "exporter/identity/vmm/vmms.h"
 
 namespace kvmx {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dragonball, the VMM inside Kata's shim: "containerd-shim-kata-v2 -id SANDBOX -namespace NAMESPACE
 // -address PATH -publish-binary PATH [-debug]" (src/runtime-rs/crates/shim/src/shim_start.rs of
-// Kata 3.20). A shim that starts another VMM runs no VM itself. containerd chooses all arguments.
+// Kata 4.1). A shim that starts another VMM runs no VM itself. containerd chooses all arguments.
 #include "exporter/identity/vmm/vmms.h"
 
 namespace kvmx {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // StratoVirt, by hand or by openEuler's libvirt, which gives it what it gives to QEMU. Options from
-// machine_manager/src/cmdline.rs and util/src/arg_parser.rs of 2.5: every word that begins with '-'
-// is an option ("-disable-seccomp", "-daemonize" and more have no argument), and the words up to
-// the next one are its arguments. Words after "--" are not its options.
+// machine_manager/src/cmdline.rs and util/src/arg_parser.rs of April 2026, after 2.5: every word
+// that begins with '-' is an option ("-disable-seccomp", "-daemonize" and more have no argument),
+// and the words up to the next one are its arguments. Words after "--" are not its options.
 #include <utility>
 
 #include "exporter/identity/vmm/qemu_arguments.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // VirtualBox on KVM: "VBoxHeadless --comment NAME --startvm UUID --vrde config", and VirtualBoxVM
 // or VBoxSDL with the same two options. Its service passes both; a person who types the command may
-// give the name to --startvm. From src/VBox/Frontends/VBoxHeadless/VBoxHeadless.cpp of 7.1, whose
-// parser takes the word after an option with an argument even if it begins with '-', and also
+// give the name to --startvm. From src/VBox/Frontends/VBoxHeadless/VBoxHeadless.cpp at 4908d8d,
+// whose parser takes the word after an option with an argument even if it begins with '-', and also
 // "--option=value".
 #include "exporter/identity/uuid.h"
 #include "exporter/identity/vmm/vmms.h"
