@@ -9,6 +9,8 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 packages=$(realpath -m "${*: -1}")
 rm -rf "$packages"
+# Debug symbols take longest to pack, and nobody installs those of a test.
+[[ $1 != --prebuilt ]] || export DEB_BUILD_OPTIONS=noautodbgsym
 [[ $1 == --suite ]] || exec "$ROOT/deploy/debian/build.sh" "$@"
 
 # shellcheck source=system.sh
