@@ -4,6 +4,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "exporter/base/result.h"
+#include "exporter/web/address.h"
 
 namespace kvmx {
 namespace {
@@ -21,9 +23,16 @@ constexpr const char* kOthers = "Other flags";
 constexpr std::uint32_t kMostRequests = 1000;
 
 std::string check_path(const std::string& path) {
+  const bool has_odd_character = std::ranges::any_of(
+      path, [](char c) { return c <= ' ' || c == '\x7f' || c == '?' || c == '#' || c == '%'; });
   const bool good =
-      path.starts_with('/') && path.size() > 1 && path.find_first_of("?# ") == std::string::npos;
+      path.starts_with('/') && !path.starts_with("/-/") && path.size() > 1 && !has_odd_character;
   return good ? "" : "give a path such as /metrics";
+}
+
+std::string check_listen_address(const std::string& address) {
+  const Result<ListenAddress> parsed = parse_listen_address(address);
+  return parsed ? "" : parsed.error().message;
 }
 
 /// How a flag is written in texts: "-h,--help", "--[no-]collector.exits".
@@ -62,7 +71,7 @@ class Flags {
                           const std::vector<std::string>& choices, const std::string& type,
                           const std::string& help);
   void add_duration(const std::string& flag, std::uint64_t& milliseconds,
-                    const std::string& fallback, const std::string& help);
+                    const std::string& fallback, std::chrono::hours most, const std::string& help);
 
   Options options_;
   std::uint64_t scrape_min_interval_ms_;
@@ -104,7 +113,13 @@ void Flags::add_web() {
       ->group(kGroup)
       ->take_all()
       ->expected(1)
+      ->allow_extra_args(false)  // the next word is none of its own
+      ->check(CLI::Validator(check_listen_address, ""))
       ->default_str(options_.listen_addresses.front());
+  app_.add_flag("--web.systemd-socket", options_.systemd_socket,
+                "Serve on the sockets that systemd has opened (a .socket unit) instead of "
+                "--web.listen-address")
+      ->group(kGroup);
   app_.add_option("--web.telemetry-path", options_.telemetry_path, "Path of the metrics")
       ->type_name("PATH")
       ->group(kGroup)
@@ -173,9 +188,9 @@ void Flags::add_others() {
   app_.add_flag("--bpf.unpin", unpin_,
                 "Remove what is pinned in --bpf.pin-dir, and end: KVM can be unloaded then")
       ->group(kOthers);
-  add_duration("--scrape.min-interval", scrape_min_interval_ms_, "1s",
+  add_duration("--scrape.min-interval", scrape_min_interval_ms_, "1s", std::chrono::hours(1),
                "Scrapes closer together than this see the same counts");
-  add_duration("--vm.linger", vm_linger_ms_, "5m",
+  add_duration("--vm.linger", vm_linger_ms_, "5m", std::chrono::hours(24 * 366),
                "How long to keep the counts of a VM that ended");
   app_.add_flag("--sandbox,!--no-sandbox", options_.sandbox,
                 "Once attached, give up capabilities and most system calls (default: on)");
@@ -217,7 +232,8 @@ FlagReference Flags::describe() const {
 }
 
 void Flags::add_duration(const std::string& flag, std::uint64_t& milliseconds,
-                         const std::string& fallback, const std::string& help) {
+                         const std::string& fallback, std::chrono::hours most,
+                         const std::string& help) {
   static const std::map<std::string, std::uint64_t> units = {
       {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
   app_.add_option(flag, milliseconds, help)
@@ -225,6 +241,16 @@ void Flags::add_duration(const std::string& flag, std::uint64_t& milliseconds,
       ->group(kOthers)
       ->transform(
           CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED).description(""))
+      ->check(CLI::Validator(
+          [most](const std::string& converted) {
+            const auto most_ms =
+                static_cast<std::uint64_t>(std::chrono::milliseconds(most).count());
+            std::uint64_t value = 0;
+            if (CLI::detail::lexical_cast(converted, value) && value <= most_ms)
+              return std::string();
+            return "at most " + std::to_string(most.count()) + "h";
+          },
+          ""))
       ->default_str(fallback);
 }
 

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <variant>
 
+#include "exporter/base/descriptors.h"
 #include "exporter/base/log.h"
 #include "exporter/base/version.h"
 #include "exporter/commands/commands.h"
@@ -25,6 +26,7 @@ kvmx::Result<void> run(const kvmx::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  kvmx::open_standard_descriptors();
   const auto parsed = kvmx::parse_flags(argc, argv, kvmx::version_report);
   if (const auto* exit = std::get_if<kvmx::ExitCode>(&parsed)) return exit->code;
   const auto& options = std::get<kvmx::Options>(parsed);

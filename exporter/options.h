@@ -20,6 +20,7 @@ enum class Command : std::uint8_t { serve, unpin };
 struct Options {
   Command command = Command::serve;
   std::vector<std::string> listen_addresses = {":10177"};
+  bool systemd_socket = false;  ///< serve on the sockets that systemd opened
   std::string telemetry_path = "/metrics";
   std::uint32_t max_requests = 40;  ///< scrapes at once; 0: any number
   std::string web_config_file;

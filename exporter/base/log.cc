@@ -2,10 +2,11 @@
 #include "exporter/base/log.h"
 
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
 
 #include <memory>
 #include <string>
+
+#include "exporter/base/stderr_sink.h"
 
 namespace kvmx {
 namespace {
@@ -44,7 +45,8 @@ void start_log(std::string_view level, LogFormat format) {
                                   : R"(time=%Y-%m-%dT%H:%M:%S.%eZ level=%l msg="%*")";
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
   formatter->add_flag<QuotedMessage>('*').set_pattern(pattern);
-  auto logger = spdlog::stderr_logger_mt("kvm_exit_exporter");
+  auto logger =
+      std::make_shared<spdlog::logger>("kvm_exit_exporter", std::make_shared<StderrSink>());
   logger->set_formatter(std::move(formatter));
   logger->set_level(spdlog::level::from_str(std::string(level)));
   spdlog::set_default_logger(std::move(logger));

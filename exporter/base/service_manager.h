@@ -2,10 +2,16 @@
 #pragma once
 
 #include <string>
+#include <vector>
+
+#include "exporter/base/unique_fd.h"
 
 /// What a service manager such as systemd is told: sd_notify(3), for a unit of Type=notify. Where
 /// there is none ($NOTIFY_SOCKET is not set) nothing is told, and that is no error.
 namespace kvmx::service_manager {
+
+/// Opens the way to it. To be called before sockets cannot be made any more.
+void connect();
 
 /// The service does its work now. `status` is a line for people, shown by "systemctl status".
 void ready(const std::string& status);
@@ -14,5 +20,8 @@ void ready(const std::string& status);
 void alive();
 
 void stopping();
+
+/// The sockets that it has opened for this process: sd_listen_fds(3). They are given once.
+std::vector<UniqueFd> inherited_sockets();
 
 }  // namespace kvmx::service_manager

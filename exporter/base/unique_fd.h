@@ -21,6 +21,9 @@ class UniqueFd {
     if (fd_ >= 0) ::close(fd_);
   }
 
+  /// Gives the descriptor to the caller, who is to close it.
+  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
+
   [[nodiscard]] int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
 

@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 
 #include "exporter/base/log.h"
 #include "exporter/base/service_manager.h"
 #include "exporter/base/unique_fd.h"
-#include "exporter/sandbox/sandbox.h"
 
 namespace kvmx {
 namespace {
@@ -38,15 +38,16 @@ sigset_t block_signals() {
   return signals;
 }
 
-void run_event_loop(Exporter& exporter, VmRates& rates, WebServer& server, const sigset_t& signals,
-                    bool sandbox) {
+Result<void> run_event_loop(Exporter& exporter, VmRates& rates, WebServer& server,
+                            const sigset_t& signals, Sandbox* sandbox) {
   const UniqueFd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC));
+  if (!signal_fd) return errno_error("make a signalfd", errno);
   bool was_attached = false;
   if (!exporter.attached()) service_manager::ready("waiting for KVM to be loaded");
   for (;;) {
     if (!was_attached && exporter.attached()) {
       was_attached = true;
-      if (sandbox) enter_sandbox();
+      if (sandbox) sandbox->enter();
       service_manager::ready("counting KVM events");
     }
     service_manager::alive();
@@ -54,7 +55,7 @@ void run_event_loop(Exporter& exporter, VmRates& rates, WebServer& server, const
     if (wakeup == Wakeup::end) {
       spdlog::info("told to end by a signal");
       service_manager::stopping();
-      return;
+      return {};
     }
     if (const auto attached = exporter.attach(); !attached)
       spdlog::error("{}", attached.error().message);

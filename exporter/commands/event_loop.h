@@ -4,6 +4,7 @@
 #include <csignal>
 
 #include "exporter/exporter.h"
+#include "exporter/sandbox/sandbox.h"
 #include "exporter/snapshot/vm_rates.h"
 #include "exporter/web/server.h"
 
@@ -14,9 +15,9 @@ namespace kvmx {
 sigset_t block_signals();
 
 /// Keeps house once a second and for every new vCPU, until SIGTERM or SIGINT; SIGHUP reads the web
-/// configuration again. Tells the service manager how far it is. Enters the sandbox, if `sandbox`,
-/// once KVM's events are attached to: attaching takes privileges.
-void run_event_loop(Exporter& exporter, VmRates& rates, WebServer& server, const sigset_t& signals,
-                    bool sandbox);
+/// configuration again. Tells the service manager how far it is. Enters the sandbox, if there is
+/// one, once KVM's events are attached to: attaching takes privileges.
+Result<void> run_event_loop(Exporter& exporter, VmRates& rates, WebServer& server,
+                            const sigset_t& signals, Sandbox* sandbox);
 
 }  // namespace kvmx

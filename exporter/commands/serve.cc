@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <malloc.h>
 
+#include <optional>
 #include <utility>
 
+#include "exporter/base/descriptors.h"
 #include "exporter/base/log.h"
+#include "exporter/base/service_manager.h"
 #include "exporter/commands/commands.h"
 #include "exporter/commands/event_loop.h"
 #include "exporter/kernel/host.h"
 #include "exporter/kernel/libbpf_log.h"
 #include "exporter/metrics/collectors.h"
-#include "exporter/sandbox/capabilities.h"
+#include "exporter/sandbox/sandbox.h"
 #include "exporter/web/landing_page.h"
 #include "exporter/web/metrics_handler.h"
 #include "exporter/web/tls/active_web_config.h"
@@ -21,7 +24,7 @@ namespace {
 constexpr std::size_t kBusiest = 10;
 
 Routes routes(Exporter& exporter, MetricsHandler& metrics, const VmRates& rates,
-              const Options& options) {
+              const Options& options, const Sandbox* sandbox) {
   return {
       {options.telemetry_path,
        [&metrics](const Request& request) { return metrics.answer(request); }},
@@ -32,9 +35,10 @@ Routes routes(Exporter& exporter, MetricsHandler& metrics, const VmRates& rates,
                                  : Response{.status = 503, .body = "starting\n"};
        }},
       {"/",
-       [&exporter, &rates, path = options.telemetry_path](const Request&) {
+       [&exporter, &rates, sandbox, path = options.telemetry_path](const Request&) {
          return Response{.content_type = "text/html; charset=utf-8",
-                         .body = landing_page(*exporter.snapshot(), rates.busiest(kBusiest), path)};
+                         .body = landing_page(*exporter.snapshot(), rates.busiest(kBusiest), path,
+                                              sandbox ? sandbox->status() : "none (--no-sandbox)")};
        }},
   };
 }
@@ -48,20 +52,22 @@ CollectorSet enabled_collectors(const Options& options) {
   return enabled;
 }
 
-/// For the threads of the web server, which need no capabilities from the first.
-void give_up_capabilities() {
-  if (const auto dropped = drop_capabilities(); !dropped)
-    spdlog::warn("{}", dropped.error().message);
-}
-
-ServerOptions server_options(const Options& options) {
-  // Besides scrapes, some connections wait for their next request; with no limit, a number that is
-  // many and yet bounded.
+/// Threads of the web server. Besides scrapes, some connections wait for their next request; with
+/// no limit, a number that is many and yet bounded.
+std::size_t server_threads(const Options& options) {
   constexpr std::size_t kWaiting = 24;
   constexpr std::size_t kUnlimited = 128;
-  return {options.listen_addresses,
-          options.max_requests == 0 ? kUnlimited : options.max_requests + kWaiting,
-          options.sandbox ? give_up_capabilities : nullptr};
+  return options.max_requests == 0 ? kUnlimited : options.max_requests + kWaiting;
+}
+
+/// Every connection has a descriptor, and there are no more of them than threads, and some that
+/// CivetWeb has accepted and that wait for a thread. What is over is for counting, which takes some
+/// 40 for programs, maps and links, one more for each event of --collector.events, and a few while
+/// VMs are identified.
+std::size_t needed_descriptors(const Options& options) {
+  constexpr std::size_t kAccepted = 24;
+  constexpr std::size_t kCounting = 128;
+  return kCounting + kAccepted + server_threads(options) + options.listen_addresses.size();
 }
 
 void set_up_heap() {
@@ -87,6 +93,8 @@ void warn_of_missing_processes() {
 }  // namespace
 
 Result<void> serve(const Options& options) {
+  if (Result<void> raised = raise_descriptor_limit(needed_descriptors(options)); !raised)
+    return raised;
   const sigset_t signals = block_signals();
   set_up_heap();
   route_libbpf_log();
@@ -99,15 +107,23 @@ Result<void> serve(const Options& options) {
   VmRates rates;
   auto web_config = WebConfigWatcher::open(options.web_config_file);
   if (!web_config) return web_config.error();
+  std::optional<Sandbox> made;
+  if (options.sandbox) made.emplace((*web_config)->files());
+  Sandbox* const sandbox = made ? &*made : nullptr;
+  ServerOptions served{
+      options.listen_addresses, options.systemd_socket, server_threads(options), {}};
+  if (sandbox) served.on_thread_start = [sandbox] { sandbox->enter_thread(); };
+  service_manager::connect();
   // Served before anything is loaded: a taken address is found out at once, and for nothing.
-  auto server = WebServer::start(server_options(options), routes(exporter, metrics, rates, options),
+  auto server = WebServer::start(served, routes(exporter, metrics, rates, options, sandbox),
                                  std::move(*web_config));
   if (!server) return server.error();
   if (const auto attached = exporter.attach(); !attached) return attached;
+  if (options.systemd_socket)
+    spdlog::info("serving {} on the sockets of systemd", options.telemetry_path);
   for (const std::string& address : options.listen_addresses)
-    spdlog::info("serving {} on {}", options.telemetry_path, address);
-  run_event_loop(exporter, rates, *server, signals, options.sandbox);
-  return {};
+    if (!options.systemd_socket) spdlog::info("serving {} on {}", options.telemetry_path, address);
+  return run_event_loop(exporter, rates, *server, signals, sandbox);
 }
 
 }  // namespace kvmx

@@ -11,6 +11,7 @@
 #include "exporter/base/version.h"
 #include "exporter/kernel/features.h"
 #include "exporter/kernel/host.h"
+#include "exporter/sandbox/sandbox.h"
 
 namespace kvmx {
 namespace {
@@ -49,7 +50,8 @@ std::string version_report() {
                      std::to_string(libbpf_major_version()) + "." +
                      std::to_string(libbpf_minor_version()) + ", CivetWeb " + mg_version() + ", " +
                      OpenSSL_version(OPENSSL_VERSION) + "\n  kernel:    " + read_host().kernel +
-                     (btf ? ", with BTF\n" : ", without BTF\n") + events_report();
+                     (btf ? ", with BTF\n" : ", without BTF\n") +
+                     "  sandbox:   " + Sandbox::offered() + "\n" + events_report();
   text.pop_back();
   return text;
 }

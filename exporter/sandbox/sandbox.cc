@@ -3,19 +3,53 @@
 
 #include "exporter/base/log.h"
 #include "exporter/sandbox/capabilities.h"
+#include "exporter/sandbox/landlock.h"
 #include "exporter/sandbox/seccomp.h"
 
 namespace kvmx {
+namespace {
 
-void enter_sandbox() {
+std::string landlock_text(int version) {
+  return version == 0 ? "no Landlock in this kernel"
+                      : "files by Landlock " + std::to_string(version);
+}
+
+}  // namespace
+
+Sandbox::Sandbox(const std::vector<std::filesystem::path>& files)
+    : readable_(readable_paths(files)) {}
+
+void Sandbox::enter_thread() const {
+  if (const auto restricted = restrict_files(readable_); !restricted)
+    spdlog::warn("{}: this thread may open any file", restricted.error().message);
+  if (const auto dropped = drop_capabilities(); !dropped)
+    spdlog::warn("{}", dropped.error().message);
+}
+
+void Sandbox::enter() {
+  const Result<void> files = restrict_files(readable_);
+  if (!files) spdlog::warn("{}: this process may open any file", files.error().message);
   const Result<std::string> kept = drop_capabilities();
   if (!kept) spdlog::warn("{}: this process keeps its privileges", kept.error().message);
-  const Result<void> restricted = restrict_system_calls();
-  if (!restricted)
-    spdlog::warn("{}: this process may make any system call", restricted.error().message);
-  if (kept && restricted)
-    spdlog::info("gave up {} and all system calls that are not needed any more",
-                 kept->empty() ? "all capabilities" : "all capabilities but " + *kept);
+  const Result<void> calls = restrict_system_calls();
+  if (!calls) spdlog::warn("{}: this process may make any system call", calls.error().message);
+  std::string status = !kept           ? "all capabilities kept"
+                       : kept->empty() ? "no capabilities"
+                                       : "no capabilities but " + *kept;
+  status += calls ? ", system calls filtered" : ", any system call";
+  status += files ? ", " + landlock_text(landlock_version()) : ", any file";
+  spdlog::info("sandbox: {}", status);
+  const std::lock_guard lock(mutex_);
+  status_ = std::move(status);
+}
+
+std::string Sandbox::status() const {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
+std::string Sandbox::offered() {
+  return "capabilities, seccomp, " + landlock_text(landlock_version());
 }
 
 }  // namespace kvmx

@@ -1,11 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <filesystem>
+#include <mutex>
+#include <string>
+#include <vector>
+
 namespace kvmx {
 
-/// Gives up, for good, what attaching took and running does not: capabilities and most system
-/// calls. To be called by the thread that attached; others give up their capabilities as they
-/// begin, with drop_capabilities(). What cannot be given up is logged and left.
-void enter_sandbox();
+/// What a running exporter gives up, for good: capabilities, most system calls, and all files but
+/// those that it reads. What cannot be given up is logged and left.
+class Sandbox {
+ public:
+  /// `files`: the web configuration, and what it names.
+  explicit Sandbox(const std::vector<std::filesystem::path>& files);
+
+  /// For a thread of the web server, which needs no privileges from the first: its capabilities,
+  /// and files by Landlock. System calls follow with those of the whole process.
+  void enter_thread() const;
+
+  /// For the whole process, by the thread that attached: its own capabilities and files, and the
+  /// system calls of all threads.
+  void enter();
+
+  /// What is in force, as a phrase: "no capabilities, system calls filtered, files by Landlock 7".
+  /// Safe to call from any thread.
+  [[nodiscard]] std::string status() const;
+
+  /// What this kernel has to offer, for --version.
+  static std::string offered();
+
+ private:
+  const std::vector<std::filesystem::path> readable_;
+  mutable std::mutex mutex_;
+  std::string status_ = "not entered yet";
+};
 
 }  // namespace kvmx

@@ -2,7 +2,9 @@
 #include "exporter/web/accept.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
+#include <optional>
 #include <tuple>
 
 namespace kvmx {
@@ -39,17 +41,14 @@ std::string_view take(std::string_view& text, char separator) {
   return trim(taken);
 }
 
-/// RFC 9110, 12.4.2: 0 to 1 with at most three decimals, here in thousandths.
+/// RFC 9110, 12.4.2: 0 to 1 with at most three decimals, here in thousandths. Some clients write
+/// .2, or more decimals. Nothing for what is no number.
 std::optional<int> parse_quality(std::string_view text) {
-  if (text.empty() || text.size() > 5 || (text[0] != '0' && text[0] != '1')) return std::nullopt;
-  if (text.size() > 1 && text[1] != '.') return std::nullopt;
-  int quality = (text[0] - '0') * 1000;
-  int unit = 100;
-  for (std::size_t i = 2; i < text.size(); ++i, unit /= 10) {
-    if (text[i] < '0' || text[i] > '9') return std::nullopt;
-    quality += (text[i] - '0') * unit;
-  }
-  return quality <= 1000 ? std::optional(quality) : std::nullopt;
+  double quality = 0;
+  const char* const end = text.data() + text.size();
+  const auto [last, error] = std::from_chars(text.data(), end, quality, std::chars_format::fixed);
+  if (error != std::errc() || last != end || !(quality >= 0)) return std::nullopt;
+  return static_cast<int>(std::min(quality, 1.0) * 1000 + 1e-6);
 }
 
 std::string unquoted(std::string_view value) {
@@ -64,9 +63,7 @@ std::optional<Preference> parse_preference(std::string_view element) {
     std::string_view value = take(element, ';');
     const std::string name = lower(take(value, '='));
     if (name == "q") {
-      const auto quality = parse_quality(value);
-      if (!quality) return std::nullopt;
-      preference.quality = *quality;
+      preference.quality = parse_quality(value).value_or(preference.quality);
       break;
     }
     if (!name.empty()) preference.parameters.emplace_back(name, unquoted(value));
@@ -80,7 +77,7 @@ struct Offer {
 
 /// How closely a media range names an offer: 0 not at all, 1 by */*, up to 4 with its version.
 int specificity(const Preference& range, const Offer& offer) {
-  if (range.what == "*/*") return 1;
+  if (range.what == "*/*" || range.what == "*") return 1;  // Java's client writes the latter
   const std::string type = std::string(offer.type) + "/";
   if (range.what == type + "*") return 2;
   if (range.what != type + std::string(offer.subtype)) return 0;
@@ -125,13 +122,11 @@ std::vector<Preference> parse_preferences(std::string_view header) {
   return preferences;
 }
 
-std::optional<Format> choose_format(std::string_view accept) {
+Format choose_format(std::string_view accept) {
   const std::vector<Preference> ranges = parse_preferences(accept);
   if (ranges.empty()) return Format::text;
   const Rank text = rank(ranges, {"text", "plain", "0.0.4"});
   const Rank openmetrics = rank(ranges, {"application", "openmetrics-text", "1.0.0"});
-  const auto& [quality, close, early] = std::max(text, openmetrics);
-  if (quality == 0) return std::nullopt;
   return openmetrics > text ? Format::openmetrics : Format::text;
 }
 

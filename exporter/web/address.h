@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
-#include <vector>
 
 #include "exporter/base/result.h"
 
 namespace kvmx {
 
-/// Addresses to listen on, as users write them, as one list for CivetWeb: ":10177" and "[::]:10177"
-/// listen on every address, of IPv6 and IPv4 alike where the host has both; "127.0.0.1:10177",
-/// "[::1]:10177" or "localhost:10177" on one; "unix:/run/kvm_exit_exporter.sock" on a unix socket,
-/// which never has TLS. The error says what is wrong with which.
-Result<std::string> civetweb_ports(const std::vector<std::string>& addresses, bool tls,
-                                   bool host_has_ipv6);
+/// An address to listen on: a TCP port, or a unix socket.
+struct ListenAddress {
+  std::string host;        ///< a name or an IP address without brackets; empty: every address
+  std::uint16_t port = 0;  ///< 0: this is a unix socket
+  std::string path;        ///< of the unix socket
+};
+
+/// Parses an address as users write it: HOST:PORT, [HOST]:PORT, :PORT or unix:/PATH. The error says
+/// what is wrong with which.
+Result<ListenAddress> parse_listen_address(const std::string& address);
 
 }  // namespace kvmx

@@ -14,11 +14,12 @@ namespace kvmx {
 /// name are joined with commas, as RFC 9110 has it.
 struct Request {
   std::string method;
-  std::string path;   ///< percent-decoded, without dot segments
+  std::string path;   ///< percent-decoded, without dot segments; "*" in the asterisk form
   std::string query;  ///< as sent, without the '?'
   std::string accept;
   std::string accept_encoding;
   std::string authorization;
+  std::string client;  ///< its IP address
 };
 
 /// Writes a body piece by piece to what takes it, which throws when the client is gone.
@@ -30,6 +31,7 @@ struct Response {
   std::string body = {};
   BodyWriter write_body = nullptr;  ///< if set, instead of body: for what is better not held whole
   Headers headers = {};             ///< further ones
+  bool close = false;               ///< the client may send no other request over this connection
 };
 
 /// Answers GET (and HEAD, whose body the server leaves out) on one path. Called from several

@@ -155,14 +155,15 @@ std::string vms_seen(const Snapshot& snapshot) {
 }  // namespace
 
 std::string landing_page(const Snapshot& snapshot, const std::vector<VmRate>& busiest,
-                         const std::string& telemetry_path) {
+                         const std::string& telemetry_path, const std::string& sandbox) {
   return std::string(kHead) + " Version " + escape_html(kVersion) + ", revision " +
-         escape_html(kRevision) + ".</p>\n<p><a href=\"" + escape_html(telemetry_path) +
-         "\">Metrics</a><a href=\"/-/healthy\">Healthy</a><a href=\"/-/ready\">Ready</a></p>\n"
+         escape_html(kRevision) + ".</p>\n<p><a href=\"." + escape_html(telemetry_path) +
+         "\">Metrics</a><a href=\"./-/healthy\">Healthy</a><a href=\"./-/ready\">Ready</a></p>\n"
          "<h2>What stands out</h2>\n" +
          findings_section(snapshot) + "<h2>Busiest VMs, over the last 10 s</h2>\n" +
          busiest_table(busiest) + "<p class=\"soft\">" + vms_seen(snapshot) +
-         "</p>\n<h2>What is counted</h2>\n" + probe_table(snapshot) + "</body>\n</html>\n";
+         "</p>\n<h2>What is counted</h2>\n" + probe_table(snapshot) +
+         "<p class=\"soft\">Sandbox: " + escape_html(sandbox) + ".</p>\n</body>\n</html>\n";
 }
 
 }  // namespace kvmx

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -14,8 +16,8 @@
 
 namespace kvmx {
 
-/// Which collectors a query asks for with ?collect[]=NAME, as node_exporter has it: those of the
-/// names given, or all. The error names what there is.
+/// Which collectors a query asks for, as node_exporter has it: those of ?collect[]=NAME, or all but
+/// those of ?exclude[]=NAME, or all. The error names what there is.
 Result<CollectorSet> chosen_collectors(std::string_view query, const CollectorSet& enabled);
 
 /// Answers scrapes. The families of the exporter itself show how the scrape before this one went.
@@ -23,24 +25,34 @@ class MetricsHandler {
  public:
   using Snapshots = std::function<std::shared_ptr<const Snapshot>()>;
 
-  /// At most `max_at_once` scrapes are answered at once; 0: any number.
-  /// `defaults`: what is written unless a request asks for less, or for another format.
-  MetricsHandler(Snapshots snapshots, std::size_t max_at_once, const ExpositionOptions& defaults)
-      : snapshots_(std::move(snapshots)), max_at_once_(max_at_once), defaults_(defaults) {}
+  /// At most `max_at_once` scrapes are answered at once; 0: any number. Further ones wait for their
+  /// turn, in the order of arrival, and are refused after `patience`. A scrape whose client has yet
+  /// to take what is written is not counted meanwhile: slow clients keep out nobody. `defaults`:
+  /// what is written unless a request asks for less, or for another format.
+  MetricsHandler(Snapshots snapshots, std::size_t max_at_once, const ExpositionOptions& defaults,
+                 std::chrono::milliseconds patience = std::chrono::seconds(3))
+      : snapshots_(std::move(snapshots)),
+        max_at_once_(max_at_once),
+        defaults_(defaults),
+        patience_(patience) {}
 
   Response answer(const Request& request);
 
  private:
-  /// One scrape's permit: it counts as being answered while this lives.
+  /// One scrape's permit: it counts as being answered until it is released.
   class ScrapePermit;
 
-  void write(const ExpositionOptions& options, const Sink& sink);
+  void write(const ExpositionOptions& options, ScrapePermit& permit, const Sink& sink);
 
   const Snapshots snapshots_;
   const std::size_t max_at_once_;
   const ExpositionOptions defaults_;
-  std::atomic<std::size_t> at_once_ = 0;
-  std::mutex mutex_;
+  const std::chrono::milliseconds patience_;
+  std::mutex permits_mutex_;
+  std::condition_variable permits_changed_;
+  std::size_t at_once_ = 0;
+  std::deque<const ScrapePermit*> waiting_;  ///< in the order of arrival
+  std::mutex mutex_;                         ///< of what follows
   SelfStats last_;
 };
 

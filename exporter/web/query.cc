@@ -13,20 +13,11 @@ int hex_digit(char c) {
   return -1;
 }
 
-/// As application/x-www-form-urlencoded has it; a '%' that starts no escape stays as it is.
-std::string decode(std::string_view text) {
-  std::string decoded;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const int high = text[i] == '%' && i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-    const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
-    if (low >= 0) {
-      decoded += static_cast<char>(high * 16 + low);
-      i += 2;
-    } else {
-      decoded += text[i] == '+' ? ' ' : text[i];
-    }
-  }
-  return decoded;
+/// As application/x-www-form-urlencoded has it.
+std::string decode_form(std::string_view text) {
+  std::string plain(text);
+  std::ranges::replace(plain, '+', ' ');
+  return percent_decode(plain);
 }
 
 }  // namespace
@@ -37,10 +28,25 @@ std::vector<std::string> query_values(std::string_view query, std::string_view n
     const std::string_view pair = query.substr(0, query.find('&'));
     query.remove_prefix(std::min(pair.size() + 1, query.size()));
     const std::size_t equals = std::min(pair.find('='), pair.size());
-    if (decode(pair.substr(0, equals)) != name) continue;
-    values.push_back(decode(pair.substr(std::min(equals + 1, pair.size()))));
+    if (decode_form(pair.substr(0, equals)) != name) continue;
+    values.push_back(decode_form(pair.substr(std::min(equals + 1, pair.size()))));
   }
   return values;
+}
+
+std::string percent_decode(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int high = text[i] == '%' && i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+    if (low >= 0) {
+      decoded += static_cast<char>(high * 16 + low);
+      i += 2;
+    } else {
+      decoded += text[i];
+    }
+  }
+  return decoded;
 }
 
 }  // namespace kvmx

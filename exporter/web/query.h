@@ -11,4 +11,7 @@ namespace kvmx {
 /// "collect[]=exits&collect%5B%5D=msrs", percent-decoded.
 std::vector<std::string> query_values(std::string_view query, std::string_view name);
 
+/// Text with its percent-escapes decoded (RFC 3986, 2.1). A '%' that starts none stays as it is.
+std::string percent_decode(std::string_view text);
+
 }  // namespace kvmx

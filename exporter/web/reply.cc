@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "exporter/base/log.h"
+#include "exporter/web/civetweb/civetweb_more.h"
 
 namespace kvmx {
 namespace {
@@ -33,13 +34,17 @@ std::string http_date() {
 /// One response on its way.
 class Reply {
  public:
-  Reply(mg_connection* connection, const Response& response, const Headers& extra)
-      : connection_(connection), request_(*mg_get_request_info(connection)) {
+  Reply(mg_connection* connection, const Response& response, const Headers& extra,
+        Connections& connections)
+      : connection_(connection),
+        request_(*mg_get_request_info(connection)),
+        connections_(connections) {
     // A body of the request that nobody reads would be taken for the next request.
     const bool has_body =
         request_.content_length > 0 || mg_get_header(connection, "Transfer-Encoding") != nullptr;
     const char* wish = mg_get_header(connection, "Connection");
-    keep_alive_ = http_1_1() && !has_body && (wish == nullptr || mg_strcasecmp(wish, "close") != 0);
+    keep_alive_ = http_1_1() && !has_body && !response.close &&
+                  (wish == nullptr || mg_strcasecmp(wish, "close") != 0);
     if (!keep_alive_) mg_disable_connection_keep_alive(connection);
     out_ =
         fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}\r\nCache-Control: no-store\r\n",
@@ -107,8 +112,11 @@ class Reply {
 
   void flush() {
     const auto began = std::chrono::steady_clock::now();
-    if (mg_write(connection_, out_.data(), out_.size()) != static_cast<int>(out_.size()))
-      throw ClientGone();
+    const int socket = kvmx_civetweb_socket(connection_);
+    connections_.begin_write(socket);
+    const int written = mg_write(connection_, out_.data(), out_.size());
+    connections_.end_write(socket);
+    if (written != static_cast<int>(out_.size())) throw ClientGone();
     out_.clear();
     waited_ += std::chrono::steady_clock::now() - began;
     if (waited_ > kSlow) mg_disable_connection_keep_alive(connection_);
@@ -116,6 +124,7 @@ class Reply {
 
   mg_connection* connection_;
   const mg_request_info& request_;
+  Connections& connections_;
   bool keep_alive_ = false;
   bool chunked_ = false;
   std::chrono::steady_clock::duration waited_{};  ///< for the client
@@ -125,14 +134,31 @@ class Reply {
 
 }  // namespace
 
-void reply(mg_connection* connection, const Response& response, const Headers& extra) noexcept {
+void reply(mg_connection* connection, const Response& response, const Headers& extra,
+           Connections& connections) noexcept {
   try {
-    Reply(connection, response, extra).send(response);
+    Reply(connection, response, extra, connections).send(response);
     return;
   } catch (const ClientGone&) {
     spdlog::debug("a client has gone before it had its response");
   } catch (const std::exception& error) {
     spdlog::error("a response failed half way: {}", error.what());
+  }
+  mg_disable_connection_keep_alive(connection);
+}
+
+void reply_without_request(mg_connection* connection, const Response& response) noexcept {
+  try {
+    std::string out = fmt::format(
+        "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: "
+        "close\r\n",
+        response.status, mg_get_response_code_text(connection, response.status), http_date(),
+        response.content_type, response.body.size());
+    for (const auto& [name, value] : response.headers) out += name + ": " + value + "\r\n";
+    out += "\r\n" + response.body;
+    mg_write(connection, out.data(), out.size());
+  } catch (const std::exception& error) {
+    spdlog::error("a response failed: {}", error.what());
   }
   mg_disable_connection_keep_alive(connection);
 }

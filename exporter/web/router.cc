@@ -32,12 +32,11 @@ void compress(Response& response) {
 }
 
 Response route(const Routes& routes, const Request& request) {
+  // The asterisk form asks for what the server as a whole can do (RFC 9110, 9.3.7).
+  if (request.path == "*" && request.method == "OPTIONS") return method_not_allowed();
   const auto found = routes.find(request.path);
   if (found == routes.end()) return {.status = 404, .body = "not found\n"};
-  if (request.method != "GET" && request.method != "HEAD")
-    return {.status = 405,
-            .body = "only GET and HEAD are answered\n",
-            .headers = {{"Allow", "GET, HEAD"}}};
+  if (request.method != "GET" && request.method != "HEAD") return method_not_allowed();
   Response response = found->second(request);
   if (!response.write_body && response.body.size() < kWorthCompressing) return response;
   response.headers.emplace_back("Vary", "Accept-Encoding");
@@ -46,6 +45,12 @@ Response route(const Routes& routes, const Request& request) {
 }
 
 }  // namespace
+
+Response method_not_allowed() {
+  return {.status = 405,
+          .body = "only GET and HEAD are answered\n",
+          .headers = {{"Allow", "GET, HEAD"}}};
+}
 
 Response answer(const Routes& routes, const Request& request) noexcept {
   try {

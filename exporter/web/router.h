@@ -10,4 +10,7 @@ namespace kvmx {
 /// handler that throws answers 500.
 Response answer(const Routes& routes, const Request& request) noexcept;
 
+/// The answer to a request with another method than GET and HEAD.
+Response method_not_allowed();
+
 }  // namespace kvmx

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/web/server.h"
 
-#include <netinet/in.h>
 #include <openssl/ssl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <exception>
 #include <string_view>
@@ -13,9 +13,11 @@
 
 #include "exporter/base/log.h"
 #include "exporter/base/unique_fd.h"
-#include "exporter/web/address.h"
 #include "exporter/web/civetweb/civetweb_more.h"
 #include "exporter/web/connections.h"
+#include "exporter/web/framing.h"
+#include "exporter/web/listeners.h"
+#include "exporter/web/query.h"
 #include "exporter/web/reply.h"
 #include "exporter/web/router.h"
 
@@ -26,19 +28,6 @@ namespace {
 constexpr std::chrono::seconds kAnswering(30);
 /// Threads kept free, so that there is always one to look at who comes next.
 constexpr std::size_t kSpareThreads = 8;
-
-bool host_has_ipv6() { return static_cast<bool>(UniqueFd(::socket(AF_INET6, SOCK_STREAM, 0))); }
-
-/// A unix socket outlives who listened on it. One that nobody answers on may be replaced.
-void remove_stale_socket(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-  const UniqueFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 &&
-      errno == ECONNREFUSED)
-    ::unlink(path.c_str());
-}
 
 /// All headers of this name, joined.
 std::string header(const mg_request_info& info, const char* name) {
@@ -52,11 +41,12 @@ std::string header(const mg_request_info& info, const char* name) {
 
 Request request_of(const mg_request_info& info) {
   return {.method = info.request_method,
-          .path = info.local_uri,
+          .path = percent_decode(info.local_uri),
           .query = info.query_string ? info.query_string : "",
           .accept = header(info, "Accept"),
           .accept_encoding = header(info, "Accept-Encoding"),
-          .authorization = header(info, "Authorization")};
+          .authorization = header(info, "Authorization"),
+          .client = info.remote_addr};
 }
 
 /// CivetWeb tells why it cannot start through its log only, in the thread that starts it.
@@ -72,11 +62,21 @@ Response refuse(BasicAuth::Verdict verdict) {
   if (verdict == BasicAuth::Verdict::busy)
     return {.status = 503,
             .body = "too many passwords are being checked, try again later\n",
-            .headers = {{"Retry-After", "1"}}};
-  return {
-      .status = 401,
-      .body = "a user name and password are needed\n",
-      .headers = {{"WWW-Authenticate", "Basic realm=\"kvm_exit_exporter\", charset=\"UTF-8\""}}};
+            .headers = {{"Retry-After", "1"}},
+            .close = true};
+  return {.status = 401,
+          .body = "a user name and password are needed\n",
+          .headers = {{"WWW-Authenticate", "Basic realm=\"kvm_exit_exporter\", charset=\"UTF-8\""}},
+          .close = verdict == BasicAuth::Verdict::wrong};
+}
+
+/// What CivetWeb cannot parse. A method that it does not know looks like that to it, too.
+Response unparsable(const mg_connection* connection, int status, const char* message) {
+  const mg_request_info& info = *mg_get_request_info(connection);
+  if (status == 400 && info.request_method && info.http_version &&
+      is_unknown_method(info.request_method, kvmx_civetweb_knows_method(info.request_method) != 0))
+    return method_not_allowed();
+  return {.status = status, .body = std::string(message) + "\n", .close = true};
 }
 
 }  // namespace
@@ -86,8 +86,9 @@ struct WebServer::Running {
   std::unique_ptr<WebConfigWatcher> watcher;
   std::shared_ptr<const ActiveWebConfig> config;  ///< whose TLS CivetWeb has; used by one thread
   Connections connections;
-  void (*on_thread_start)();
+  std::function<void()> on_thread_start;
   mg_context* civetweb = nullptr;
+  int wake = -1;  ///< an eventfd that CivetWeb waits for beside its sockets, and closes
 
   Running(const ServerOptions& options, Routes all, std::unique_ptr<WebConfigWatcher> configs)
       : routes(std::move(all)),
@@ -107,8 +108,12 @@ struct WebServer::Running {
   [[nodiscard]] Response respond(const ActiveWebConfig& now,
                                  const mg_request_info& info) const noexcept {
     try {
+      if (const std::string mistake = framing_mistake(info); !mistake.empty())
+        return {.status = 400, .body = mistake + "\n", .close = true};
+      if (now.rate_limiter && !now.rate_limiter->allow())
+        return {.status = 429, .body = "too many requests (rate_limit), try again later\n"};
       const Request request = request_of(info);
-      const BasicAuth::Verdict verdict = now.auth->check(request.authorization);
+      const BasicAuth::Verdict verdict = now.auth->check(request.authorization, request.client);
       return verdict == BasicAuth::Verdict::right ? answer(routes, request) : refuse(verdict);
     } catch (const std::exception& error) {
       spdlog::error("a request failed: {}", error.what());
@@ -120,7 +125,7 @@ struct WebServer::Running {
     connections.answer(kvmx_civetweb_socket(connection));
     const std::shared_ptr<const ActiveWebConfig> now = watcher->current();
     const Response response = respond(*now, *mg_get_request_info(connection));
-    reply(connection, response, now->headers);
+    reply(connection, response, now->headers, connections);
     return response.status;
   }
 
@@ -155,6 +160,10 @@ struct WebServer::Running {
       of(connection).connections.open(kvmx_civetweb_socket(connection));
       return 0;
     };
+    called.http_error = [](mg_connection* connection, int status, const char* message) {
+      reply_without_request(connection, unparsable(connection, status, message));
+      return 0;
+    };
     called.begin_request = [](mg_connection* connection) {
       return of(connection).handle(connection);
     };
@@ -171,27 +180,48 @@ struct WebServer::Running {
   /// looks at once.
   void stop() {
     if (!civetweb) return;
-    std::array<int, 64> listeners{};
-    const unsigned count = kvmx_civetweb_listeners(civetweb, listeners.data(), listeners.size());
-    for (unsigned i = 0; i < count; ++i) ::shutdown(listeners[i], SHUT_RDWR);
+    ::eventfd_write(wake, 1);
+    watcher->current()->auth->close();
     connections.evict_all();
     mg_stop(civetweb);
   }
 };
 
+namespace {
+
+Result<std::vector<Listener>> open_listeners(const ServerOptions& options) {
+  if (options.systemd_socket) return inherited_listeners();
+  std::vector<Listener> listeners;
+  for (const std::string& text : options.listen_addresses) {
+    const Result<ListenAddress> address = parse_listen_address(text);
+    if (!address) return address.error();
+    Result<Listener> listener = listen_on(*address);
+    if (!listener) return listener.error();
+    listeners.push_back(std::move(*listener));
+  }
+  return listeners;
+}
+
+}  // namespace
+
 Result<WebServer> WebServer::start(const ServerOptions& options, Routes routes,
                                    std::unique_ptr<WebConfigWatcher> configs) {
   auto running = std::make_unique<Running>(options, std::move(routes), std::move(configs));
   running->serve_by(running->config);
-  const Result<std::string> ports =
-      civetweb_ports(options.listen_addresses, running->config->tls != nullptr, host_has_ipv6());
-  if (!ports) return ports.error();
-  for (const std::string& address : options.listen_addresses)
-    if (address.starts_with("unix:")) remove_stale_socket(address.substr(5));
+  const bool tls = running->config->tls != nullptr;
+  Result<std::vector<Listener>> listeners = open_listeners(options);
+  if (!listeners) return listeners.error();
+  // One more, which no client connects to, wakes the thread that waits for connections.
+  UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake) return errno_error("make an eventfd", errno);
+  std::vector<kvmx_listener> sockets = {{wake.get(), 0}};
+  for (const Listener& listener : *listeners)
+    sockets.push_back({listener.socket.get(), tls && !listener.is_unix ? 1 : 0});
 
   const std::string threads = std::to_string(options.threads);
+  // The port says no more than that TLS is to be set up.
   const char* settings[] = {"listening_ports",
-                            ports->c_str(),
+                            tls ? "443s" : "80",
                             "num_threads",
                             threads.c_str(),
                             "request_timeout_ms",
@@ -202,17 +232,19 @@ Result<WebServer> WebServer::start(const ServerOptions& options, Routes routes,
                             "120000",
                             "tcp_nodelay",
                             "1",
+                            "decode_url",
+                            "no",
                             "access_control_allow_methods",
                             "",
                             nullptr};
   const mg_callbacks callbacks = Running::callbacks();
   // OpenSSL takes 2 MB of memory once it is set up.
-  mg_init_library(running->config->tls ? MG_FEATURES_TLS : MG_FEATURES_DEFAULT);
-  running->civetweb = mg_start(&callbacks, running.get(), settings);
-  if (!running->civetweb)
-    return Error{"cannot listen on " + *ports + " (" + last_civetweb_message +
-                 "): is another exporter running there? Choose another address with "
-                 "--web.listen-address"};
+  mg_init_library(tls ? MG_FEATURES_TLS : MG_FEATURES_DEFAULT);
+  running->civetweb = kvmx_civetweb_start(&callbacks, running.get(), settings, sockets.data(),
+                                          static_cast<unsigned>(sockets.size()));
+  if (!running->civetweb) return Error{"cannot start the web server: " + last_civetweb_message};
+  running->wake = wake.release();  // CivetWeb closes them all
+  for (Listener& listener : *listeners) static_cast<void>(listener.socket.release());
   return WebServer(std::move(running));
 }
 

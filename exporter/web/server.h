@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,9 +14,10 @@
 namespace kvmx {
 
 struct ServerOptions {
-  std::vector<std::string> listen_addresses;  ///< see civetweb_ports()
-  std::size_t threads = 64;                   ///< connections served at once
-  void (*on_thread_start)() = nullptr;        ///< the first thing that each of them does
+  std::vector<std::string> listen_addresses;        ///< see parse_listen_address()
+  bool systemd_socket = false;                      ///< on the sockets that systemd opened, instead
+  std::size_t threads = 64;                         ///< connections served at once
+  std::function<void()> on_thread_start = nullptr;  ///< the first thing that each of them does
 };
 
 /// Serves `routes` by the web configuration in force until it is destroyed, which cuts off whoever

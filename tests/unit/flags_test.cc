@@ -50,6 +50,12 @@ TEST(Flags, HelpAndVersionExitWithZero) {
   EXPECT_EQ(std::get<ExitCode>(parse({"--version"})).code, 0);
 }
 
+TEST(Flags, SystemdSocketIsAChoice) {
+  EXPECT_FALSE(std::get<Options>(parse({})).systemd_socket);
+  EXPECT_TRUE(std::get<Options>(parse({"--web.systemd-socket"})).systemd_socket);
+  EXPECT_EQ(std::get<Options>(parse({"--vm.linger=8784h"})).vm_linger, std::chrono::hours(8784));
+}
+
 TEST(Flags, MistakesExitWithTwo) {
   const std::vector<std::vector<const char*>> mistakes = {
       {"--no-such-flag"},
@@ -61,6 +67,19 @@ TEST(Flags, MistakesExitWithTwo) {
       {"--web.telemetry-path=/"},
       {"--log.level=loud"},
       {"--collector.events", "--no-collector.exits"},
+      {"--web.listen-address=:10177", "stray"},
+      {"--web.listen-address", ":10177", ":10178"},
+      {"--web.listen-address=localhost"},
+      {"--web.listen-address=:0"},
+      {"--web.listen-address=unix:relative"},
+      {"--web.telemetry-path=/a%00b"},
+      {"--web.telemetry-path=/-/ready"},
+      {"--web.max-requests=1001"},
+      {"--vm.linger=9999999h"},
+      {"--vm.linger=8785h"},
+      {"--vm.linger=-1s"},
+      {"--scrape.min-interval=2h"},
+      {"--bpf.max-vcpus=1048577"},
       {"--vm.linger=5"},
       {"--vm.linger=5 parsecs"},
       {"--scrape.min-interval="},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/capability.h>
 #include <sys/mman.h>
@@ -10,12 +11,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <functional>
 #include <thread>
+#include <vector>
 
 #include "exporter/base/file.h"
 #include "exporter/sandbox/capabilities.h"
+#include "exporter/sandbox/landlock.h"
 #include "exporter/sandbox/seccomp.h"
 
 namespace kvmx {
@@ -35,8 +40,12 @@ bool refused(long result) { return result == -1 && errno == EPERM; }
 
 TEST(Sandbox, AllowsReadingAndServing) {
   EXPECT_TRUE(holds_in_sandbox([] { return static_cast<bool>(read_file("/proc/self/stat")); }));
-  EXPECT_TRUE(holds_in_sandbox([] { return ::socket(AF_INET, SOCK_STREAM, 0) >= 0; }));
-  EXPECT_TRUE(holds_in_sandbox([] { return ::socket(AF_UNIX, SOCK_DGRAM, 0) >= 0; }));
+  int pair[2] = {-1, -1};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+  EXPECT_TRUE(holds_in_sandbox([&] { return ::send(pair[0], "x", 1, 0) == 1; }));
+  EXPECT_TRUE(holds_in_sandbox([&] {
+    return ::fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0 && ::fcntl(pair[0], F_GETFL) >= 0;
+  }));
   EXPECT_TRUE(holds_in_sandbox([] { return ::write(STDERR_FILENO, "", 0) == 0; }));
   EXPECT_TRUE(holds_in_sandbox([] {
     bool ran = false;
@@ -55,6 +64,9 @@ TEST(Sandbox, RefusesEverythingElse) {
   EXPECT_TRUE(
       holds_in_sandbox([] { return refused(::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr)); }));
   EXPECT_TRUE(holds_in_sandbox([] { return refused(::socket(AF_PACKET, SOCK_RAW, 0)); }));
+  EXPECT_TRUE(holds_in_sandbox([] { return refused(::socket(AF_INET, SOCK_STREAM, 0)); }));
+  EXPECT_TRUE(holds_in_sandbox([] { return refused(::unlink("/nowhere")); }));
+  EXPECT_TRUE(holds_in_sandbox([] { return refused(::rmdir("/nowhere")); }));
   EXPECT_TRUE(
       holds_in_sandbox([] { return refused(::syscall(SYS_bpf, 5 /* BPF_PROG_LOAD */, 0, 0)); }));
   EXPECT_TRUE(holds_in_sandbox([] {
@@ -66,6 +78,87 @@ TEST(Sandbox, RefusesEverythingElse) {
                MAP_FAILED &&
            errno == EPERM;
   }));
+}
+
+/// What would reach other processes of this process's user.
+TEST(Sandbox, ReachesNobodyElse) {
+  int pair[2] = {-1, -1};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+  const int internet = ::socket(AF_INET, SOCK_DGRAM, 0);
+  sockaddr_in discard{};
+  discard.sin_family = AF_INET;
+  discard.sin_port = 9;
+  const auto* where = reinterpret_cast<const sockaddr*>(&discard);
+  EXPECT_TRUE(
+      holds_in_sandbox([&] { return refused(::connect(internet, where, sizeof(discard))); }));
+  EXPECT_TRUE(holds_in_sandbox([&] { return refused(::bind(internet, where, sizeof(discard))); }));
+  EXPECT_TRUE(holds_in_sandbox(
+      [&] { return refused(::sendto(internet, "", 0, 0, where, sizeof(discard))); }));
+  EXPECT_TRUE(holds_in_sandbox([&] {
+    msghdr message{};
+    return refused(::sendmsg(pair[0], &message, 0));
+  }));
+  const pid_t other = ::getppid();
+  EXPECT_TRUE(holds_in_sandbox([&] { return refused(::syscall(SYS_tgkill, other, other, 0)); }));
+  EXPECT_TRUE(
+      holds_in_sandbox([] { return ::syscall(SYS_tgkill, ::getpid(), ::gettid(), 0) == 0; }));
+  EXPECT_TRUE(holds_in_sandbox([&] { return refused(::fcntl(pair[0], F_SETOWN, other)); }));
+  EXPECT_TRUE(holds_in_sandbox([&] { return refused(::fcntl(pair[0], F_SETSIG, 9)); }));
+  EXPECT_TRUE(holds_in_sandbox([&] { return refused(::fcntl(pair[0], F_SETFL, O_ASYNC)); }));
+  for (const int fd : {pair[0], pair[1], internet}) ::close(fd);
+}
+
+/// Runs `works` in a process of its own that may read `readable` only.
+bool holds_with_files(const std::vector<std::filesystem::path>& readable,
+                      const std::function<bool()>& works) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(restrict_files(readable) && works() ? 0 : 1);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TEST(Landlock, LeavesOnlyWhatIsReadable) {
+  if (landlock_version() == 0) GTEST_SKIP() << "this kernel has no Landlock";
+  const auto opens = [](const char* path, int flags) { return ::open(path, flags) >= 0; };
+  EXPECT_TRUE(holds_with_files({"/proc"}, [&] { return opens("/proc/self/stat", O_RDONLY); }));
+  EXPECT_FALSE(holds_with_files({"/proc"}, [&] { return opens("/etc/passwd", O_RDONLY); }));
+  EXPECT_TRUE(
+      holds_with_files({"/proc", "/etc/passwd"}, [&] { return opens("/etc/passwd", O_RDONLY); }));
+  EXPECT_FALSE(
+      holds_with_files({"/etc", "/nowhere"}, [&] { return opens("/proc/uptime", O_RDONLY); }));
+  EXPECT_FALSE(holds_with_files({"/dev"}, [&] { return opens("/dev/null", O_WRONLY); }));
+  EXPECT_FALSE(
+      holds_with_files({"/tmp"}, [&] { return ::mkdir("/tmp/kvmx-landlock", 0700) == 0; }));
+}
+
+TEST(Landlock, ConnectsToNoPort) {
+  if (landlock_version() < 4) GTEST_SKIP() << "this kernel's Landlock knows no TCP";
+  EXPECT_TRUE(holds_with_files({"/proc"}, [] {
+    const int client = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in where{};
+    where.sin_family = AF_INET;
+    where.sin_port = htons(9);
+    where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return ::connect(client, reinterpret_cast<const sockaddr*>(&where), sizeof(where)) < 0 &&
+           errno == EACCES;
+  }));
+}
+
+TEST(Landlock, SignalsNobodyOutside) {
+  if (landlock_version() < 6) GTEST_SKIP() << "this kernel's Landlock knows no signals";
+  const pid_t other = ::getpid();
+  EXPECT_TRUE(holds_with_files({"/proc"}, [&] { return refused(::kill(other, 0)); }));
+  EXPECT_TRUE(holds_with_files({"/proc"}, [] { return ::kill(::getpid(), 0) == 0; }));
+}
+
+TEST(Landlock, ReadablePathsHoldTheDirectoriesOfFiles) {
+  const auto paths = readable_paths({"/etc/kvm-exit-exporter/web.yml", "/etc/web.yml"});
+  const auto has = [&](const char* path) { return std::ranges::count(paths, path) > 0; };
+  EXPECT_TRUE(has("/proc"));
+  EXPECT_TRUE(has("/etc/kvm-exit-exporter"));
+  EXPECT_TRUE(has("/etc/web.yml"));
+  EXPECT_FALSE(has("/etc"));
 }
 
 TEST(Sandbox, RestrictsThreadsThatExist) {

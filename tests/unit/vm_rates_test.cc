@@ -74,7 +74,7 @@ TEST(LandingPage, ShowsBusyVmsAndEscapesTheirNames) {
   Snapshot snapshot = of({});
   snapshot.probes = {{"kvm_exit", true, 3}, {"kvm_msr", false, std::nullopt}};
   const std::string page =
-      landing_page(snapshot, {{"<b>&\"", 32, 66300.4, 33160, 0.987}}, "/metrics?a=\"b\"");
+      landing_page(snapshot, {{"<b>&\"", 32, 66300.4, 33160, 0.987}}, "/metrics?a=\"b\"", "no <b>");
   EXPECT_NE(page.find("<td>&lt;b&gt;&amp;&quot;</td>"), std::string::npos);
   EXPECT_NE(page.find(">66,300</td>"), std::string::npos);
   EXPECT_NE(page.find(">99 %</td>"), std::string::npos);

@@ -1,19 +1,83 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole of CivetWeb, and what it knows but has no question for.
+// The whole of CivetWeb, with two of its static functions replaced, and what it knows but has no
+// question for.
+//
+// set_ports_option() opens the sockets to listen on: here they are opened already, by code that
+// resolves names, tells a stale unix socket from a file, and says what is wrong. get_uri_type()
+// looks at a request's target: here the absolute form (RFC 9112, 3.2.2) is accepted for any host.
+//
+// Either is defined once in civetweb.c and called once, with an argument that begins with another
+// word: "struct" and "const" in the definition, "ctx" and "conn" in the call. A macro that pastes
+// that word to the name tells the two apart, and gives the definition another name. Should CivetWeb
+// change here, the build fails.
+#include <stddef.h>
+
+struct mg_context;
+
+static int kvmx_use_listeners(struct mg_context *context);
+static int kvmx_get_uri_type(const char *uri);
+
+#define set_ports_option(argument) set_ports_option_##argument)
+#define set_ports_option_struct civetweb_set_ports_option(struct
+#define set_ports_option_ctx kvmx_use_listeners(ctx
+#define get_uri_type(argument) get_uri_type_##argument)
+#define get_uri_type_const civetweb_get_uri_type(const
+#define get_uri_type_conn kvmx_get_uri_type(conn
+
 #include "civetweb.c"
+
+#undef set_ports_option
+#undef get_uri_type
 
 #include "exporter/web/civetweb/civetweb_more.h"
 
-int kvmx_civetweb_socket(const struct mg_connection* connection) { return connection->client.sock; }
+/// What this thread's mg_start() is to listen on.
+static __thread const struct kvmx_listener *listeners_to_use;
+static __thread unsigned listeners_count;
 
-unsigned kvmx_civetweb_listeners(const struct mg_context* context, int* sockets, unsigned room) {
-  unsigned count = 0;
-  for (; count < context->num_listening_sockets && count < room; ++count)
-    sockets[count] = context->listening_sockets[count].sock;
-  return count;
+static int kvmx_use_listeners(struct mg_context *context) {
+  context->listening_sockets = mg_calloc(listeners_count, sizeof(struct socket));
+  context->listening_socket_fds = mg_calloc(listeners_count, sizeof(struct mg_pollfd));
+  if (!context->listening_sockets || !context->listening_socket_fds) return 0;
+  for (unsigned i = 0; i < listeners_count; ++i) {
+    context->listening_sockets[i].sock = listeners_to_use[i].socket;
+    context->listening_sockets[i].is_ssl = (unsigned char)(listeners_to_use[i].tls != 0);
+  }
+  context->num_listening_sockets = listeners_count;
+  return (int)listeners_count;
 }
 
-void kvmx_civetweb_set_tls(struct mg_context* context, struct ssl_ctx_st* tls) {
+/// Makes the origin form of an absolute one, where it stands.
+static int kvmx_get_uri_type(const char *uri) {
+  const char *const schemes[] = {"http://", "https://"};
+  for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); ++i) {
+    const size_t scheme = strlen(schemes[i]);
+    if (mg_strncasecmp(uri, schemes[i], scheme) != 0) continue;
+    const size_t host = strcspn(uri + scheme, "/?#");
+    if (host == 0) return 0;
+    const char *rest = uri + scheme + host;
+    char *target = (char *)uri; // in the connection's own buffer
+    if (*rest != '/') *target++ = '/';
+    memmove(target, rest, strlen(rest) + 1);
+    break;
+  }
+  // The asterisk form is a path of its own to the router.
+  return strcmp(uri, "*") == 0 ? 2 : civetweb_get_uri_type(uri);
+}
+
+struct mg_context *kvmx_civetweb_start(const struct mg_callbacks *callbacks, void *user_data,
+                                       const char **settings,
+                                       const struct kvmx_listener *listeners, unsigned count) {
+  listeners_to_use = listeners;
+  listeners_count = count;
+  return mg_start(callbacks, user_data, settings);
+}
+
+int kvmx_civetweb_knows_method(const char *method) { return is_valid_http_method(method); }
+
+int kvmx_civetweb_socket(const struct mg_connection *connection) { return connection->client.sock; }
+
+void kvmx_civetweb_set_tls(struct mg_context *context, struct ssl_ctx_st *tls) {
   mg_lock_context(context); // which a new connection holds while it looks
   context->dd.ssl_ctx = tls;
   mg_unlock_context(context);

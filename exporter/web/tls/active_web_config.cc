@@ -24,6 +24,12 @@ std::shared_ptr<const ActiveWebConfig> WebConfigWatcher::current() const {
   return current_;
 }
 
+std::vector<std::filesystem::path> WebConfigWatcher::files() const {
+  std::vector<std::filesystem::path> files;
+  for (const Stamp& stamp : stamps_) files.push_back(stamp.file);
+  return files;
+}
+
 Result<bool> WebConfigWatcher::refresh(bool always) {
   if (path_.empty()) return false;
   const bool same = std::ranges::all_of(
@@ -41,7 +47,7 @@ Result<bool> WebConfigWatcher::refresh(bool always) {
 Result<std::shared_ptr<const ActiveWebConfig>> WebConfigWatcher::read() {
   // Stamps before reading: what changes meanwhile is then read once more.
   stamps_ = {stamp(path_)};
-  const Result<std::string> yaml = read_file(path_);
+  const Result<std::string> yaml = read_regular_file(path_, kMaxWebConfig);
   if (!yaml) return yaml.error();
   Result<WebConfig> config = parse_web_config(*yaml, std::filesystem::path(path_).parent_path());
   if (!config) return Error{path_ + ": " + config.error().message};
@@ -54,7 +60,14 @@ Result<std::shared_ptr<const ActiveWebConfig>> WebConfigWatcher::read() {
     active->tls = std::move(*tls);
   }
   active->headers = std::move(config->headers);
-  active->auth = std::make_unique<BasicAuth>(config->users);
+  const std::shared_ptr<const ActiveWebConfig> before = current();
+  active->auth = std::make_unique<BasicAuth>(config->users, before->auth.get());
+  if (config->rate_limit) {
+    active->rate_limiter =
+        std::make_shared<RateLimiter>(config->rate_limit->interval, config->rate_limit->burst);
+    if (before->rate_limiter && before->rate_limiter->same_limits(*active->rate_limiter))
+      active->rate_limiter = before->rate_limiter;
+  }
   return std::shared_ptr<const ActiveWebConfig>(std::move(active));
 }
 

@@ -9,6 +9,7 @@
 
 #include "exporter/base/result.h"
 #include "exporter/web/tls/basic_auth.h"
+#include "exporter/web/tls/rate_limiter.h"
 #include "exporter/web/tls/tls_context.h"
 #include "exporter/web/tls/web_config.h"
 
@@ -17,7 +18,8 @@ namespace kvmx {
 /// A web configuration with its certificates and passwords loaded: what requests are served by.
 struct ActiveWebConfig {
   Headers headers;
-  TlsContext tls;  ///< null: plain HTTP
+  TlsContext tls;                             ///< null: plain HTTP
+  std::shared_ptr<RateLimiter> rate_limiter;  ///< null: any number of requests
   std::unique_ptr<BasicAuth> auth =
       std::make_unique<BasicAuth>(std::map<std::string, std::string>());
 };
@@ -29,6 +31,9 @@ class WebConfigWatcher {
   static Result<std::unique_ptr<WebConfigWatcher>> open(std::string path);
 
   [[nodiscard]] std::shared_ptr<const ActiveWebConfig> current() const;
+
+  /// The files that were read last: the configuration, certificates and keys.
+  [[nodiscard]] std::vector<std::filesystem::path> files() const;
 
   /// Reads the files again if one of them has changed since they were last read, or if `always`.
   /// True if there is a new configuration; on an error the one before stays in force.

@@ -8,14 +8,22 @@
 #include <openssl/rand.h>
 #include <strings.h>
 
+#include <algorithm>
 #include <memory>
 #include <new>
+#include <thread>
 
 namespace kvmx {
 namespace {
 
-/// How many may wait for a hash; each holds a thread of the server meanwhile.
-constexpr int kMaxWaiting = 8;
+/// How many may wait for a hash. Each holds a thread of the server meanwhile, which has at least 64
+/// unless --web.max-requests says otherwise.
+constexpr std::size_t kMaxWaiting = 48;
+
+/// Hashes computed at once: a small part of the host's CPUs.
+std::size_t hashes_at_once() {
+  return std::clamp<std::size_t>(std::thread::hardware_concurrency() / 16, 1, 4);
+}
 
 std::optional<std::string> decode_base64(std::string_view text) {
   if (text.empty() || text.size() % 4 != 0) return std::nullopt;
@@ -28,20 +36,6 @@ std::optional<std::string> decode_base64(std::string_view text) {
   decoded.resize(static_cast<std::size_t>(size) - padding);
   return decoded;
 }
-
-/// One who waits for a hash.
-class Waiting {
- public:
-  explicit Waiting(std::atomic<int>& all) : all_(all), before_(all.fetch_add(1)) {}
-  Waiting(const Waiting&) = delete;
-  Waiting& operator=(const Waiting&) = delete;
-  ~Waiting() { --all_; }
-  [[nodiscard]] bool too_many() const { return before_ >= kMaxWaiting; }
-
- private:
-  std::atomic<int>& all_;
-  const int before_;
-};
 
 bool matches_hash(const std::string& password, const std::string& hash) {
   const auto data = std::make_unique<crypt_data>();
@@ -70,10 +64,23 @@ std::optional<Credentials> parse_basic(std::string_view authorization) {
   return Credentials{decoded->substr(0, colon), decoded->substr(colon + 1)};
 }
 
-BasicAuth::BasicAuth(const std::map<std::string, std::string>& users) {
+BasicAuth::BasicAuth(const std::map<std::string, std::string>& users, const BasicAuth* before)
+    : queue_(before ? before->queue_
+                    : std::make_shared<PasswordQueue>(hashes_at_once(), kMaxWaiting)) {
+  const bool has_key = before && before->wanted();
+  if (has_key) key_ = before->key_;
   if (users.empty()) return;
-  if (RAND_bytes(key_.data(), static_cast<int>(key_.size())) != 1) throw std::bad_alloc();
+  if (!has_key && RAND_bytes(key_.data(), static_cast<int>(key_.size())) != 1)
+    throw std::bad_alloc();
   for (const auto& [name, hash] : users) users_.push_back({digest(name), hash, std::nullopt});
+  if (has_key) remember_from(*before);
+}
+
+void BasicAuth::remember_from(const BasicAuth& before) {
+  const std::lock_guard lock(before.mutex_);
+  for (User& user : users_)
+    for (const User& known : before.users_)
+      if (known.name == user.name && known.hash == user.hash) user.password = known.password;
 }
 
 BasicAuth::Digest BasicAuth::digest(std::string_view text) const {
@@ -84,8 +91,9 @@ BasicAuth::Digest BasicAuth::digest(std::string_view text) const {
   return made;
 }
 
-BasicAuth::Verdict BasicAuth::check(std::string_view authorization) {
+BasicAuth::Verdict BasicAuth::check(std::string_view authorization, const std::string& address) {
   if (!wanted()) return Verdict::right;
+  if (authorization.empty()) return Verdict::missing;
   const std::optional<Credentials> given = parse_basic(authorization);
   if (!given) return Verdict::wrong;
   const Digest name = digest(given->user);
@@ -99,17 +107,20 @@ BasicAuth::Verdict BasicAuth::check(std::string_view authorization) {
   }
   const Digest password = digest(given->password);
   if (exists && remembers(number, password)) return Verdict::right;
-  const Waiting waiting(waiting_);
-  if (waiting.too_many()) return Verdict::busy;
-  const std::lock_guard hashing(hashing_);
-  if (exists && remembers(number, password)) return Verdict::right;  // learnt while we waited
-  if (!matches_hash(given->password, users_[number].hash) || !exists) return Verdict::wrong;
+  const auto turn = queue_->wait(address);
+  // Another thread may have learnt it while this one waited.
+  if (exists && remembers(number, password)) return Verdict::right;
+  if (!turn) return Verdict::busy;
+  if (!matches_hash(given->password, users_[number].hash) || !exists) {
+    queue_->note_wrong(address);
+    return Verdict::wrong;
+  }
   const std::lock_guard lock(mutex_);
   users_[number].password = password;
   return Verdict::right;
 }
 
-bool BasicAuth::remembers(std::size_t number, const Digest& password) {
+bool BasicAuth::remembers(std::size_t number, const Digest& password) const {
   const std::lock_guard lock(mutex_);
   const std::optional<Digest>& known = users_[number].password;
   return known && CRYPTO_memcmp(known->data(), password.data(), known->size()) == 0;

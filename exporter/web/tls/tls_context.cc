@@ -11,9 +11,13 @@
 #include <algorithm>
 
 #include "exporter/base/file.h"
+#include "exporter/base/log.h"
 
 namespace kvmx {
 namespace {
+
+/// No certificate, key or bundle of authorities is larger.
+constexpr std::size_t kMaxPem = 1024UL * 1024;
 
 template <auto kFree>
 struct Free {
@@ -39,7 +43,7 @@ std::string name_of(const Pem& pem, const std::string& what) {
 Result<BioPtr> open_pem(const Pem& pem) {
   std::string text = pem.text;
   if (!pem.file.empty()) {
-    Result<std::string> read = read_file(pem.file);
+    Result<std::string> read = read_regular_file(pem.file, kMaxPem);
     if (!read) return read.error();
     text = std::move(*read);
   }
@@ -133,8 +137,7 @@ bool has_allowed_san(X509* certificate, const AllowedSans& allowed) {
   return false;
 }
 
-int accept_any(int, X509_STORE_CTX*) { return 1; }
-
+/// Whether the client's own certificate, the first of the chain, has a name that is allowed.
 int accept_allowed(int verified, X509_STORE_CTX* chain) {
   if (verified != 1 || X509_STORE_CTX_get_error_depth(chain) != 0) return verified;
   const auto* ssl = static_cast<const SSL*>(
@@ -146,17 +149,35 @@ int accept_allowed(int verified, X509_STORE_CTX* chain) {
   return 0;
 }
 
+/// Whatever the chain is worth: a certificate of any authority will do, if its name is allowed.
+int accept_any(int, X509_STORE_CTX* chain) { return accept_allowed(1, chain); }
+
+/// Where a configuration names no authorities, those of the system count, as in Go.
+Result<void> use_system_ca(SSL_CTX* context) {
+  // Read at once: later, files cannot be opened any more.
+  constexpr const char* kSystem = "/etc/ssl/certs/ca-certificates.crt";
+  if (SSL_CTX_load_verify_locations(context, kSystem, nullptr) != 1)
+    spdlog::warn("there are no authorities in {}: no certificate of a client can be verified",
+                 kSystem);
+  ERR_clear_error();
+  return {};
+}
+
 Result<void> verify_clients(SSL_CTX* context, const TlsConfig& config) {
+  if (config.client_allowed_sans)
+    SSL_CTX_set_ex_data(context, sans_index(), new AllowedSans(*config.client_allowed_sans));
+  const bool verifies = config.client_auth == ClientAuth::verify_if_given ||
+                        config.client_auth == ClientAuth::require_and_verify;
   const int required = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
   switch (config.client_auth) {
     case ClientAuth::none:
       return {};
     case ClientAuth::request:
       SSL_CTX_set_verify(context, SSL_VERIFY_PEER, accept_any);
-      return {};
+      break;
     case ClientAuth::require_any:
       SSL_CTX_set_verify(context, required, accept_any);
-      return {};
+      break;
     case ClientAuth::verify_if_given:
       SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
       break;
@@ -164,9 +185,8 @@ Result<void> verify_clients(SSL_CTX* context, const TlsConfig& config) {
       SSL_CTX_set_verify(context, required, accept_allowed);
       break;
   }
-  if (!config.client_allowed_sans.empty())
-    SSL_CTX_set_ex_data(context, sans_index(), new AllowedSans(config.client_allowed_sans));
-  return use_client_ca(context, config.client_ca);
+  if (config.client_ca.given()) return use_client_ca(context, config.client_ca);
+  return verifies ? use_system_ca(context) : Result<void>();
 }
 
 std::string join(const std::vector<std::string>& words) {

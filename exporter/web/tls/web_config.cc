@@ -4,6 +4,9 @@
 #include <openssl/ssl.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <functional>
 #include <set>
 
@@ -26,9 +29,14 @@ std::string scalar(const YAML::Node& node, const std::string& key) {
 }
 
 bool boolean(const YAML::Node& node, const std::string& key) {
+  // YAML 1.1 has all of these, and exporter-toolkit takes them.
+  static const std::set<std::string> yes = {"true", "True", "TRUE", "y",  "Y", "yes",
+                                            "Yes",  "YES",  "on",   "On", "ON"};
+  static const std::set<std::string> no = {"false", "False", "FALSE", "n",   "N",  "no",
+                                           "No",    "NO",    "off",   "Off", "OFF"};
   const std::string text = scalar(node, key);
-  if (text != "true" && text != "false") fail(node.Mark(), key + " is to be true or false");
-  return text == "true";
+  if (!yes.contains(text) && !no.contains(text)) fail(node.Mark(), key + " is to be true or false");
+  return yes.contains(text);
 }
 
 std::vector<std::string> texts(const YAML::Node& node, const std::string& key) {
@@ -40,7 +48,8 @@ std::vector<std::string> texts(const YAML::Node& node, const std::string& key) {
 
 std::string join(const auto& names) {
   std::string joined;
-  for (const auto& [name, ignored] : names) joined += (joined.empty() ? "" : ", ") + name;
+  for (const auto& [name, ignored] : names)
+    if (!name.empty()) joined += (joined.empty() ? "" : ", ") + name;
   return joined;
 }
 
@@ -86,9 +95,11 @@ const std::map<std::string, int> kVersions = {{"TLS10", TLS1_VERSION},
                                               {"TLS13", TLS1_3_VERSION}};
 
 const std::map<std::string, ClientAuth> kClientAuths = {
+    {"", ClientAuth::none},
     {"NoClientCert", ClientAuth::none},
     {"RequestClientCert", ClientAuth::request},
     {"RequireAnyClientCert", ClientAuth::require_any},
+    {"RequireClientCert", ClientAuth::require_any},  // as the format had it before
     {"VerifyClientCertIfGiven", ClientAuth::verify_if_given},
     {"RequireAndVerifyClientCert", ClientAuth::require_and_verify}};
 
@@ -106,33 +117,43 @@ void check_tls(const TlsConfig& tls, const YAML::Mark& mark) {
   if (!tls.certificate.given() || !tls.key.given())
     fail(mark, "tls_server_config needs a certificate and its key: cert_file and key_file");
   if (tls.min_version > tls.max_version) fail(mark, "min_version is above max_version");
-  const bool verifies = tls.client_auth == ClientAuth::verify_if_given ||
-                        tls.client_auth == ClientAuth::require_and_verify;
-  if (verifies && !tls.client_ca.given())
-    fail(mark, "to verify clients' certificates takes a client_ca_file");
-  if (tls.client_ca.given() && !verifies)
+  if (tls.client_ca.given() && tls.client_auth == ClientAuth::none)
     fail(mark,
-         "client_ca_file has no effect without client_auth_type: VerifyClientCertIfGiven or "
+         "client_ca_file has no effect without a client_auth_type, such as "
          "RequireAndVerifyClientCert");
-  if (!tls.client_allowed_sans.empty() && tls.client_auth != ClientAuth::require_and_verify)
-    fail(mark, "client_allowed_sans takes client_auth_type: RequireAndVerifyClientCert");
+  const bool requires_certificate = tls.client_auth == ClientAuth::require_any ||
+                                    tls.client_auth == ClientAuth::require_and_verify;
+  if (tls.client_allowed_sans && !requires_certificate)
+    fail(mark,
+         "client_allowed_sans takes client_auth_type: RequireAndVerifyClientCert or "
+         "RequireAnyClientCert");
+}
+
+/// Whether any of the keys is there that make a server one with TLS. Others, such as min_version,
+/// may stand in a file without.
+bool has_tls(const YAML::Node& node) {
+  if (!node.IsMap()) return !node.IsNull();
+  for (const char* key : {"cert", "cert_file", "key", "key_file", "client_ca", "client_ca_file",
+                          "client_auth_type"}) {
+    const YAML::Node value = node[key];
+    if (value && !(value.IsScalar() && value.Scalar().empty())) return true;
+  }
+  return false;
 }
 
 TlsConfig parse_tls(const YAML::Node& node, const std::filesystem::path& directory) {
   TlsConfig tls;
   tls.min_version = TLS1_2_VERSION;
   tls.max_version = TLS1_3_VERSION;
+  // Where there are both, the file counts.
   const auto file = [&](const std::string& key, Pem& pem) {
     return [&directory, &pem, key](const YAML::Node& value) {
-      if (pem.given()) fail(value.Mark(), key + " is one too many: a file or a text, not both");
-      pem.file = directory / scalar(value, key);
+      const std::string name = scalar(value, key);
+      if (!name.empty()) pem.file = directory / name;
     };
   };
   const auto text = [](const std::string& key, Pem& pem) {
-    return [&pem, key](const YAML::Node& value) {
-      if (pem.given()) fail(value.Mark(), key + " is one too many: a file or a text, not both");
-      pem.text = scalar(value, key);
-    };
+    return [&pem, key](const YAML::Node& value) { pem.text = scalar(value, key); };
   };
   parse_mapping(
       node, "tls_server_config",
@@ -164,26 +185,61 @@ TlsConfig parse_tls(const YAML::Node& node, const std::filesystem::path& directo
        {"prefer_server_cipher_suites", [&](const auto& v) {
           tls.prefer_server_cipher_suites = boolean(v, "prefer_server_cipher_suites");
         }}});
-  check_tls(tls, node.Mark());
+  if (has_tls(node)) check_tls(tls, node.Mark());
   return tls;
 }
 
-/// The headers that exporter-toolkit allows to be set, and no others.
+/// The headers that exporter-toolkit allows to be set, with the values that they may have; none:
+/// any.
+const std::map<std::string, std::vector<std::string>> kHeaders = {
+    {"Content-Security-Policy", {}},
+    {"Strict-Transport-Security", {}},
+    {"X-Content-Type-Options", {"nosniff"}},
+    {"X-Frame-Options", {"deny", "sameorigin"}},
+    {"X-XSS-Protection", {}}};
+
+std::string header_value(const YAML::Node& node, const std::string& name,
+                         const std::vector<std::string>& allowed) {
+  const std::string text = scalar(node, name);
+  for (const char c : text)
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f')
+      fail(node.Mark(), name + " has a control character");
+  if (!allowed.empty() && std::ranges::find(allowed, text) == allowed.end())
+    fail(node.Mark(), name + " cannot be \"" + text + "\": choose " + allowed.front() +
+                          (allowed.size() > 1 ? " or " + allowed.back() : ""));
+  return text;
+}
+
 Headers parse_headers(const YAML::Node& node) {
   Headers headers;
   Keys keys;
-  for (const std::string name : {"Content-Security-ActiveWebConfig", "Strict-Transport-Security",
-                                 "X-Content-Type-Options", "X-Frame-Options", "X-XSS-Protection"}) {
-    keys[name] = [&headers, name](const YAML::Node& value) {
-      const std::string text = scalar(value, name);
-      for (const char c : text)
-        if (static_cast<unsigned char>(c) < ' ' || c == '\x7f')
-          fail(value.Mark(), name + " has a control character");
-      headers.emplace_back(name, text);
+  for (const auto& [name, allowed] : kHeaders)
+    keys[name] = [&headers, &name = name, &allowed = allowed](const YAML::Node& value) {
+      const std::string text = header_value(value, name, allowed);
+      if (!text.empty()) headers.emplace_back(name, text);
     };
-  }
   parse_mapping(node, "headers", keys);
   return headers;
+}
+
+std::optional<RateLimit> parse_rate_limit(const YAML::Node& node) {
+  RateLimit limit;
+  parse_mapping(node, "rate_limit",
+                {{"interval",
+                  [&](const YAML::Node& value) {
+                    const auto interval = parse_go_duration(scalar(value, "interval"));
+                    if (!interval || interval->count() < 0)
+                      fail(value.Mark(), "interval is to be a duration, such as 100ms or 1s");
+                    limit.interval = *interval;
+                  }},
+                 {"burst", [&](const YAML::Node& value) {
+                    const std::string text = scalar(value, "burst");
+                    const char* const end = text.data() + text.size();
+                    const auto [last, error] = std::from_chars(text.data(), end, limit.burst);
+                    if (error != std::errc() || last != end || limit.burst < 0)
+                      fail(value.Mark(), "burst is to be a number of requests");
+                  }}});
+  return limit.interval.count() == 0 ? std::nullopt : std::optional(limit);
 }
 
 /// $2b$10$ and 22 + 31 characters of salt and hash, as crypt(5) has it.
@@ -220,7 +276,9 @@ WebConfig parse(std::string_view yaml, const std::filesystem::path& directory) {
       YAML::Load(std::string(yaml)), "a web configuration",
       {{"tls_server_config",
         [&](const YAML::Node& value) {
-          if (!value.IsNull()) config.tls = parse_tls(value, directory);
+          if (value.IsNull()) return;
+          TlsConfig tls = parse_tls(value, directory);
+          if (has_tls(value)) config.tls = std::move(tls);
         }},
        {"http_server_config",
         [&](const YAML::Node& value) {
@@ -228,13 +286,47 @@ WebConfig parse(std::string_view yaml, const std::filesystem::path& directory) {
                         {{"http2", [](const auto& v) { static_cast<void>(boolean(v, "http2")); }},
                          {"headers", [&](const auto& v) { config.headers = parse_headers(v); }}});
         }},
+       {"rate_limit",
+        [&](const YAML::Node& value) { config.rate_limit = parse_rate_limit(value); }},
        {"basic_auth_users", [&](const YAML::Node& value) { config.users = parse_users(value); }}});
   return config;
 }
 
 }  // namespace
 
+std::optional<std::chrono::nanoseconds> parse_go_duration(std::string_view text) {
+  static const std::map<std::string_view, double> units = {
+      {"ns", 1},   {"us", 1e3}, {"\u00b5s", 1e3}, {"\u03bcs", 1e3},
+      {"ms", 1e6}, {"s", 1e9},  {"m", 6e10},      {"h", 3.6e12}};
+  constexpr double kMost = 9e18;
+  double total = 0;
+  if (text.empty()) return std::nullopt;
+  while (!text.empty()) {
+    const std::size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + digits, number);
+    if (error != std::errc() || end != text.data() + digits) return std::nullopt;
+    text.remove_prefix(digits);
+    if (text.empty() && total == 0 && number == std::trunc(number) && number < kMost)
+      return std::chrono::nanoseconds(static_cast<std::int64_t>(number));
+    const std::size_t letters = std::min(text.find_first_of("0123456789."), text.size());
+    const auto unit = units.find(text.substr(0, letters));
+    if (unit == units.end()) return std::nullopt;
+    text.remove_prefix(letters);
+    total += number * unit->second;
+  }
+  if (!(total < kMost)) return std::nullopt;
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(total));
+}
+
 Result<WebConfig> parse_web_config(std::string_view yaml, const std::filesystem::path& directory) {
+  // yaml-cpp holds a token for each bracket until it knows how the outermost one ends.
+  constexpr std::ptrdiff_t kMaxBrackets = 2000;
+  if (yaml.size() > kMaxWebConfig)
+    return Error{"line 1, column 1: this is larger than any web configuration: " +
+                 std::to_string(yaml.size()) + " bytes"};
+  if (std::ranges::count_if(yaml, [](char c) { return c == '[' || c == '{'; }) > kMaxBrackets)
+    return Error{"line 1, column 1: this has more brackets than any web configuration"};
   try {
     return parse(yaml, directory);
   } catch (const Mistake& mistake) {

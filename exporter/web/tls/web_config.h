@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -28,12 +29,18 @@ struct TlsConfig {
   Pem key;
   ClientAuth client_auth = ClientAuth::none;
   Pem client_ca;
-  std::vector<std::string> client_allowed_sans;  ///< empty: any
-  int min_version = 0;                           ///< as OpenSSL numbers them: TLS1_2_VERSION, ...
+  std::optional<std::vector<std::string>> client_allowed_sans;  ///< nothing: any
+  int min_version = 0;  ///< as OpenSSL numbers them: TLS1_2_VERSION, ...
   int max_version = 0;
   std::vector<std::string> cipher_suites;  ///< IANA names, for TLS 1.2; empty: OpenSSL's choice
   std::vector<std::string> curves;         ///< OpenSSL's names; empty: OpenSSL's choice
   bool prefer_server_cipher_suites = true;
+};
+
+/// A token bucket for requests: see RateLimiter.
+struct RateLimit {
+  std::chrono::nanoseconds interval{};
+  int burst = 0;
 };
 
 /// What --web.config.file says, in the format of Prometheus' exporter-toolkit:
@@ -42,7 +49,14 @@ struct WebConfig {
   std::optional<TlsConfig> tls;
   Headers headers;                           ///< to send with every response
   std::map<std::string, std::string> users;  ///< bcrypt hashes by name; empty: no passwords
+  std::optional<RateLimit> rate_limit;       ///< nothing: any number of requests
 };
+
+/// A duration as Go writes it, "1h30m", "1.5s", "100ms"; a number alone are nanoseconds.
+std::optional<std::chrono::nanoseconds> parse_go_duration(std::string_view text);
+
+/// No web configuration is larger.
+inline constexpr std::size_t kMaxWebConfig = 256UL * 1024;
 
 /// Parses the text of a web configuration. Relative paths in it are taken from `directory`. Nothing
 /// unknown is passed over: the error names line and column, and what is known.

@@ -9,7 +9,7 @@ namespace {
 TEST(Accept, ChoosesThePreferredFormat) {
   const struct {
     const char* accept;
-    std::optional<Format> format;
+    Format format;
   } cases[] = {
       {"", Format::text},
       {"*/*", Format::text},
@@ -38,13 +38,20 @@ TEST(Accept, ChoosesThePreferredFormat) {
       // The closer range decides, whatever the wider one says.
       {"*/*, application/openmetrics-text;q=0", Format::text},
       {"text/plain;q=0, */*;q=0.1", Format::openmetrics},
-      {"application/openmetrics-text;version=0.0.1", std::nullopt},
-      {"text/plain;version=1.0.0", std::nullopt},
-      {"text/plain;charset=latin-1", std::nullopt},
-      {"application/json", std::nullopt},
-      {"*/*;q=0", std::nullopt},
-      {"*/*;q=0.0000", Format::text},  // malformed: as if nothing had been sent
-      {"text/plain;q=0, application/openmetrics-text;q=2", std::nullopt},
+      // Java's own client.
+      {"text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", Format::text},
+      // Whoever wants something else gets text, as by Prometheus's own libraries.
+      {"application/openmetrics-text;version=0.0.1", Format::text},
+      {"text/plain;version=1.0.0", Format::text},
+      {"text/plain;charset=latin-1", Format::text},
+      {"application/json", Format::text},
+      {"*/*;q=0", Format::text},
+      // A quality that is above 1, too exact or unreadable is no reason to drop its range.
+      {"text/plain;q=0.5, application/openmetrics-text;q=0.50001", Format::text},
+      {"text/plain;q=0, application/openmetrics-text;q=2", Format::openmetrics},
+      {"text/plain;q=0.9, application/openmetrics-text;q=high", Format::openmetrics},
+      {"text/plain;q=0.9, application/openmetrics-text;q=nan", Format::openmetrics},
+      {"text/plain;q=.9, application/openmetrics-text;q=.8", Format::text},
       {",;,;q=1,", Format::text},
   };
   for (const auto& each : cases) EXPECT_EQ(choose_format(each.accept), each.format) << each.accept;
@@ -52,17 +59,20 @@ TEST(Accept, ChoosesThePreferredFormat) {
 
 TEST(Accept, TakesGzipOnlyWherePreferred) {
   for (const char* yes : {"gzip", "deflate, gzip", "GZIP;q=0.1", "x-gzip", "*", "br;q=1, *;q=0.1",
-                          "gzip;q=1.000, identity;q=0.5", "identity;q=0, gzip;q=0.001"})
+                          "gzip;q=1.000, identity;q=0.5", "identity;q=0, gzip;q=0.001", "gzip;q=x"})
     EXPECT_TRUE(takes_gzip(yes)) << yes;
   for (const char* no : {"", "identity", "gzip;q=0", "gzip;q=0.000", "*;q=0", "deflate, br",
-                         "*, gzip;q=0", "gzip;q=0.4, identity;q=0.5", "gzip;q=nan", "gzipped"})
+                         "*, gzip;q=0", "gzip;q=0.4, identity;q=0.5", "gzipped"})
     EXPECT_FALSE(takes_gzip(no)) << no;
 }
 
 TEST(Accept, ReadsQualitiesInThousandths) {
   const auto preferences =
-      parse_preferences(" a;q=1 ,b;q=0.12, c ; Level=\"1,2\" ;q=0.004,d;q=1.1");
-  ASSERT_EQ(preferences.size(), 3U);
+      parse_preferences(" a;q=1 ,b;q=0.12, c ; Level=\"1,2\" ;q=0.004,d;q=1.1,e;q=-1,f;q=.2");
+  ASSERT_EQ(preferences.size(), 6U);
+  EXPECT_EQ(preferences[3].quality, 1000);
+  EXPECT_EQ(preferences[4].quality, 1000);
+  EXPECT_EQ(preferences[5].quality, 200);
   EXPECT_EQ(preferences[0].quality, 1000);
   EXPECT_EQ(preferences[1].quality, 120);
   EXPECT_EQ(preferences[2].what, "c");

@@ -24,7 +24,7 @@ class Pair {
     client_ = UniqueFd(fds[1]);
   }
   [[nodiscard]] int socket() const { return server_.get(); }
-  [[nodiscard]] bool evict() const {
+  [[nodiscard]] bool evicted() const {
     char byte = 0;
     return ::recv(client_.get(), &byte, 1, MSG_DONTWAIT) == 0;
   }
@@ -43,15 +43,46 @@ TEST(Connections, EvictsTheLongestWaitingWhenFull) {
   connections.open(pairs[1].socket(), kStart + 1s);
   connections.answer(pairs[0].socket(), kStart + 2s);
   connections.open(pairs[2].socket(), kStart + 3s);
-  EXPECT_FALSE(pairs[0].evict());  // is being answered
-  EXPECT_TRUE(pairs[1].evict());
-  EXPECT_FALSE(pairs[2].evict());
+  EXPECT_FALSE(pairs[0].evicted());  // is being answered
+  EXPECT_TRUE(pairs[1].evicted());
+  EXPECT_FALSE(pairs[2].evicted());
 
   connections.wait_for_request(pairs[0].socket(), kStart + 4s);
   connections.open(pairs[3].socket(), kStart + 5s);
-  EXPECT_FALSE(pairs[0].evict());
-  EXPECT_TRUE(pairs[2].evict());  // has been waiting for longer
-  EXPECT_FALSE(pairs[3].evict());
+  EXPECT_FALSE(pairs[0].evicted());
+  EXPECT_TRUE(pairs[2].evicted());  // has been waiting for longer
+  EXPECT_FALSE(pairs[3].evicted());
+}
+
+TEST(Connections, EvictsTheSlowestReaderBeforeTheSilent) {
+  Connections connections(3, 30s);
+  const std::vector<Pair> pairs(5);
+  connections.open(pairs[0].socket(), kStart);  // says nothing
+  for (const int reader : {1, 2}) {
+    connections.open(pairs[reader].socket(), kStart + 1s);
+    connections.answer(pairs[reader].socket(), kStart + 1s);
+  }
+  connections.begin_write(pairs[1].socket(), kStart + 2s);
+  connections.end_write(pairs[1].socket());
+  connections.begin_write(pairs[1].socket(), kStart + 4s);  // has taken a piece meanwhile
+  connections.begin_write(pairs[2].socket(), kStart + 3s);
+  connections.open(pairs[3].socket(), kStart + 5s);
+  EXPECT_FALSE(pairs[0].evicted());
+  EXPECT_FALSE(pairs[1].evicted());
+  EXPECT_TRUE(pairs[2].evicted());
+}
+
+TEST(Connections, KeepsAReaderThatTakesItsPiecesQuickly) {
+  Connections connections(1, 30s);
+  const std::vector<Pair> pairs(3);
+  connections.open(pairs[0].socket(), kStart);
+  connections.answer(pairs[0].socket(), kStart);
+  connections.begin_write(pairs[0].socket(), kStart + 1s);
+  connections.open(pairs[1].socket(), kStart + 1s + 100ms);
+  EXPECT_FALSE(pairs[0].evicted());
+  EXPECT_FALSE(pairs[1].evicted());  // nor is the newcomer itself: it has spare threads
+  connections.open(pairs[2].socket(), kStart + 2s);
+  EXPECT_TRUE(pairs[0].evicted());
 }
 
 TEST(Connections, OpenKeepsTheTimeOfAKnownConnection) {
@@ -61,8 +92,8 @@ TEST(Connections, OpenKeepsTheTimeOfAKnownConnection) {
   connections.open(pairs[1].socket(), kStart + 1s);
   connections.open(pairs[0].socket(), kStart + 2s);  // its handshake has gone on
   connections.open(pairs[2].socket(), kStart + 3s);
-  EXPECT_TRUE(pairs[0].evict());
-  EXPECT_FALSE(pairs[1].evict());
+  EXPECT_TRUE(pairs[0].evicted());
+  EXPECT_FALSE(pairs[1].evicted());
 }
 
 TEST(Connections, EvictsAResponseThatTakesTooLong) {
@@ -72,10 +103,10 @@ TEST(Connections, EvictsAResponseThatTakesTooLong) {
   connections.open(pairs[1].socket(), kStart);
   connections.answer(pairs[1].socket(), kStart + 100s);
   connections.evict_late(kStart + 130s);
-  EXPECT_FALSE(pairs[0].evict());  // waits, and that is not what is limited here
-  EXPECT_FALSE(pairs[1].evict());
+  EXPECT_FALSE(pairs[0].evicted());  // waits, and that is not what is limited here
+  EXPECT_FALSE(pairs[1].evicted());
   connections.evict_late(kStart + 131s);
-  EXPECT_TRUE(pairs[1].evict());
+  EXPECT_TRUE(pairs[1].evicted());
 }
 
 TEST(Connections, LeavesForgottenSocketsAlone) {
@@ -84,8 +115,8 @@ TEST(Connections, LeavesForgottenSocketsAlone) {
   for (const Pair& pair : pairs) connections.open(pair.socket(), kStart);
   connections.forget(pairs[0].socket());
   connections.evict_all();
-  EXPECT_FALSE(pairs[0].evict());
-  EXPECT_TRUE(pairs[1].evict());
+  EXPECT_FALSE(pairs[0].evicted());
+  EXPECT_TRUE(pairs[1].evicted());
 }
 
 }  // namespace

@@ -3,7 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <memory>
 #include <string>
+#include <thread>
 
 namespace kvmx {
 namespace {
@@ -30,30 +34,37 @@ Request scrape(const std::string& accept, const std::string& query = "") {
 }
 
 const ExpositionOptions kAll;
+constexpr std::chrono::milliseconds kNoPatience(0);
 
 TEST(MetricsHandler, AnswersInTheFormatAskedFor) {
-  MetricsHandler handler(snapshot, 1, kAll);
+  MetricsHandler handler(snapshot, 1, kAll, kNoPatience);
   const Response text = handler.answer(scrape(""));
   EXPECT_EQ(text.content_type, "text/plain; version=0.0.4; charset=utf-8");
   EXPECT_NE(body_of(text).find("kvm_exporter_build_info"), std::string::npos);
 }
 
 TEST(MetricsHandler, OpenMetricsEndsWithEof) {
-  MetricsHandler handler(snapshot, 1, kAll);
+  MetricsHandler handler(snapshot, 1, kAll, kNoPatience);
   const Response response = handler.answer(scrape("application/openmetrics-text; version=1.0.0"));
   EXPECT_EQ(response.content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
   EXPECT_TRUE(body_of(response).ends_with("# EOF\n"));
 }
 
-TEST(MetricsHandler, RefusesUnknownFormatsAndCollectors) {
-  MetricsHandler handler(snapshot, 1, kAll);
-  EXPECT_EQ(handler.answer(scrape("application/json")).status, 406);
+TEST(MetricsHandler, AnswersUnknownFormatsInText) {
+  MetricsHandler handler(snapshot, 1, kAll, kNoPatience);
+  const Response response = handler.answer(scrape("application/json"));
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.content_type, "text/plain; version=0.0.4; charset=utf-8");
+}
+
+TEST(MetricsHandler, RefusesUnknownCollectors) {
+  MetricsHandler handler(snapshot, 1, kAll, kNoPatience);
   EXPECT_EQ(handler.answer(scrape("", "collect[]=cpu")).status, 400);
   EXPECT_EQ(handler.answer(scrape("", "collect[]=host")).status, 200);  // neither counts any more
 }
 
 TEST(MetricsHandler, Answers503AboveTheLimit) {
-  MetricsHandler handler(snapshot, 2, kAll);
+  MetricsHandler handler(snapshot, 2, kAll, kNoPatience);
   Response first = handler.answer(scrape(""));
   {
     const Response second = handler.answer(scrape(""));
@@ -65,14 +76,47 @@ TEST(MetricsHandler, Answers503AboveTheLimit) {
   EXPECT_EQ(handler.answer(scrape("")).status, 200);
 }
 
+TEST(MetricsHandler, WaitsForATurnAboveTheLimit) {
+  MetricsHandler handler(snapshot, 1, kAll, std::chrono::minutes(1));
+  auto first = std::make_unique<Response>(handler.answer(scrape("")));
+  std::atomic<int> status = 0;
+  std::thread next([&] { status = handler.answer(scrape("")).status; });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(status, 0);
+  first.reset();
+  next.join();
+  EXPECT_EQ(status, 200);
+}
+
+TEST(MetricsHandler, SlowClientHoldsNoPermit) {
+  MetricsHandler handler(snapshot, 1, kAll, kNoPatience);
+  const Response slow = handler.answer(scrape(""));
+  int statuses = 0;
+  slow.write_body([&](std::string_view) { statuses += handler.answer(scrape("")).status; });
+  EXPECT_EQ(statuses, 200);
+  // What was written last may have yet to be sent.
+  EXPECT_EQ(handler.answer(scrape("")).status, 200);
+}
+
+TEST(MetricsHandler, ClientThatIsGoneGivesItsPermitBack) {
+  MetricsHandler handler(snapshot, 1, kAll, kNoPatience);
+  {
+    const Response gone = handler.answer(scrape(""));
+    EXPECT_ANY_THROW(gone.write_body([](std::string_view) { throw 1; }));
+  }
+  const Response next = handler.answer(scrape(""));
+  EXPECT_EQ(next.status, 200);
+  EXPECT_EQ(handler.answer(scrape("")).status, 503);
+}
+
 TEST(MetricsHandler, ZeroMeansNoLimit) {
-  MetricsHandler handler(snapshot, 0, kAll);
+  MetricsHandler handler(snapshot, 0, kAll, kNoPatience);
   const Response first = handler.answer(scrape(""));
   EXPECT_EQ(handler.answer(scrape("")).status, 200);
 }
 
 TEST(MetricsHandler, ShowsTheScrapeBefore) {
-  MetricsHandler handler(snapshot, 1, kAll);
+  MetricsHandler handler(snapshot, 1, kAll, kNoPatience);
   EXPECT_NE(body_of(handler.answer(scrape(""))).find("kvm_exporter_series 0\n"), std::string::npos);
   EXPECT_NE(body_of(handler.answer(scrape(""))).find("kvm_exporter_series 1\n"), std::string::npos);
 }

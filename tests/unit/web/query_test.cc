@@ -21,6 +21,12 @@ TEST(Query, DecodesTheValuesOfAParameter) {
   EXPECT_EQ(query_values("a=%zz%4", "a"), Values{"%zz%4"});
 }
 
+TEST(Query, DecodesPaths) {
+  EXPECT_EQ(percent_decode("/a%2Fb+c"), "/a/b+c");
+  EXPECT_EQ(percent_decode("/metrics%00.html"), std::string("/metrics\0.html", 14));
+  EXPECT_EQ(percent_decode("%"), "%");
+}
+
 TEST(Query, SelectsCollectorsByName) {
   const CollectorSet all = CollectorSet().set();
   const CollectorSet exits = *collector_named("exits");
@@ -28,6 +34,8 @@ TEST(Query, SelectsCollectorsByName) {
   EXPECT_EQ(*chosen_collectors("", all), all);
   EXPECT_EQ(*chosen_collectors("other=1", exits), exits);
   EXPECT_EQ(*chosen_collectors("collect[]=msrs&collect[]=exits", all), exits | msrs);
+  EXPECT_EQ(*chosen_collectors("exclude[]=msrs&exclude[]=exits", all), all & ~(exits | msrs));
+  EXPECT_EQ(*chosen_collectors("exclude%5B%5D=msrs", exits), exits);  // is not there anyway
 }
 
 TEST(Query, RefusesUnknownAndDisabledCollectors) {
@@ -35,6 +43,10 @@ TEST(Query, RefusesUnknownAndDisabledCollectors) {
   const auto unknown = chosen_collectors("collect[]=cpu", enabled);
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().message, "unknown collector in collect[]; there are exits, halts");
+  const auto excluded = chosen_collectors("exclude[]=cpu", enabled);
+  ASSERT_FALSE(excluded);
+  EXPECT_EQ(excluded.error().message, "unknown collector in exclude[]; there are exits, halts");
+  EXPECT_FALSE(chosen_collectors("collect[]=exits&exclude[]=halts", enabled));
   const auto disabled = chosen_collectors("collect[]=exits&collect[]=msrs", enabled);
   ASSERT_FALSE(disabled);
   EXPECT_EQ(disabled.error().message, "disabled collector in collect[]; there are exits, halts");

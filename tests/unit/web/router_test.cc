@@ -80,6 +80,13 @@ TEST(Router, AnswersExactPathsAndTwoMethods) {
   EXPECT_EQ(answer(kRoutes, head).status, 200);
 }
 
+TEST(Router, AsteriskFormIsForOptionsOnly) {
+  Request request = get("*");
+  EXPECT_EQ(answer(kRoutes, request).status, 404);
+  request.method = "OPTIONS";
+  EXPECT_EQ(answer(kRoutes, request).status, 405);
+}
+
 TEST(Router, AnswersAThrowingHandlerWith500) {
   EXPECT_EQ(answer(kRoutes, get("/broken")).status, 500);
 }
