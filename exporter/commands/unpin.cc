@@ -6,7 +6,7 @@
 namespace kvmx {
 
 Result<void> unpin(const Options& options) {
-  const auto pins = PinDirectory::open(options.pin_dir);
+  const auto pins = PinDirectory::open(options.pin_dir, PinPurpose::remove);
   if (!pins) return pins.error();
   const auto removed = pins->remove_all();
   if (!removed) return removed.error();

@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -48,6 +49,23 @@ Result<std::vector<fs::directory_entry>> entries(const std::string& path) {
   return found;
 }
 
+/// Whoever may rename in the directory can take the counts away, or give others instead.
+Result<void> check_owner(int directory, const std::string& path) {
+  struct stat found {};
+  if (::fstat(directory, &found) != 0)
+    return errno_error("look at the pin directory " + path, errno);
+  if (found.st_uid != 0 && found.st_uid != ::geteuid())
+    return Error{"--bpf.pin-dir=" + path + " belongs to another user (uid " +
+                 std::to_string(found.st_uid) +
+                 "), who could take away what is pinned there: remove it, or give another one"};
+  if ((found.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return Error{"--bpf.pin-dir=" + path +
+                 " can be written to by others, who could take away what is pinned there: "
+                 "\"chmod go-w " +
+                 path + "\""};
+  return {};
+}
+
 }  // namespace
 
 void SetHash::add(const void* data, std::size_t size) {
@@ -61,7 +79,7 @@ void SetHash::add(std::string_view text) {
   add("", 1);  // its NUL: "ab", "c" are not "a", "bc"
 }
 
-Result<PinDirectory> PinDirectory::open(const std::string& path) {
+Result<PinDirectory> PinDirectory::open(const std::string& path, PinPurpose purpose) {
   PinDirectory directory(path);
   if (::mkdir(path.c_str(), kOwnerOnly) != 0 && errno != EEXIST)
     return errno_error("make the pin directory " + path, errno);
@@ -74,6 +92,8 @@ Result<PinDirectory> PinDirectory::open(const std::string& path) {
     return Error{"--bpf.pin-dir=" + path +
                  " is not on a BPF file system: use a directory in /sys/fs/bpf, and if nothing is "
                  "mounted there, \"mount -t bpf bpf /sys/fs/bpf\""};
+  if (purpose == PinPurpose::count)
+    if (Result<void> owned = check_owner(directory.lock_.get(), path); !owned) return owned.error();
   if (::flock(directory.lock_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return errno_error("lock the pin directory " + path, errno);
     return Error{"another exporter uses --bpf.pin-dir=" + path +

@@ -21,13 +21,17 @@ class SetHash {
   std::uint64_t value_ = 0xcbf29ce484222325;
 };
 
+/// What a pin directory is opened for.
+enum class PinPurpose { count, remove };
+
 /// A directory on a bpffs where programs, maps and links are pinned, so that they outlive the
 /// exporter. Locked while this exists. It holds one set at a time, in a folder set_HASH, the object
 /// `complete` being pinned last; whatever else is there is left alone.
 class PinDirectory {
  public:
-  /// Makes the directory if it is not there, and locks it.
-  static Result<PinDirectory> open(const std::string& path);
+  /// Makes the directory if it is not there, and locks it. To count with what is pinned there, it must
+  /// be this user's or root's, and nobody else may write to it.
+  static Result<PinDirectory> open(const std::string& path, PinPurpose purpose = PinPurpose::count);
 
   /// Chooses the set to work on, and removes it if it is incomplete. Returns whether it is there.
   Result<bool> choose(const SetHash& hash);
