@@ -28,7 +28,7 @@ Vm vm(const std::string& label, std::vector<Finding> findings) {
 std::string page_of(std::vector<Vm> vms) {
   Snapshot snapshot;
   snapshot.vms = std::move(vms);
-  return landing_page(snapshot, {}, "/metrics");
+  return landing_page(snapshot, {}, "/metrics", "off");
 }
 
 TEST(LandingPageFindings, AreSentencesAboveTheTable) {

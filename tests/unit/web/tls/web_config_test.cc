@@ -97,8 +97,8 @@ TEST(WebConfig, ReadsDurationsAsGoDoes) {
   EXPECT_EQ(parse_go_duration("100us2ns"), nanoseconds(100'002));
   EXPECT_EQ(parse_go_duration("0"), nanoseconds(0));
   EXPECT_EQ(parse_go_duration("1000"), nanoseconds(1000));
-  for (const char* wrong : {"", "s", "1", "1x", "1s2", "-1s", "1e3s", "9999999999999h", ".s"})
-    if (std::string_view(wrong) != "1") EXPECT_FALSE(parse_go_duration(wrong)) << wrong;
+  for (const char* wrong : {"", "s", "1x", "1s2", "-1s", "1e3s", "9999999999999h", ".s"})
+    EXPECT_FALSE(parse_go_duration(wrong)) << wrong;
 }
 
 TEST(WebConfig, RefusesWhatIsTooLarge) {
