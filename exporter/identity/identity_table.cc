@@ -5,12 +5,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <set>
 #include <unordered_set>
 
 #include "exporter/base/clock.h"
 #include "exporter/identity/lookup.h"
-#include "exporter/identity/vm_label.h"
 
 namespace kvmx {
 namespace {
@@ -32,76 +30,110 @@ IdentityTable::Clock::time_point first_seen(const VmKey& vm, IdentityTable::Cloc
 
 }  // namespace
 
+IdentityReading IdentityTable::read(const VmKey& vm) const {
+  IdentityReading reading{.identity = reader_.read(vm.tgid)};
+  // Looked at last: if the process still is this VM's now, what was read is its own.
+  reading.process = read_process_state(proc_, vm);
+  return reading;
+}
+
 std::vector<IdentityTable::ProcessSighting> IdentityTable::identify(
     std::span<const VmToIdentify> vms, Clock::time_point now) {
-  std::erase_if(known_, [&](const auto& entry) {
-    return !std::ranges::binary_search(vms, entry.first, {}, &VmToIdentify::key);
-  });
+  forget_others(vms);
   std::size_t rereads = rereads_of(vms.size());
   std::vector<ProcessSighting> seen;
-  std::unordered_set<std::string> new_names;
   for (const VmToIdentify& vm : vms) {
     const auto [at, is_new] = known_.try_emplace(vm.key);
     Known& known = at->second;
-    const bool due = !vm.ended && known.next_read <= now && rereads > 0;
+    known.ended = vm.ended;
     if (is_new) {
       known.since = first_seen(vm.key, now);
-      known.ordinal = free_ordinal(vm.key);
-    }
-    if (is_new || due) {
-      const std::string before = known.name;
-      seen.emplace_back(vm.key, read(vm.key, known, now));
-      if (!known.name.empty() && known.name != before) new_names.insert(known.name);
-      if (!is_new) --rereads;
+      known.comm = vm.comm;
+      known.ordinal = take_ordinal(vm.key);
+      const auto ready = prepared_.find(vm.key);
+      seen.emplace_back(vm.key,
+                        take(ready == prepared_.end() ? read(vm.key) : ready->second, known, now));
+    } else if (!vm.ended && known.next_read <= now && rereads > 0) {
+      seen.emplace_back(vm.key, take(read(vm.key), known, now));
+      --rereads;
     }
     if (vm.ended || now - known.since >= kLabelWait) known.awaits_name = false;
-    known.comm = vm.comm;
   }
-  if (new_names.empty()) return seen;
-  for (const VmToIdentify& vm : vms)
-    if (!vm.ended && new_names.contains(known_.at(vm.key).name))
-      seen.emplace_back(vm.key, read_process_state(proc_, vm.key));
+  prepared_.clear();
+  look_at_label_holders(seen);
   return seen;
 }
 
-ProcessState IdentityTable::read(const VmKey& key, Known& known, Clock::time_point now) {
-  VmIdentity identity = reader_.read(key.tgid);
-  // Looked at last: if the process still is this VM's now, what was read is its own.
-  const ProcessState process = read_process_state(proc_, key);
-  if (process != ProcessState::lives) {
-    known.awaits_name = false;
-    // What could not be read is tried again at once.
-    if (process == ProcessState::gone) known.next_read = now + reread_;
-    return process;
-  }
-  known.identity = std::move(identity);
-  if (known.name.empty() || known.awaits_name) known.name = known.identity.title();
-  if (has_final_label(known.identity)) known.awaits_name = false;
-  known.next_read = now + next_lookup(known.identity, now - known.since, reread_);
-  return process;
+void IdentityTable::forget_others(std::span<const VmToIdentify> vms) {
+  std::erase_if(known_, [&](const auto& entry) {
+    const auto& [key, known] = entry;
+    if (std::ranges::binary_search(vms, key, {}, &VmToIdentify::key)) return false;
+    const auto process = ordinals_.find({key.tgid, key.start_ns});
+    process->second.free.insert(known.ordinal);
+    if (process->second.free.size() == process->second.next) ordinals_.erase(process);
+    return true;
+  });
 }
 
-std::uint32_t IdentityTable::free_ordinal(const VmKey& key) const {
-  std::set<std::uint32_t> taken;
-  for (auto at = known_.lower_bound({key.tgid, key.start_ns, 0});
-       at != known_.end() && at->first.tgid == key.tgid && at->first.start_ns == key.start_ns; ++at)
-    if (at->first != key) taken.insert(at->second.ordinal);
-  std::uint32_t ordinal = 0;
-  while (taken.contains(ordinal)) ++ordinal;
-  return ordinal;
+std::uint32_t IdentityTable::take_ordinal(const VmKey& vm) {
+  Ordinals& ordinals = ordinals_[{vm.tgid, vm.start_ns}];
+  if (ordinals.free.empty()) return ordinals.next++;
+  return ordinals.free.extract(ordinals.free.begin()).value();
+}
+
+ProcessState IdentityTable::take(IdentityReading reading, Known& known,
+                                 Clock::time_point now) const {
+  // What could not be read is tried again soon.
+  if (reading.process == ProcessState::unknown) return reading.process;
+  if (reading.process == ProcessState::gone) {
+    known.awaits_name = false;
+    known.next_read = now + reread_;
+    return reading.process;
+  }
+  known.identity = std::move(reading.identity);
+  if (known.label.empty()) known.name = known.identity.title();
+  if (has_final_label(known.identity)) known.awaits_name = false;
+  known.next_read = now + next_lookup(known.identity, now - known.since, reread_);
+  return reading.process;
+}
+
+void IdentityTable::look_at_label_holders(std::vector<ProcessSighting>& seen) const {
+  std::unordered_set<std::string> wanted;
+  for (const auto& [key, known] : known_)
+    if (known.wants_label()) wanted.insert(first_label(to_label(key, known)));
+  if (wanted.empty()) return;
+  for (const auto& [key, known] : known_)
+    if (!known.ended && wanted.contains(known.label))
+      seen.emplace_back(key, read_process_state(proc_, key));
+}
+
+bool IdentityTable::want_labels() const {
+  return std::ranges::any_of(known_, [](const auto& vm) { return vm.second.wants_label(); });
+}
+
+VmToLabel IdentityTable::to_label(const VmKey& key, const Known& known) {
+  return {.tgid = key.tgid,
+          .start_ns = key.start_ns,
+          .ordinal = known.ordinal,
+          .name = known.name,
+          .comm = known.comm,
+          .gone = known.yields,
+          .form = known.form,
+          .label = known.label};
 }
 
 void IdentityTable::assign_labels() {
-  std::vector<VmToLabel> to_label;
-  to_label.reserve(known_.size());
-  for (const auto& [key, known] : known_)
-    to_label.push_back(
-        {key.tgid, key.start_ns, known.ordinal, known.name, known.comm, known.yields, known.form});
-  std::vector<VmLabel> labels = vm_labels(to_label);
-  std::size_t i = 0;
+  std::vector<Known*> labelled;
+  std::vector<VmToLabel> vms;
   for (auto& [key, known] : known_) {
-    known.form = labels[i].form;
-    known.label = std::move(labels[i++].text);
+    if (known.label.empty() && known.awaits_name) continue;
+    labelled.push_back(&known);
+    vms.push_back(to_label(key, known));
+  }
+  std::vector<VmLabel> labels = vm_labels(vms);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    labelled[i]->form = labels[i].form;
+    labelled[i]->label = std::move(labels[i].text);
   }
 }
 

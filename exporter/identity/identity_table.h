@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +15,7 @@
 #include "exporter/base/vm_key.h"
 #include "exporter/identity/identity_reader.h"
 #include "exporter/identity/process_state.h"
+#include "exporter/identity/vm_label.h"
 
 namespace kvmx {
 
@@ -21,6 +24,12 @@ struct VmToIdentify {
   VmKey key;
   std::string_view comm;  ///< name of its process
   bool ended = false;     ///< its process may be another's by now, so nothing is read
+};
+
+/// What was read of a VM, and whether its process was there afterwards.
+struct IdentityReading {
+  VmIdentity identity{};
+  ProcessState process = ProcessState::unknown;
 };
 
 /// Who every VM is and its label, remembered for as long as it is asked for.
@@ -34,27 +43,37 @@ class IdentityTable {
                          Clock::duration reread = std::chrono::minutes(1))
       : proc_(paths.proc), reader_(paths), reread_(reread) {}
 
+  /// Reads who a VM is. It touches nothing that is remembered, so that any thread may call it.
+  [[nodiscard]] IdentityReading read(const VmKey& vm) const;
+
+  [[nodiscard]] bool knows(const VmKey& vm) const { return known_.contains(vm); }
+
+  /// Readings of VMs that the next identify() will find to be new: it need not read them itself.
+  void prepare(std::map<VmKey, IdentityReading> readings) { prepared_ = std::move(readings); }
+
   /// Reads who `vms` are, which are all there are, in order of their keys: others are forgotten.
   /// Returns what it saw of their processes on the way. These are the processes it read, and those
-  /// of VMs that have the name of a new VM: as after a quick restart, they may have just ended.
+  /// of VMs whose label a new VM would like to have: as after a quick restart, they may have just
+  /// ended.
   ///
   /// A VM is looked up when it is first seen, soon again while something is missing (see lookup.h),
-  /// and from time to time: its command line may have been rewritten, its title changed. The label
-  /// holds on to the first name it had once it is exported, so that no name that keeps changing
-  /// multiplies series.
+  /// and from time to time: its command line may have been rewritten, its title changed.
   std::vector<ProcessSighting> identify(std::span<const VmToIdentify> vms,
                                         Clock::time_point now = Clock::now());
 
-  /// Gives every VM its label, unique on the host. `yields` says whether a VM leaves its label to
-  /// another that lives.
+  /// Gives a label, unique on the host, to every VM that has none and awaits no name. From then on
+  /// a VM keeps its label as long as it lives, whatever becomes of its name, of its process's, or
+  /// of other VMs. `yields` says whether a VM leaves its label to another, because it has ended.
   template <typename Yields>
   void assign_labels(Yields yields) {
+    if (!want_labels()) return;
     for (auto& [key, known] : known_) known.yields = yields(key);
     assign_labels();
   }
 
   /// Of a VM that identify() was last asked for.
   [[nodiscard]] const VmIdentity& identity(const VmKey& vm) const { return known_.at(vm).identity; }
+  /// Empty while it awaits its name.
   [[nodiscard]] const std::string& label(const VmKey& vm) const { return known_.at(vm).label; }
 
   /// Whether the VM should not be exported yet, because a name may still come.
@@ -65,23 +84,38 @@ class IdentityTable {
     VmIdentity identity;
     Clock::time_point since;      ///< first seen, or earlier if its process is older
     Clock::time_point next_read;  ///< when it is due
-    std::string name;             ///< the first it had, for its label
-    std::string comm;             ///< likewise
+    std::string name;             ///< for its label: what it has changes no label any more
+    std::string comm;             ///< name of its process when it was first seen
     std::string label;
     int form = 0;               ///< of its label
     std::uint32_t ordinal = 0;  ///< which VM of its process
+    bool ended = false;
     bool yields = false;
     bool awaits_name = true;
-  };
 
-  ProcessState read(const VmKey& key, Known& known, Clock::time_point now);
-  [[nodiscard]] std::uint32_t free_ordinal(const VmKey& key) const;
+    [[nodiscard]] bool wants_label() const { return label.empty() && !awaits_name; }
+  };
+  /// Which ordinals the VMs of a process have.
+  struct Ordinals {
+    std::uint32_t next = 0;
+    std::set<std::uint32_t> free;  ///< those below `next` that none has
+  };
+  using Process = std::pair<std::uint32_t, std::uint64_t>;  ///< tgid and start
+
+  void forget_others(std::span<const VmToIdentify> vms);
+  ProcessState take(IdentityReading reading, Known& known, Clock::time_point now) const;
+  std::uint32_t take_ordinal(const VmKey& vm);
+  void look_at_label_holders(std::vector<ProcessSighting>& seen) const;
+  [[nodiscard]] bool want_labels() const;
+  [[nodiscard]] static VmToLabel to_label(const VmKey& key, const Known& known);
   void assign_labels();
 
   std::filesystem::path proc_;
   IdentityReader reader_;
   Clock::duration reread_;
   std::map<VmKey, Known> known_;
+  std::map<Process, Ordinals> ordinals_;
+  std::map<VmKey, IdentityReading> prepared_;
 };
 
 }  // namespace kvmx

@@ -22,6 +22,8 @@ struct Candidate {
   std::string base;
   int form = 0;
   std::string label;
+
+  [[nodiscard]] bool keeps_label() const { return !vm.gone && !vm.label.empty(); }
 };
 
 std::string base_name(const VmToLabel& vm) {
@@ -63,8 +65,10 @@ bool part(std::vector<Candidate>& candidates) {
   for (const auto& [label, members] : shared_labels(candidates)) {
     const auto alive = std::count_if(members.begin(), members.end(),
                                      [](const Candidate* member) { return !member->vm.gone; });
+    const bool kept = std::any_of(members.begin(), members.end(),
+                                  [](const Candidate* member) { return member->keeps_label(); });
     for (Candidate* member : members) {
-      const bool keeps = alive == 1 && !member->vm.gone;
+      const bool keeps = kept ? member->keeps_label() : alive == 1 && !member->vm.gone;
       if (!keeps && member->form < kLastForm) to_change.push_back(member);
     }
   }
@@ -76,7 +80,8 @@ bool part(std::vector<Candidate>& candidates) {
 void number(std::vector<Candidate>& candidates) {
   std::vector<Candidate*> shared;
   for (const auto& [label, members] : shared_labels(candidates))
-    shared.insert(shared.end(), members.begin(), members.end());
+    for (Candidate* member : members)
+      if (!member->keeps_label()) shared.push_back(member);
   if (shared.empty()) return;
 
   std::sort(shared.begin(), shared.end(), [](const Candidate* a, const Candidate* b) {
@@ -98,12 +103,16 @@ void number(std::vector<Candidate>& candidates) {
 
 }  // namespace
 
+std::string first_label(const VmToLabel& vm) { return with_suffix(base_name(vm), ""); }
+
 std::vector<VmLabel> vm_labels(std::span<const VmToLabel> vms) {
   std::vector<Candidate> candidates;
   candidates.reserve(vms.size());
   for (const VmToLabel& vm : vms) {
     candidates.push_back({vm, base_name(vm), vm.form, {}});
-    take_form(candidates.back(), vm.form);
+    Candidate& candidate = candidates.back();
+    take_form(candidate, vm.form);
+    if (candidate.keeps_label()) candidate.label = vm.label;
   }
   for (int round = 0; round < kRounds && part(candidates); ++round) {
   }

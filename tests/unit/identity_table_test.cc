@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -139,13 +141,76 @@ TEST_F(IdentityTableTest, ARewrittenCommandLineIsReadButTheLabelStays) {
   }
 }
 
-TEST_F(IdentityTableTest, ANameThatComesLateIsTaken) {
+TEST_F(IdentityTableTest, ANameThatComesAfterTheLabelDoesNotChangeIt) {
   process(10, 500, "");
   const VmKey vm = key(10, 500);
   identify({vm});
   EXPECT_EQ(label(vm), "qemu-10");
   process(10, 500, "web");
   identify({vm});
+  EXPECT_EQ(name(vm), "web");
+  EXPECT_EQ(label(vm), "qemu-10");
+}
+
+TEST_F(IdentityTableTest, ARenamedProcessDoesNotChangeTheLabel) {
+  process(10, 500, "");
+  const VmKey vm = key(10, 500);
+  for (const std::string comm : {"x1", "x2", "x3"}) {
+    const std::vector<VmToIdentify> vms = {{vm, comm}};
+    table_.identify(vms);
+    table_.assign_labels([](const VmKey&) { return false; });
+    EXPECT_EQ(label(vm), "x1-10");
+  }
+}
+
+TEST_F(IdentityTableTest, ALaterVmOfTheSameNameDoesNotChangeTheFirstsLabel) {
+  process(10, 500, "web");
+  identify({key(10, 500)});
+  process(11, 600, "web");
+  identify({key(10, 500), key(11, 600)});
+  EXPECT_EQ(label(key(10, 500)), "web");
+  EXPECT_EQ(label(key(11, 600)), "web@11");
+  process(12, 700, "web@11");
+  identify({key(10, 500), key(11, 600), key(12, 700)});
+  EXPECT_EQ(label(key(11, 600)), "web@11");
+  EXPECT_EQ(label(key(12, 700)), "web@11@12");
+}
+
+TEST_F(IdentityTableTest, OrdinalsOfAProcessAreUsedAgain) {
+  process(10, 500, "web");
+  const auto vm = [](std::uint64_t kvm) { return key(10, 500, kvm); };
+  identify({vm(1), vm(2), vm(3)});
+  EXPECT_EQ(label(vm(1)), "web@10/0");
+  EXPECT_EQ(label(vm(3)), "web@10/2");
+  identify({vm(1), vm(3)});
+  identify({vm(1), vm(3), vm(4), vm(5)});
+  EXPECT_EQ(label(vm(3)), "web@10/2");
+  std::set<std::string> labels;
+  for (const std::uint64_t kvm : {1, 3, 4, 5}) labels.insert(label(vm(kvm)));
+  EXPECT_EQ(labels.size(), 4U);
+}
+
+TEST_F(IdentityTableTest, ThousandsOfOneNameAreQuick) {
+  process(10, 500, "web");
+  std::vector<VmKey> vms;
+  std::map<VmKey, IdentityReading> readings;
+  for (std::uint64_t kvm = 1; kvm <= 2000; ++kvm) vms.push_back(key(10, 500, kvm));
+  for (const VmKey& vm : vms) readings.emplace(vm, table_.read(vm));
+  const auto began = std::chrono::steady_clock::now();
+  table_.prepare(std::move(readings));
+  identify(vms);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(1));
+  EXPECT_EQ(label(vms.back()), "web@10/1999");
+}
+
+TEST_F(IdentityTableTest, WhatWasReadBeforeIsNotReadAgain) {
+  process(10, 500, "web");
+  const VmKey vm = key(10, 500);
+  std::map<VmKey, IdentityReading> readings;
+  readings.emplace(vm, table_.read(vm));
+  end(10);
+  table_.prepare(std::move(readings));
+  EXPECT_EQ(identify({vm}).at(0).second, ProcessState::lives);
   EXPECT_EQ(label(vm), "web");
 }
 
@@ -216,9 +281,10 @@ TEST_F(LateNameTest, IsLookedUpAfterOneTwoFourAndEightSeconds) {
   for (const auto age : {seconds(0), seconds(1), seconds(2), seconds(4)}) identify_at(age);
   name("web");
   identify_at(milliseconds(7900));
-  EXPECT_EQ(table_.label(vm_), "qemu-10");
+  EXPECT_EQ(table_.identity(vm_).name, "");
   identify_at(seconds(8));
-  EXPECT_EQ(table_.label(vm_), "web");
+  EXPECT_EQ(table_.identity(vm_).name, "web");
+  EXPECT_EQ(table_.label(vm_), "qemu-10");
 }
 
 TEST_F(LateNameTest, TheLabelThatIsExportedIsTheLastBeforeIt) {
@@ -226,7 +292,7 @@ TEST_F(LateNameTest, TheLabelThatIsExportedIsTheLastBeforeIt) {
   std::ofstream(root_ / "10/cgroup") << "0::/system.slice/docker-" + container + ".scope\n";
   identify_at(seconds(0));
   EXPECT_TRUE(table_.awaits_name(vm_));
-  EXPECT_EQ(table_.label(vm_), container);
+  EXPECT_EQ(table_.label(vm_), "");
   std::ofstream(root_ / "10/cgroup") << "0::/machine.slice/machine-web.scope\n";
   identify_at(seconds(1));
   EXPECT_EQ(table_.label(vm_), "web");

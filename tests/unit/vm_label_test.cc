@@ -167,6 +167,32 @@ TEST(VmLabels, LongNamesStayDistinctWhenCut) {
   EXPECT_EQ(labels_of(vms), (Labels{std::string(254, 'x') + "@1", std::string(254, 'x') + "@2"}));
 }
 
+VmToLabel exported_as(std::string_view label, VmToLabel vm) {
+  vm.label = label;
+  return vm;
+}
+
+TEST(VmLabels, ALiveVmKeepsTheLabelItIsExportedUnder) {
+  const VmToLabel vms[] = {exported_as("a", named("a", 1)), named("a", 2)};
+  EXPECT_EQ(labels_of(vms), (Labels{"a", "a@2"}));
+  const VmToLabel two[] = {exported_as("a", named("a", 1)), named("a", 2), named("a@2", 3)};
+  EXPECT_EQ(labels_of(two), (Labels{"a", "a@2/0", "a@2@3"}));
+  const VmToLabel renamed[] = {exported_as("a", named("b", 1)), named("a", 2), named("b", 3)};
+  EXPECT_EQ(labels_of(renamed), (Labels{"a", "a@2", "b"}));
+}
+
+TEST(VmLabels, AVmThatEndedLeavesItsLabelToOneThatLives) {
+  const VmToLabel vms[] = {gone(exported_as("a", named("a", 1))), named("a", 2)};
+  EXPECT_EQ(labels_of(vms), (Labels{"a@1", "a"}));
+}
+
+TEST(VmLabels, ALabelThatAnImitatorHasIsNotTakenFromIt) {
+  // The second is called what the first becomes when it ends.
+  const VmToLabel vms[] = {gone(exported_as("a", named("a", 1))),
+                           exported_as("a@1", named("a@1", 2)), named("a", 3)};
+  EXPECT_EQ(labels_of(vms), (Labels{"a@1/0", "a@1", "a"}));
+}
+
 TEST(VmLabels, TwoDescriptionsOfOneVmAreStillTold) {
   const VmToLabel vms[] = {named("a", 1), named("a", 1)};
   const Labels labels = labels_of(vms);
