@@ -91,18 +91,24 @@ void add_listed(std::span<const ListedVcpu> listed, std::map<VmKey, VmCounts>& v
   }
 }
 
-/// Slots made for threads, before an event gave the VM's pointer, belong to the process's first VM.
+/// Slots made for threads, before an event gave the VM's pointer, belong to the VM of the process.
+/// If it has several, nothing says yet to which: their counts wait until an event does.
 void adopt_threads(std::map<VmKey, VmCounts>& vms) {
   for (auto at = vms.begin(); at != vms.end();) {
     const auto next = std::next(at);
-    const bool same_process = next != vms.end() && at->first.kvm == 0 &&
-                              next->first.tgid == at->first.tgid &&
-                              next->first.start_ns == at->first.start_ns;
-    if (same_process) {
-      for (VcpuCounts& vcpu : at->second.vcpus) add_vcpu(next->second, std::move(vcpu));
-      for (const std::uint32_t slot : at->second.slots) next->second.slots.push_back(slot);
-      merge(next->second.latency, at->second.latency);
-      merge(next->second.intervals, at->second.intervals);
+    const auto of_process = [&](auto other) {
+      return other != vms.end() && other->first.tgid == at->first.tgid &&
+             other->first.start_ns == at->first.start_ns;
+    };
+    if (at->first.kvm == 0 && of_process(next)) {
+      VmCounts& first = next->second;
+      const bool is_only_one = !of_process(std::next(next));
+      for (VcpuCounts& vcpu : at->second.vcpus)
+        if (is_only_one) add_vcpu(first, std::move(vcpu));
+      if (is_only_one) merge(first.latency, at->second.latency);
+      if (is_only_one) merge(first.intervals, at->second.intervals);
+      // They are released with the first VM in any case.
+      for (const std::uint32_t slot : at->second.slots) first.slots.push_back(slot);
       vms.erase(at);
     }
     at = next;

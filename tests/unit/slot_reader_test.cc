@@ -160,6 +160,17 @@ TEST_F(SlotReaderTest, AVmThatNeverRanIsThereByItsListedVcpus) {
   EXPECT_TRUE(vms[1].slots.empty());
 }
 
+TEST_F(SlotReaderTest, EventsBeforeTheVmIsKnownWaitWhereTheProcessHasSeveral) {
+  slot(0, 10, KVMX_VCPU_UNKNOWN, 0).msr[0].count[KVMX_MSR_READ] = 3;
+  slot(1, 10, 0, 1).reason[kHlt].count = 1;
+  slot(2, 10, 0, 2).reason[kHlt].count = 1;
+  const auto vms = read();
+  ASSERT_EQ(vms.size(), 2U);
+  EXPECT_TRUE(vms[0].total.msrs.empty());
+  EXPECT_TRUE(vms[1].total.msrs.empty());
+  EXPECT_EQ(vms[0].slots.size(), 2U) << "to be released with the process's VMs";
+}
+
 TEST_F(SlotReaderTest, VmsOfOneProcessStayApart) {
   slot(0, 10, 0, 1).reason[kHlt].count = 1;
   slot(1, 10, 0, 2).reason[kHlt].count = 2;
