@@ -2,6 +2,7 @@
 #include "exporter/exporter.h"
 
 #include <algorithm>
+#include <ctime>
 #include <map>
 #include <utility>
 
@@ -16,6 +17,13 @@ namespace kvmx {
 namespace {
 
 constexpr const char* kProc = "/proc";
+
+/// CPU time of the calling thread.
+std::chrono::nanoseconds thread_cpu_time() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 /// The VMs of these vCPUs, each once.
 std::vector<VmKey> listed_vms(std::span<const ListedVcpu> vcpus) {
@@ -155,6 +163,29 @@ Vm Exporter::join(VmCounts counts) const {
           .diagnosis = diagnosis ? *diagnosis : VmDiagnosis()};
 }
 
+/// Bounds the VMs that never ran, which take no slot: there are no more of them than slots. What is
+/// left out is counted.
+void Exporter::limit_idle_vms(std::vector<VmCounts>& counts) {
+  std::set<VmKey> left_out;
+  std::size_t idle = 0;
+  std::erase_if(counts, [&](const VmCounts& vm) {
+    if (!vm.slots.empty() || ++idle <= config_.max_vcpus) return false;
+    left_out.insert(vm.key);
+    return true;
+  });
+  for (const VmKey& vm : left_out) left_out_vms_ += left_out_.contains(vm) ? 0 : 1;
+  left_out_ = std::move(left_out);
+}
+
+void Exporter::count_slots(Snapshot& snapshot) const {
+  SlotCounts& slots = snapshot.slots;
+  slots.lingering = static_cast<std::uint32_t>(probes_->table().unlinked());
+  for (const Vm& vm : snapshot.vms)
+    (vm.ended() ? slots.lingering : slots.used) +=
+        static_cast<std::uint32_t>(vm.counts.slots.size());
+  slots.free = config_.max_vcpus - std::min(config_.max_vcpus, slots.used + slots.lingering);
+}
+
 void Exporter::refresh() {
   // Nobody can ask for the last one meanwhile. Unless it is still being read, its memory serves the
   // new one: on a big host a snapshot takes some megabytes.
@@ -168,19 +199,16 @@ void Exporter::refresh() {
   std::vector<VmCounts> counts;
   if (probes_) {
     counts = read_counts();
+    limit_idle_vms(counts);
     fresh->event_names = probes_->other_events();
     fresh->losses = probes_->table().losses();
-    fresh->slots.free = config_.max_vcpus;
+    fresh->left_out_vms = left_out_vms_;
   }
   follow(counts);
   diagnose(counts, *fresh, now_ns);
   fresh->vms.reserve(counts.size());
-  for (VmCounts& vm : counts) {
-    const Vm& joined = fresh->vms.emplace_back(join(std::move(vm)));
-    const auto slots = static_cast<std::uint32_t>(joined.counts.slots.size());
-    fresh->slots.free -= slots;
-    (joined.ended() ? fresh->slots.lingering : fresh->slots.used) += slots;
-  }
+  for (VmCounts& vm : counts) fresh->vms.push_back(join(std::move(vm)));
+  if (probes_) count_slots(*fresh);
   if (fresh->losses[KVMX_LOST_TABLE_FULL] != 0 && !std::exchange(full_logged_, true))
     spdlog::warn("no room for more vCPUs: events of new ones are lost. Raise --bpf.max-vcpus={}",
                  config_.max_vcpus);
@@ -189,29 +217,50 @@ void Exporter::refresh() {
 }
 
 /// The vCPUs that exist, if it is time to look again: at once if `urgent`, which it is when one has
-/// just begun to run, but looking shall never take more than a fiftieth of the time.
+/// just begun to run.
 std::optional<VcpuListing> Exporter::list_vcpus(bool urgent) {
+  constexpr std::chrono::milliseconds kPause(900);
+  constexpr std::chrono::milliseconds kLongestPause(60'000);
   const Clock::time_point asked = Clock::now();
-  if (!lister_ || asked < (urgent ? next_urgent_list_ : next_list_)) return std::nullopt;
+  const bool failed = list_pause_.count() > 0;
+  if (!lister_ || (asked < next_list_ && (failed || !urgent))) return std::nullopt;
   Result<std::vector<ListedVcpu>> listed = lister_->list();
   if (!listed) {
-    spdlog::error("{}", listed.error().message);
-    lister_.reset();
+    // No news of any VM, and not given up: descriptors or memory may be there again soon.
+    if (!failed) spdlog::error("{}; trying again", listed.error().message);
+    list_pause_ = std::clamp(2 * list_pause_, kPause, kLongestPause);
+    next_list_ = asked + list_pause_;
     return std::nullopt;
   }
+  if (failed) spdlog::info("vCPUs are listed again");
+  list_pause_ = {};
+  next_list_ = asked + kPause;
   if (!probes_->events_identify_vm())
     for (ListedVcpu& vcpu : *listed) vcpu.kvm = 0;
-  const Clock::time_point done = Clock::now();
-  next_urgent_list_ = done + 50 * (done - asked);
-  next_list_ = std::max(next_urgent_list_, asked + std::chrono::milliseconds(900));
   return VcpuListing{asked, std::move(*listed)};
 }
 
 void Exporter::housekeep() {
-  if (!probes_) return;  // set by this thread
+  // probes_ is set by this thread.
+  if (!probes_ || budget_.wait(Clock::now()) > Clock::duration::zero()) return;
+  const std::chrono::nanoseconds before = thread_cpu_time();
+  run_round();
+  budget_.spend(thread_cpu_time() - before);
+}
+
+std::chrono::milliseconds Exporter::housekeeping_wait() {
+  constexpr std::chrono::milliseconds kSecond(1000);
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(budget_.wait(Clock::now()));
+  return wait.count() == 0 ? kSecond : std::min(kSecond, wait);
+}
+
+void Exporter::run_round() {
   std::optional<VcpuListing> listing = list_vcpus(probes_->drain_new());
-  look_at_processes();
+  if (listing) read_new_vms(*listing);
+  look_at_processes(listing);
   const std::lock_guard lock(mutex_);
+  if (const Result<void> reclaimed = probes_->table().reclaim(); !reclaimed)
+    spdlog::error("{}", reclaimed.error().message);
   if (listing) {
     lifecycle_.note_listing(listed_vms(listing->vcpus), listing->asked);
     listed_ = std::move(*listing);
@@ -222,31 +271,69 @@ void Exporter::housekeep() {
   if (listing || freed) publish_vm_processes();
 }
 
-/// Finds out which VMs ended with their processes.
-void Exporter::look_at_processes() {
-  std::vector<VmKey> living;
+/// Reads who the new VMs are, not under the lock that scrapes need: there may be thousands.
+void Exporter::read_new_vms(const VcpuListing& listing) {
+  std::vector<VmKey> fresh = listed_vms(listing.vcpus);
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(
+        fresh, [this](const VmKey& vm) { return identities_.knows(vm) || left_out_.contains(vm); });
+  }
+  if (fresh.size() > config_.max_vcpus) fresh.resize(config_.max_vcpus);
+  std::map<VmKey, IdentityReading> readings;
+  for (const VmKey& vm : fresh) readings.emplace(vm, identities_.read(vm));
+  const std::lock_guard lock(mutex_);
+  identities_.prepare(std::move(readings));
+}
+
+/// Finds out which VMs ended with their processes. Those that are listed have not.
+void Exporter::look_at_processes(const std::optional<VcpuListing>& listing) {
+  std::vector<VmKey> listed;
+  if (listing) listed = listed_vms(listing->vcpus);
+  std::vector<VmKey> others;
   {
     const std::lock_guard lock(mutex_);
     if (!current_) return;
     for (const Vm& vm : current_->vms)
-      if (!vm.ended()) living.push_back(vm.counts.key);
+      if (!vm.ended() && !std::ranges::binary_search(listed, vm.counts.key))
+        others.push_back(vm.counts.key);
   }
-  // Not under the lock that scrapes need: there may be thousands.
   std::vector<std::pair<VmKey, ProcessState>> seen;
-  seen.reserve(living.size());
-  for (const VmKey& vm : living) seen.emplace_back(vm, read_process_state(kProc, vm));
+  seen.reserve(others.size());
+  for (const VmKey& vm : others) seen.emplace_back(vm, read_process_state(kProc, vm));
   const std::lock_guard lock(mutex_);
   for (const auto& [vm, process] : seen) lifecycle_.note_process(vm, process, Clock::now());
 }
 
-/// Gives back the slots of VMs that ended long ago. Returns whether there were any.
+/// How many slots VMs that have ended should give before their time. A few are kept free, for vCPUs
+/// that begin to run before the next round; more if there were none for some.
+std::size_t Exporter::wanted_slots() {
+  constexpr std::size_t kKeptFree = 16;  // one in so many
+  constexpr std::size_t kWantedAtOnce = 16;
+  const std::uint64_t full = current_->losses[KVMX_LOST_TABLE_FULL];
+  const bool lost = std::exchange(full_seen_, full) != full;
+  const std::size_t kept = config_.max_vcpus / kKeptFree;
+  const std::size_t wanted = lost ? std::max(kept, kWantedAtOnce) : kept;
+  const std::size_t coming = current_->slots.free + probes_->table().unlinked();
+  return wanted - std::min(wanted, coming);
+}
+
+/// Takes the slots of VMs that ended long ago, and of more where slots run out. Returns whether
+/// there were any.
 bool Exporter::release_ended() {
-  const auto slots_of = [](const VmKey&) { return std::size_t{0}; };
-  const std::vector<VmKey> released = lifecycle_.release(Clock::now(), config_.linger, 0, slots_of);
+  const auto vm_of = [this](const VmKey& key) -> const VmCounts& {
+    return std::ranges::lower_bound(current_->vms, key, {},
+                                    [](const Vm& vm) { return vm.counts.key; })
+        ->counts;
+  };
+  const auto slots_of = [&](const VmKey& key) { return vm_of(key).slots.size(); };
+  const std::vector<VmKey> released =
+      lifecycle_.release(Clock::now(), config_.linger, wanted_slots(), slots_of);
   for (const VmKey& key : released) {
-    const auto vm = std::ranges::lower_bound(current_->vms, key, {},
-                                             [](const Vm& one) { return one.counts.key; });
-    release(vm->counts);
+    for (const std::uint32_t slot : vm_of(key).slots) {
+      probes_->table().unlink(slot);
+      reader_.forget(slot);
+    }
   }
   return !released.empty();
 }
@@ -263,16 +350,8 @@ void Exporter::publish_vm_processes() {
 }
 
 int Exporter::wake_fd() {
-  const std::lock_guard lock(mutex_);
-  return probes_ ? probes_->new_slots_fd() : -1;
-}
-
-void Exporter::release(const VmCounts& vm) {
-  for (const std::uint32_t slot : vm.slots) {
-    if (Result<void> released = probes_->table().release(slot); !released)
-      spdlog::error("{}", released.error().message);
-    reader_.forget(slot);
-  }
+  if (!probes_ || budget_.wait(Clock::now()) > Clock::duration::zero()) return -1;
+  return probes_->new_slots_fd();
 }
 
 }  // namespace kvmx

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "exporter/kernel/vcpu_lister.h"
 #include "exporter/lifecycle/lifecycle.h"
 #include "exporter/snapshot/snapshot.h"
+#include "exporter/work_budget.h"
 
 namespace kvmx {
 
@@ -58,14 +60,23 @@ class Exporter {
 
   /// To be called every second, and when wake_fd() is readable, by the thread that calls attach():
   /// learns of new VMs while they live, notices those that ended, and frees the slots of those that
-  /// ended long ago.
+  /// ended long ago. Does nothing if it did too much of late: all that takes no more than a
+  /// fiftieth of a CPU, however many VMs come and go.
   void housekeep();
 
-  /// Readable when vCPUs have been seen that were not there before; -1 while nothing is attached.
+  /// Readable when vCPUs have been seen that were not there before; -1 while nothing is attached,
+  /// or while housekeep() would do nothing. For the thread that calls that.
   int wake_fd();
+
+  /// How long that thread may wait before it calls housekeep() again: a second at most.
+  std::chrono::milliseconds housekeeping_wait();
 
  private:
   using Clock = std::chrono::steady_clock;
+
+  /// A fiftieth of a CPU; that of half a minute at once.
+  static constexpr int kHousekeepingParts = 50;
+  static constexpr std::chrono::milliseconds kHousekeepingBurst{600};
 
   Result<void> open_pins();
   [[nodiscard]] EventSelection event_selection() const;
@@ -75,28 +86,37 @@ class Exporter {
   void follow(std::span<const VmCounts> counts);
   void diagnose(std::span<const VmCounts> counts, const Snapshot& snapshot, std::uint64_t now_ns);
   [[nodiscard]] Vm join(VmCounts counts) const;
+  void count_slots(Snapshot& snapshot) const;
   void refresh();
-  void look_at_processes();
+  void run_round();
+  void read_new_vms(const VcpuListing& listing);
+  void look_at_processes(const std::optional<VcpuListing>& listing);
+  void limit_idle_vms(std::vector<VmCounts>& counts);
+  [[nodiscard]] std::size_t wanted_slots();
   bool release_ended();
   void publish_vm_processes();
-  void release(const VmCounts& vm);
 
   const ExporterConfig config_;
   const std::uint64_t boot_time_ns_;  ///< taken once, so that starts of VMs do not waver
   std::mutex mutex_;
   std::optional<PinDirectory> pins_;  ///< locked from the first attach()
   std::optional<Probes> probes_;
-  std::optional<VcpuLister> lister_;  ///< the housekeeper's own, as are the next two
+  std::optional<VcpuLister> lister_;  ///< the housekeeper's own, as are the next four
   Clock::time_point next_list_;
-  Clock::time_point next_urgent_list_;
+  std::chrono::milliseconds list_pause_{};  ///< after a listing that failed
+  WorkBudget budget_{kHousekeepingParts, kHousekeepingBurst};
   VcpuListing listed_;
-  std::map<std::uint32_t, std::uint64_t> published_vm_processes_;  ///< what is in the map vm_processes
+  std::map<std::uint32_t, std::uint64_t>
+      published_vm_processes_;  ///< what is in the map vm_processes
   SlotReader reader_;
   Lifecycle lifecycle_;
   IdentityTable identities_;
   Diagnosis diagnosis_;
   std::vector<VmCounters> counters_;  ///< what diagnosis_ was told last
   CpuFrequencies frequencies_;
+  std::set<VmKey> left_out_;        ///< VMs that were not exported, see limit_idle_vms()
+  std::uint64_t left_out_vms_ = 0;  ///< how many there have been
+  std::uint64_t full_seen_ = 0;     ///< events lost to a full table, at the last release
   std::shared_ptr<const Snapshot> current_;
   Clock::time_point taken_;
   std::atomic<bool> ready_ = false;

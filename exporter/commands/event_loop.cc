@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 
 #include "exporter/base/log.h"
 #include "exporter/base/service_manager.h"
@@ -18,10 +19,10 @@ namespace {
 /// What the loop woke up for; nothing: a second has passed, or a vCPU is new.
 enum class Wakeup { none, reload, end };
 
-Wakeup wait(const UniqueFd& signal_fd, int new_vcpus_fd) {
+Wakeup wait(const UniqueFd& signal_fd, int new_vcpus_fd, std::chrono::milliseconds longest) {
   std::array<pollfd, 2> waited = {pollfd{signal_fd.get(), POLLIN, 0},
                                   pollfd{new_vcpus_fd, POLLIN, 0}};
-  ::poll(waited.data(), waited.size(), 1000);
+  ::poll(waited.data(), waited.size(), static_cast<int>(longest.count()));
   signalfd_siginfo signal{};
   if (waited[0].revents == 0 || ::read(signal_fd.get(), &signal, sizeof(signal)) != sizeof(signal))
     return Wakeup::none;
@@ -51,7 +52,7 @@ Result<void> run_event_loop(Exporter& exporter, VmRates& rates, WebServer& serve
       service_manager::ready("counting KVM events");
     }
     service_manager::alive();
-    const Wakeup wakeup = wait(signal_fd, exporter.wake_fd());
+    const Wakeup wakeup = wait(signal_fd, exporter.wake_fd(), exporter.housekeeping_wait());
     if (wakeup == Wakeup::end) {
       spdlog::info("told to end by a signal");
       service_manager::stopping();

@@ -45,6 +45,9 @@ Result<SlotTable> SlotTable::map(const SlotMapFds& fds, std::uint32_t count, boo
   }
   for (std::uint32_t i = 0; fill && i < count; ++i)
     if (Result<void> added = table.add_free(i); !added) return added.error();
+  // Of an exporter that was killed before it came to reclaim them.
+  for (std::uint32_t i = 0; !fill && i < count; ++i)
+    if (table.exported()[i].unlinked != 0) table.unlink(i);
   return table;
 }
 
@@ -68,24 +71,42 @@ std::span<exported_times> SlotTable::exported() const {
   return {static_cast<exported_times*>(exported_.data()), count_};
 }
 
-Result<void> SlotTable::release(std::uint32_t index) {
+void SlotTable::unlink(std::uint32_t index) {
   vcpu_slot* const freed = slot(index);
+  // Noted first, and beside the slot: whoever takes a pinned table over goes on from here.
+  exported()[index].unlinked = 1;
+  unlinked_.push_back({index, Clock::now()});
   const std::uint64_t thread = std::uint64_t{freed->tgid} << 32 | freed->tid;
   const vcpu_key by_pointer{freed->vcpu, 0};
   const vcpu_key by_thread{thread, std::uint64_t{freed->vcpu_id + 1}};
   forget(fds_.slot_of_vcpu, freed->vcpu ? &by_pointer : &by_thread, index);
   forget(fds_.slot_of_thread, &thread, index);
-  // The owner goes first: from here on no event of any vCPU can take this slot for its own.
-  // (Exchanged, since nothing may move over that in either direction.)
+  // No event of any vCPU can take this slot for its own without its owner. (Exchanged, since
+  // nothing may move over that in either direction.)
   freed->fast_start = 0;
   __atomic_exchange_n(&freed->thread_start, 0, __ATOMIC_ACQ_REL);
-  std::memset(freed, 0, sizeof(*freed));
-  exported()[index] = {};
+  freed->vcpu = 0;
+  freed->tid = 0;
+  __atomic_store_n(&freed->tgid, 0, __ATOMIC_RELEASE);
+}
+
+void SlotTable::wipe(std::uint32_t index) {
+  std::memset(slot(index), 0, sizeof(vcpu_slot));
   if (events_.data()) {
     event_counts& counts = static_cast<event_counts*>(events_.data())[index];
     std::memset(&counts, 0, sizeof(counts));
   }
-  return add_free(index);
+  exported()[index] = {};
+}
+
+Result<void> SlotTable::reclaim(Clock::time_point now) {
+  while (!unlinked_.empty() && now - unlinked_.front().since >= kUnlinkedTime) {
+    const std::uint32_t index = unlinked_.front().index;
+    unlinked_.pop_front();
+    wipe(index);
+    if (Result<void> added = add_free(index); !added) return added;
+  }
+  return {};
 }
 
 Result<void> SlotTable::set_vm_processes(

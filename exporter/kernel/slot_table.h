@@ -2,8 +2,10 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <span>
 
@@ -47,6 +49,8 @@ inline constexpr SlotMap kSlotMaps[] = {
 /// The slots of all vCPUs, mapped from the kernel: read in place, without system calls.
 class SlotTable {
  public:
+  using Clock = std::chrono::steady_clock;
+
   /// Maps `count` slots and, where `fill` is set, enters every one of them as free.
   static Result<SlotTable> map(const SlotMapFds& fds, std::uint32_t count, bool fill);
 
@@ -59,9 +63,19 @@ class SlotTable {
   /// The exported times of each slot, which only the reader uses.
   [[nodiscard]] std::span<exported_times> exported() const;
 
-  /// Clears a slot whose VM is gone and makes it available again. An exporter that is killed within
-  /// leaves a pinned table with one slot less, until counters start again.
-  Result<void> release(std::uint32_t index);
+  /// Takes a slot away from a VM that has ended: no program finds it from now on, and the reader
+  /// takes it for free. A program that had found it before may still write to it, so it is made
+  /// available again by a later reclaim().
+  void unlink(std::uint32_t index);
+
+  /// Wipes the slots that were unlinked kUnlinkedTime ago or longer and makes them available.
+  Result<void> reclaim(Clock::time_point now = Clock::now());
+
+  /// How many slots wait for that.
+  [[nodiscard]] std::size_t unlinked() const { return unlinked_.size(); }
+
+  /// Longer than any program runs, also one that is preempted.
+  static constexpr std::chrono::milliseconds kUnlinkedTime{900};
 
   /// Publishes to the BPF programs which processes have VMs: start, in ns since boot, by tgid.
   Result<void> set_vm_processes(const std::map<std::uint32_t, std::uint64_t>& starts) const;
@@ -70,7 +84,13 @@ class SlotTable {
   [[nodiscard]] std::array<std::uint64_t, KVMX_LOSSES> losses() const;
 
  private:
+  struct Unlinked {
+    std::uint32_t index;
+    Clock::time_point since;
+  };
+
   Result<void> add_free(std::uint32_t index) const;
+  void wipe(std::uint32_t index);
   vcpu_slot* slot(std::uint32_t index) const;
 
   SlotMapFds fds_;
@@ -79,6 +99,7 @@ class SlotTable {
   Mapping lost_;
   Mapping exported_;
   std::uint32_t count_ = 0;
+  std::deque<Unlinked> unlinked_;  ///< the earliest first
 };
 
 }  // namespace kvmx

@@ -68,6 +68,7 @@ MetricFamily lost(const Snapshot& snapshot) {
              "Events that could not be counted where they belong.", MetricType::Counter);
   for (std::size_t i = 0; i < causes.size(); ++i)
     add(events, static_cast<double>(snapshot.losses[i]), {{"cause", causes[i]}});
+  add(events, static_cast<double>(snapshot.left_out_vms), {{"cause", "vm_limit"}});
   return events;
 }
 

@@ -44,6 +44,7 @@ struct Snapshot {
   std::optional<CpuClock> cpu_clock;  ///< nothing where the kernel does not tell
   std::vector<ProbeState> probes;
   std::array<std::uint64_t, KVMX_LOSSES> losses{};  ///< by enum kvmx_loss
+  std::uint64_t left_out_vms = 0;                   ///< VMs that never ran and were not exported
   SlotCounts slots;
   std::uint64_t boot_time_ns = 0;  ///< since the epoch
 };

@@ -91,6 +91,7 @@ Snapshot sample() {
   snapshot.event_names = {"kvm_pio"};
   snapshot.probes = {{"kvm_exit", true, 0}, {"kvm_entry", false, std::nullopt}};
   snapshot.losses = {1, 2, 3, 4};
+  snapshot.left_out_vms = 5;
   snapshot.slots = {2, 1, 4093};
   snapshot.boot_time_ns = 1'700'000'000'000'000'000;
   return snapshot;
