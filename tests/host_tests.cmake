@@ -33,6 +33,7 @@ kvmx_host_test(exact-native 300 "${here}/exact/run.sh" native "${PROJECT_BINARY_
 
 kvmx_host_test(identity-native 300 python3 "${here}/e2e/identity_test.py" "${exporter}" "${guest}")
 kvmx_host_test(idle-vms-native 200 python3 "${here}/e2e/idle_vms_test.py" "${exporter}" "${guest}")
+kvmx_host_test(lifecycle-native 200 python3 "${here}/e2e/lifecycle_test.py" "${exporter}" "$<TARGET_FILE:kvmx-tricks>")
 kvmx_host_test(monotonic-native 120 python3 "${here}/e2e/monotonic_test.py" "${exporter}" "${guest}")
 
 # Emulated hosts. Scenarios that can share one do: the test boot-NAME boots it and runs them all, and
@@ -90,6 +91,8 @@ foreach(test identity collectors kvm-stat death hostile churn monotonic scrapers
   kvmx_lab_script(amd-6.1 ${test}-amd-6.1 600 e2e/${script}_test.py)
 endforeach()
 
+kvmx_lab_test(amd-6.1 lifecycle-amd-6.1 400 COMMAND /usr/bin/python3 "${here}/e2e/lifecycle_test.py" "${exporter}"
+              "$<TARGET_FILE:kvmx-tricks>")
 kvmx_lab_test(amd-6.1 late-kvm-amd-6.1 600 COMMAND "${here}/e2e/late_kvm_test.sh" "${exporter}" "${guest}")
 
 # A clock that counts instructions, for what is about rates and times: the same however busy the machine.

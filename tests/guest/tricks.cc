@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// kvmx-tricks TRICK SECONDS: a VMM that does what few do, and is to be counted like any other.
+//
+//   rename         gives its process another name all the time
+//   closed         closes its vCPU, VM and KVM descriptors while the vCPU runs, a guest that loops
+//                  over CPUID and so never returns
+//   other-process  runs the vCPU in a child that shares its memory (CLONE_VM | CLONE_FILES)
+//   short          makes and drops VMs, one after the other, instead of running one
+//
+// Other guests write to an I/O port, so each KVM_RUN returns with KVM_EXIT_IO. After SECONDS it prints
+// how often that was, and waits for its standard input to end. Needs nothing of kvmx-guest.
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+[[noreturn]] void fail(const char* what) {
+  std::perror(what);
+  std::_Exit(1);
+}
+
+int checked(int result, const char* what) {
+  if (result < 0) fail(what);
+  return result;
+}
+
+void* map(std::size_t size, int flags, int fd) {
+  void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, fd, 0);
+  if (memory == MAP_FAILED) fail("mmap");
+  return memory;
+}
+
+constexpr std::size_t kMemory = 0x2000;
+constexpr std::size_t kCode = 0x1000;
+constexpr std::string_view kPortLoop = "\xe6\x80\xeb\xfc";           // out %al, $0x80; jmp to it
+constexpr std::string_view kCpuidLoop = "\x31\xc0\x0f\xa2\xeb\xfa";  // xor %eax, %eax; cpuid; jmp
+
+struct Vm {
+  int kvm;
+  int vm;
+  int vcpu;
+  void* memory;
+  void* run;
+  std::size_t run_size;
+};
+
+Vm make_vm(std::string_view code = kPortLoop) {
+  Vm made{};
+  made.kvm = checked(::open("/dev/kvm", O_RDWR | O_CLOEXEC), "/dev/kvm");
+  made.vm = checked(::ioctl(made.kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
+  made.memory = map(kMemory, MAP_SHARED | MAP_ANONYMOUS, -1);
+  std::memcpy(static_cast<char*>(made.memory) + kCode, code.data(), code.size());
+  const kvm_userspace_memory_region region{0, 0, 0, kMemory,
+                                           reinterpret_cast<std::uintptr_t>(made.memory)};
+  checked(::ioctl(made.vm, KVM_SET_USER_MEMORY_REGION, &region), "KVM_SET_USER_MEMORY_REGION");
+  made.vcpu = checked(::ioctl(made.vm, KVM_CREATE_VCPU, 0), "KVM_CREATE_VCPU");
+  made.run_size = static_cast<std::size_t>(::ioctl(made.kvm, KVM_GET_VCPU_MMAP_SIZE, 0));
+  made.run = map(made.run_size, MAP_SHARED, made.vcpu);
+  kvm_sregs sregs{};
+  checked(::ioctl(made.vcpu, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+  sregs.cs.base = sregs.cs.selector = 0;
+  checked(::ioctl(made.vcpu, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+  kvm_regs regs{};
+  regs.rip = kCode;
+  regs.rflags = 2;
+  checked(::ioctl(made.vcpu, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+  return made;
+}
+
+void drop(const Vm& vm) {
+  ::munmap(vm.run, vm.run_size);
+  ::close(vm.vcpu);
+  ::close(vm.vm);
+  ::close(vm.kvm);
+  ::munmap(vm.memory, kMemory);
+}
+
+std::atomic<unsigned long> returns;
+Clock::time_point end;
+
+void run_once(int vcpu) {
+  checked(::ioctl(vcpu, KVM_RUN, 0), "KVM_RUN");
+  ++returns;
+}
+
+int run(void* vm) {
+  while (Clock::now() < end) {
+    run_once(static_cast<Vm*>(vm)->vcpu);
+    std::this_thread::sleep_for(1ms);
+  }
+  return 0;
+}
+
+void rename_until_end() {
+  for (int i = 0; Clock::now() < end; ++i) {
+    ::prctl(PR_SET_NAME, ("name-" + std::to_string(i)).c_str());
+    std::this_thread::sleep_for(100ms);
+  }
+}
+
+void make_short_vms() {
+  while (Clock::now() < end) {
+    const Vm vm = make_vm();
+    for (int i = 0; i < 3; ++i) run_once(vm.vcpu);
+    drop(vm);
+    std::this_thread::sleep_for(20ms);
+  }
+}
+
+void run_in_child(Vm& vm) {
+  static std::vector<char> stack(1U << 16U);
+  checked(::clone(run, stack.data() + stack.size(), CLONE_VM | CLONE_FILES | SIGCHLD, &vm), "clone");
+  std::this_thread::sleep_until(end + 100ms);
+}
+
+void run_closed() {
+  const Vm vm = make_vm(kCpuidLoop);
+  std::thread([&vm] { ::ioctl(vm.vcpu, KVM_RUN, 0); }).detach();
+  std::this_thread::sleep_for(1s);
+  for (const int fd : {vm.vcpu, vm.vm, vm.kvm}) ::close(fd);
+  std::this_thread::sleep_until(end);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string_view trick = argc == 3 ? argv[1] : "";
+  end = Clock::now() + std::chrono::seconds(argc == 3 ? std::atoi(argv[2]) : 0);
+  if (trick == "short") {
+    make_short_vms();
+  } else if (trick == "other-process") {
+    Vm vm = make_vm();
+    run_in_child(vm);
+  } else if (trick == "closed") {
+    run_closed();
+  } else if (trick == "rename") {
+    Vm vm = make_vm();
+    std::thread vcpu(run, &vm);
+    rename_until_end();
+    vcpu.join();
+  } else {
+    std::fputs("usage: kvmx-tricks rename|closed|other-process|short SECONDS\n", stderr);
+    return 2;
+  }
+  std::printf("%lu\n", returns.load());
+  std::fflush(stdout);
+  while (std::getchar() != EOF) {
+  }
+  std::_Exit(0);
+}
