@@ -20,6 +20,8 @@ kvmx_host_test(names 60 "${here}/deploy/names_test.sh")
 kvmx_host_test(prometheus-web 300 python3 "${here}/e2e/prometheus_web_test.py" "${exporter}")
 kvmx_host_test(web-http 300 python3 "${here}/e2e/web_http_test.py" "${exporter}")
 kvmx_host_test(web-limits 400 python3 "${here}/e2e/web_limits_test.py" "${exporter}")
+kvmx_host_test(web-hostile 400 python3 "${here}/e2e/web_hostile_test.py" "${exporter}")
+kvmx_host_test(start-hostile 200 python3 "${here}/e2e/start_hostile_test.py" "${exporter}")
 kvmx_host_test(web-tls 300 python3 "${here}/e2e/web_tls_test.py" "${exporter}")
 # RUN_SERIAL: a tick that waits for a CPU is no storm.
 kvmx_host_test(page-native 600 python3 "${here}/e2e/page_test.py" native

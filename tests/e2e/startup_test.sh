@@ -30,7 +30,7 @@ expect "version" 0 "kvm_exit_exporter, version" "$exporter" --version
 expect "unknown flag" 2 "--no-such-flag" "$exporter" --no-such-flag
 expect "no room for vCPUs" 2 "--bpf.max-vcpus" "$exporter" --bpf.max-vcpus=0
 expect "duration without a unit" 2 "--vm.linger" "$exporter" --vm.linger=5
-expect "address without a port" 1 "give HOST:PORT" "$exporter" --web.listen-address=localhost
+expect "address without a port" 2 "give HOST:PORT" "$exporter" --web.listen-address=localhost
 expect "no capabilities" 1 "CAP_SYS_ADMIN" \
   setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all --inh-caps=-all \
   "$exporter" --web.listen-address=$address

@@ -100,21 +100,9 @@ def stuck_readers(exporter, count):
 
 
 def check_stuck_readers(verdict, exporter):
-    """With --web.max-requests=2, two of them take all there is."""
-    readers = stuck_readers(exporter, 2)
-    refused = []
-
-    def is_refused():
-        answer = exporter.get("/metrics")
-        refused.append(answer)
-        return answer.status == 503
-
-    verdict.check(wait_until(is_refused, 30) and "--web.max-requests=2" in refused[-1].text()
-                  and refused[-1].headers["retry-after"] == "1",
-                  "who asks while two scrapes are stuck gets a 503 with the reason")
-    verdict.check(exporter.get("/-/healthy").status == 200, "... for scrapes only")
-    verdict.check(wait_until(lambda: exporter.get("/metrics").status == 200, 40),
-                  "... until the stuck ones are shut out")
+    """With --web.max-requests=2, ten that do not read are more than may be answered at once."""
+    readers = stuck_readers(exporter, 10)
+    scrape_all_well(verdict, exporter, "ten clients ask for much and read nothing")
     for connection in readers:
         connection.close()
 

@@ -78,7 +78,7 @@ TEST(LandingPage, ShowsBusyVmsAndEscapesTheirNames) {
   EXPECT_NE(page.find("<td>&lt;b&gt;&amp;&quot;</td>"), std::string::npos);
   EXPECT_NE(page.find(">66,300</td>"), std::string::npos);
   EXPECT_NE(page.find(">99 %</td>"), std::string::npos);
-  EXPECT_NE(page.find("href=\"/metrics?a=&quot;b&quot;\""), std::string::npos);
+  EXPECT_NE(page.find("href=\"./metrics?a=&quot;b&quot;\""), std::string::npos);
   EXPECT_NE(page.find("not counted"), std::string::npos);
   EXPECT_EQ(page.find("<b>"), std::string::npos);
 }
