@@ -21,6 +21,7 @@ kvmx_host_test(prometheus-web 300 python3 "${here}/e2e/prometheus_web_test.py" "
 kvmx_host_test(web-http 300 python3 "${here}/e2e/web_http_test.py" "${exporter}")
 kvmx_host_test(web-limits 400 python3 "${here}/e2e/web_limits_test.py" "${exporter}")
 kvmx_host_test(web-hostile 400 python3 "${here}/e2e/web_hostile_test.py" "${exporter}")
+kvmx_host_test(hardening 60 python3 "${here}/e2e/hardening_test.py" "${exporter}")
 kvmx_host_test(start-hostile 200 python3 "${here}/e2e/start_hostile_test.py" "${exporter}")
 kvmx_host_test(web-tls 300 python3 "${here}/e2e/web_tls_test.py" "${exporter}")
 # RUN_SERIAL: a tick that waits for a CPU is no storm.
