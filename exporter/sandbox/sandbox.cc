@@ -27,6 +27,7 @@ void Sandbox::enter_thread() const {
 }
 
 void Sandbox::enter() {
+  const int landlock = landlock_version();  // asked for before the call is refused
   const Result<void> files = restrict_files(readable_);
   if (!files) spdlog::warn("{}: this process may open any file", files.error().message);
   const Result<std::string> kept = drop_capabilities();
@@ -37,7 +38,7 @@ void Sandbox::enter() {
                        : kept->empty() ? "no capabilities"
                                        : "no capabilities but " + *kept;
   status += calls ? ", system calls filtered" : ", any system call";
-  status += files ? ", " + landlock_text(landlock_version()) : ", any file";
+  status += files ? ", " + landlock_text(landlock) : ", any file";
   spdlog::info("sandbox: {}", status);
   const std::lock_guard lock(mutex_);
   status_ = std::move(status);
