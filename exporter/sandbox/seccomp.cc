@@ -37,18 +37,19 @@ class Rules {
   /// The call with one of these values as its argument number `argument`.
   void allow_values(int call, unsigned argument, std::initializer_list<scmp_datum_t> values) {
     for (const scmp_datum_t value : values)
-      add(SCMP_ACT_ALLOW, call, {SCMP_CMP(argument, SCMP_CMP_EQ, value)});
+      add(SCMP_ACT_ALLOW, call, {scmp_arg_cmp{argument, SCMP_CMP_EQ, value, 0}});
   }
 
   /// The call if its argument number `argument`, as far as `mask` goes, is `value`.
   void allow_masked(int call, unsigned argument, scmp_datum_t mask, scmp_datum_t value) {
-    add(SCMP_ACT_ALLOW, call, {SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, mask, value)});
+    add(SCMP_ACT_ALLOW, call, {scmp_arg_cmp{argument, SCMP_CMP_MASKED_EQ, mask, value}});
   }
 
   /// fcntl() and its like with `command`, if none of these `refused` flags is set.
   void allow_flags(int call, scmp_datum_t command, scmp_datum_t refused) {
     add(SCMP_ACT_ALLOW, call,
-        {SCMP_CMP(1, SCMP_CMP_EQ, command), SCMP_CMP(2, SCMP_CMP_MASKED_EQ, refused, 0)});
+        {scmp_arg_cmp{1, SCMP_CMP_EQ, command, 0},
+         scmp_arg_cmp{2, SCMP_CMP_MASKED_EQ, refused, 0}});
   }
 
   void refuse(int call, unsigned error_number) { add(SCMP_ACT_ERRNO(error_number), call, {}); }
