@@ -97,8 +97,9 @@ Result<void> restrict_files(const std::vector<std::filesystem::path>& readable) 
 std::vector<std::filesystem::path> readable_paths(const std::vector<std::filesystem::path>& files) {
   // /proc and /sys are what is counted, libvirt's status files and the logs of pods tell who VMs
   // are, and /etc/ssl has the authorities that clients' certificates may be checked against.
-  std::vector<std::filesystem::path> paths = {"/proc", "/sys", "/run/libvirt", "/var/log/pods",
-                                              "/etc/ssl/certs"};
+  std::vector<std::filesystem::path> paths = {"/proc",         "/sys",
+                                              "/run/libvirt",  "/run/kvm-exit-exporter-names",
+                                              "/var/log/pods", "/etc/ssl/certs"};
   for (const std::filesystem::path& file : files) {
     std::error_code ignored;
     const std::filesystem::path target = std::filesystem::canonical(file, ignored);
