@@ -47,6 +47,7 @@ std::vector<IdentityTable::ProcessSighting> IdentityTable::identify(
     Known& known = at->second;
     known.ended = vm.ended;
     if (is_new) {
+      known.met = now;
       known.since = first_seen(vm.key, now);
       known.comm = vm.comm;
       known.ordinal = take_ordinal(vm.key);
@@ -57,7 +58,8 @@ std::vector<IdentityTable::ProcessSighting> IdentityTable::identify(
       seen.emplace_back(vm.key, take(read(vm.key), known, now));
       --rereads;
     }
-    if (vm.ended || now - known.since >= kLabelWait) known.awaits_name = false;
+    const Clock::time_point waits_from = known.read ? known.since : known.met;
+    if (vm.ended || now - waits_from >= kLabelWait) known.awaits_name = false;
   }
   prepared_.clear();
   look_at_label_holders(seen);
@@ -85,6 +87,7 @@ ProcessState IdentityTable::take(IdentityReading reading, Known& known,
                                  Clock::time_point now) const {
   // What could not be read is tried again soon.
   if (reading.process == ProcessState::unknown) return reading.process;
+  known.read = true;
   if (reading.process == ProcessState::gone) {
     known.awaits_name = false;
     known.next_read = now + reread_;

@@ -82,13 +82,15 @@ class IdentityTable {
  private:
   struct Known {
     VmIdentity identity;
-    Clock::time_point since;      ///< first seen, or earlier if its process is older
+    Clock::time_point met;        ///< when it was first asked for
+    Clock::time_point since;      ///< the same, or earlier if its process is older
     Clock::time_point next_read;  ///< when it is due
     std::string name;             ///< for its label: what it has changes no label any more
     std::string comm;             ///< name of its process when it was first seen
     std::string label;
     int form = 0;               ///< of its label
     std::uint32_t ordinal = 0;  ///< which VM of its process
+    bool read = false;  ///< a failed reading says nothing of a VM
     bool ended = false;
     bool yields = false;
     bool awaits_name = true;

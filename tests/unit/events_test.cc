@@ -27,15 +27,6 @@ TEST(Events, TestsInPythonKnowTheSame) {
   EXPECT_EQ(at, kEvents.size());
 }
 
-TEST(Events, RulesKnowEveryProbe) {
-  std::string probes = "= probe";
-  for (const EventInfo& event : kEvents) probes += " " + std::string(event.name);
-  std::ifstream file(KVMX_SOURCE_DIR "/tests/rules/contract.txt");
-  bool found = false;
-  for (std::string line; std::getline(file, line);) found = found || line == probes;
-  EXPECT_TRUE(found) << "tests/rules/contract.txt has no line \"" << probes << '"';
-}
-
 TEST(Events, EachHasACollectorThatExports) {
   for (const EventInfo& event : kEvents)
     EXPECT_TRUE(collector_named(event.collector)) << event.name;
