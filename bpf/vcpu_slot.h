@@ -265,7 +265,7 @@ struct event_counts {
  * the exporter as slots do, so that no counter steps back over a restart either.
  */
 struct exported_times {
-  __u32 exit_id; /* dense id of the exit being handled */
+  __u32 exit_id;  /* dense id of the exit being handled */
   __u32 unlinked; /* 1: the slot was unlinked from its VM and not yet wiped */
   __u64 exit_ns;
   __u64 halt_ns;

@@ -3,7 +3,6 @@
 # cannot run here exits with 77 and counts as skipped.
 set(exporter "$<TARGET_FILE:kvm_exit_exporter>")
 set(guest "$<TARGET_FILE:kvmx-guest>")
-set(here "${CMAKE_CURRENT_SOURCE_DIR}")
 
 # kvmx_host_test(NAME TIMEOUT COMMAND...): its tier is in its name.
 function(kvmx_host_test name timeout)

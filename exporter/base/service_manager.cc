@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
+#include <algorithm>
 
 #include <cstddef>
 #include <cstdlib>
@@ -49,6 +50,7 @@ void stopping() { notify("STOPPING=1"); }
 std::vector<UniqueFd> inherited_sockets() {
   std::vector<UniqueFd> sockets;
   const int count = sd_listen_fds(1);
+  sockets.reserve(static_cast<std::size_t>(std::max(count, 0)));
   for (int i = 0; i < count; ++i) sockets.emplace_back(SD_LISTEN_FDS_START + i);
   return sockets;
 }

@@ -12,7 +12,7 @@ struct VmKey {
   std::uint32_t tgid = 0;
   std::uint64_t start_ns = 0;  ///< start of the process, ns since boot
   std::uint64_t kvm = 0;       ///< which VM of the process; 0 where the kernel has no BTF of KVM
-  auto operator<=>(const VmKey&) const = default;
+  auto operator<=>(const VmKey&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14
 };
 
 }  // namespace kvmx

@@ -118,7 +118,7 @@ Result<void> serve(const Options& options) {
   auto server = WebServer::start(served, routes(exporter, metrics, rates, options, sandbox),
                                  std::move(*web_config));
   if (!server) return server.error();
-  if (const auto attached = exporter.attach(); !attached) return attached;
+  if (auto attached = exporter.attach(); !attached) return attached;
   if (options.systemd_socket)
     spdlog::info("serving {} on the sockets of systemd", options.telemetry_path);
   for (const std::string& address : options.listen_addresses)

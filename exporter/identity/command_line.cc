@@ -53,8 +53,8 @@ const Vmm* find(std::string_view argv0, const Program& program, Words args) {
 
 /// NixOS' microvm starts every VMM under this name.
 std::string_view nixos_name(std::string_view argv0) {
-  constexpr std::string_view prefix = "microvm@";
-  return argv0.starts_with(prefix) ? argv0.substr(prefix.size()) : std::string_view{};
+  constexpr std::string_view kPrefix = "microvm@";
+  return argv0.starts_with(kPrefix) ? argv0.substr(kPrefix.size()) : std::string_view{};
 }
 
 VmIdentity fit_for_labels(VmIdentity identity) {

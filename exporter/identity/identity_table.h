@@ -90,7 +90,7 @@ class IdentityTable {
     std::string label;
     int form = 0;               ///< of its label
     std::uint32_t ordinal = 0;  ///< which VM of its process
-    bool read = false;  ///< a failed reading says nothing of a VM
+    bool read = false;          ///< a failed reading says nothing of a VM
     bool ended = false;
     bool yields = false;
     bool awaits_name = true;

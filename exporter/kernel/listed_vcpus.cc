@@ -16,9 +16,9 @@ auto key_of(const ListedVcpu& vcpu) {
 }  // namespace
 
 std::optional<std::uint32_t> listed_vcpu_id(std::string_view name) {
-  constexpr std::string_view prefix = KVMX_VCPU_PREFIX;
-  if (!name.starts_with(prefix)) return std::nullopt;
-  name.remove_prefix(prefix.size());
+  constexpr std::string_view kPrefix = KVMX_VCPU_PREFIX;
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  name.remove_prefix(kPrefix.size());
   std::uint32_t id = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
   if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;

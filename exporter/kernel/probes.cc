@@ -108,7 +108,7 @@ void Probes::attach_program(const SelectedProgram& selected) {
 /// Continues with what is pinned, if it is the same. Else removes it and returns false.
 Result<bool> Probes::continue_pinned(PinDirectory& pins,
                                      std::span<const SelectedProgram> programs) {
-  const Result<bool> there = pins.choose(set_hash(*skeleton_, max_vcpus_, programs));
+  Result<bool> there = pins.choose(set_hash(*skeleton_, max_vcpus_, programs));
   if (!there || !*there) return there;
   if (const Result<void> taken = take_over(pins, programs); !taken) {
     spdlog::warn("{}: what is pinned is removed, and counters start again", taken.error().message);

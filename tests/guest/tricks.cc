@@ -8,8 +8,8 @@
 //   other-process  runs the vCPU in a child that shares its memory (CLONE_VM | CLONE_FILES)
 //   short          makes and drops VMs, one after the other, instead of running one
 //
-// Other guests write to an I/O port, so each KVM_RUN returns with KVM_EXIT_IO. After SECONDS it prints
-// how often that was, and waits for its standard input to end. Needs nothing of kvmx-guest.
+// Other guests write to an I/O port, so each KVM_RUN returns with KVM_EXIT_IO. After SECONDS it
+// prints how often that was, and waits for its standard input to end. Needs nothing of kvmx-guest.
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <sched.h>
@@ -129,7 +129,8 @@ void make_short_vms() {
 
 void run_in_child(Vm& vm) {
   static std::vector<char> stack(1U << 16U);
-  checked(::clone(run, stack.data() + stack.size(), CLONE_VM | CLONE_FILES | SIGCHLD, &vm), "clone");
+  checked(::clone(run, stack.data() + stack.size(), CLONE_VM | CLONE_FILES | SIGCHLD, &vm),
+          "clone");
   std::this_thread::sleep_until(end + 100ms);
 }
 

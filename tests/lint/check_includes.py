@@ -14,7 +14,7 @@ from pathlib import Path
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 PURE = {"names", "diagnosis", "metrics"}
-IMPURE = re.compile(r"bpf/(?!vcpu_slot\.h|listed_vcpu\.h)|sys/|linux/|unistd\.h|fcntl\.h|poll\.h|mutex|shared_mutex"
+IMPURE = re.compile(r"bpf/(?!vcpu_slot\.h|listed_vcpu\.h)|sys/|linux/(?!kvm\.h)|unistd\.h|fcntl\.h|poll\.h|mutex|shared_mutex"
                     r"|thread|atomic|fstream|filesystem")
 
 

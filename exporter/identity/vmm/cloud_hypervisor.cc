@@ -35,11 +35,11 @@ std::optional<std::string_view> item(std::string_view list, std::string_view key
 }
 
 void read_event_monitor(std::string_view value, VmIdentity& identity) {
-  constexpr std::string_view suffix = "-event-monitor-fifo";
+  constexpr std::string_view kSuffix = "-event-monitor-fifo";
   const std::string_view path = item(value, "path").value_or("");
   const std::string_view file = path.substr(path.rfind('/') + 1);
-  if (!file.ends_with(suffix)) return;
-  identity.name = file.substr(0, file.size() - suffix.size());
+  if (!file.ends_with(kSuffix)) return;
+  identity.name = file.substr(0, file.size() - kSuffix.size());
   identity.domain = identity.name;
 }
 

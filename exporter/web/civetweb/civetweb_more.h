@@ -10,7 +10,7 @@ extern "C" {
 struct ssl_ctx_st;
 
 /// A socket that CivetWeb is to accept connections on, and close at its end.
-struct kvmx_listener {
+struct kvmx_listener { /* NOLINT(readability-identifier-naming): C */
   int socket;
   int tls;
 };

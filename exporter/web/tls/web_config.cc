@@ -107,7 +107,7 @@ const std::map<std::string, std::string> kCurves = {
     {"CurveP256", "P-256"}, {"CurveP384", "P-384"}, {"CurveP521", "P-521"}, {"X25519", "X25519"}};
 
 std::string cipher_suite(const YAML::Node& node) {
-  const std::string name = scalar(node, "cipher_suites");
+  std::string name = scalar(node, "cipher_suites");
   if (OPENSSL_cipher_name(name.c_str()) == std::string_view("(NONE)"))
     fail(node.Mark(), "OpenSSL knows no cipher suite \"" + name + "\"");
   return name;
@@ -200,7 +200,7 @@ const std::map<std::string, std::vector<std::string>> kHeaders = {
 
 std::string header_value(const YAML::Node& node, const std::string& name,
                          const std::vector<std::string>& allowed) {
-  const std::string text = scalar(node, name);
+  std::string text = scalar(node, name);
   for (const char c : text)
     if (static_cast<unsigned char>(c) < ' ' || c == '\x7f')
       fail(node.Mark(), name + " has a control character");
