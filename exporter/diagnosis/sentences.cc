@@ -65,6 +65,14 @@ std::string woken(const Evidence& seen) {
          grouped(seen.wakeups / seen.host_cpus) + " times a second on average";
 }
 
+/// What that many wake-ups do to the CPUs they wake.
+std::string awake(const Evidence& seen) {
+  constexpr double kKeepsAwake = 200;  // a second: 5 ms apart, less than the deepest sleep is worth
+  const bool much = seen.host_cpus > 0 && seen.wakeups >= kKeepsAwake * seen.host_cpus;
+  return much ? ", so that they neither sleep deeply nor clock down."
+              : ": not much yet, but a host full of such guests never sleeps.";
+}
+
 FindingText describe_storm(const Evidence& seen) {
   return {.seen = idle_yet_ticks(seen),
           .cost = "That wakes " + woken(seen) +
@@ -101,8 +109,7 @@ FindingText describe_idle_tick(const Evidence& seen) {
         .first = on_host("look for cpu-pm=on in /proc/" + std::to_string(seen.pid) +
                          "/cmdline; then ask its owner for the guest's.")};
   return {.seen = idle_yet_ticks(seen),
-          .cost = "That wakes " + woken(seen) +
-                  ": not much yet, but a host full of such guests never sleeps." + exits_cost(seen),
+          .cost = "That wakes " + woken(seen) + awake(seen) + exits_cost(seen),
           .likely = why_it_ticks(seen),
           .first = on_host("see which other guests tick while idle, since they may share an image; "
                            "then ask its owner for /proc/cmdline.")};

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <linux/kvm.h>
-
 #include <algorithm>
 
 #include "bpf/vcpu_slot.h"
+#include "exporter/diagnosis/kvm_exit_codes.h"
 #include "exporter/diagnosis/rules.h"
 #include "exporter/diagnosis/thresholds.h"
 
@@ -27,7 +26,7 @@ void add_cause(Evidence& evidence, const std::optional<TopCause>& cause) {
 /// Whether the VMM waits after such a return rather than works: for a wake-up where the interrupt
 /// controller is its own, or for a signal.
 bool vmm_waits(std::uint32_t code) {
-  return code == KVM_EXIT_HLT || code == KVM_EXIT_INTR || code == KVM_EXIT_AP_RESET_HOLD ||
+  return code == kvm_exit::kHlt || code == kvm_exit::kIntr || code == kvm_exit::kApResetHold ||
          code == KVMX_USERSPACE_RESTART;
 }
 

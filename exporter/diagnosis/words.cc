@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/diagnosis/words.h"
 
-#include <linux/kvm.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -11,6 +9,7 @@
 
 #include "bpf/vcpu_slot.h"
 #include "exporter/diagnosis/counters.h"
+#include "exporter/diagnosis/kvm_exit_codes.h"
 #include "exporter/names/hex.h"
 #include "exporter/names/msr.h"
 #include "exporter/names/userspace_exits.h"
@@ -142,22 +141,22 @@ std::string_view exit_cause(std::string_view reason) {
 
 std::string_view userspace_exit_cause(std::uint32_t id) {
   switch (id) {
-    case KVM_EXIT_IO:
+    case kvm_exit::kIo:
       return "Most likely it uses a device by port all the time: a serial console, an IDE disk, or "
              "the ACPI timer for a clock.";
-    case KVM_EXIT_MMIO:
+    case kvm_exit::kMmio:
       return "Most likely it uses an emulated device all the time: the HPET for a clock, a VGA "
              "screen, a disk or network card that is not virtio.";
-    case KVM_EXIT_X86_RDMSR:
-    case KVM_EXIT_X86_WRMSR:
+    case kvm_exit::kX86Rdmsr:
+    case kvm_exit::kX86Wrmsr:
       return "Most likely a driver or a tool in it accesses, in a loop, a register that the VMM "
              "has "
              "asked to see.";
-    case KVM_EXIT_HLT:
+    case kvm_exit::kHlt:
       return "Most likely the VMM keeps the interrupt controller to itself, so that each halt "
              "comes "
              "to it.";
-    case KVM_EXIT_INTR:
+    case kvm_exit::kIntr:
     case KVMX_USERSPACE_RESTART:
       return "Most likely the VMM, or a tool that traces it, keeps sending signals to the threads "
              "of "

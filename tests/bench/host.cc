@@ -59,7 +59,7 @@ Snapshot Host::snapshot(SlotReader& reader) const {
     vm.label = "instance-" + std::to_string(counts.key.tgid);
     vm.identity.name = vm.label;
     vm.diagnosis.tick_hertz = 14;
-    vm.diagnosis.vcpus_running = size_t{0};
+    vm.diagnosis.vcpus_running = counts.vcpus.size();
     vm.counts = std::move(counts);
   }
   return made;
