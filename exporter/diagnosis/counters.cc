@@ -87,6 +87,8 @@ void read_counters(const VmCounts& counts, bool ended, VmCounters& into) {
   into.ended = ended;
   into.vcpus.clear();
   for (const VcpuCounts& vcpu : counts.vcpus) into.vcpus.push_back(read_vcpu(vcpu, counts.isa));
+  // Where kvm_exit does not fire, some vCPUs never get to be known; an only one needs no name.
+  if (counts.listed == 1 && into.vcpus.size() == 1 && !into.vcpus[0].id) into.vcpus[0].id = 0;
   read_codes(
       counts.total.msrs,
       [](const MsrCount& msr) {

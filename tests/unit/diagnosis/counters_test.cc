@@ -71,6 +71,17 @@ TEST(Counters, TellTimersFromOtherMsrs) {
   EXPECT_EQ(named, 73U);
 }
 
+TEST(Counters, OfNoKnownVcpuAreThoseOfAnOnlyOne) {
+  VmCounts counts;
+  counts.vcpus.resize(1);
+  VmCounters vm;
+  for (const std::uint32_t listed : {0U, 1U, 2U}) {
+    counts.listed = listed;
+    read_counters(counts, false, vm);
+    EXPECT_EQ(vm.vcpus[0].id.has_value(), listed == 1) << listed;
+  }
+}
+
 TEST(Counters, OfAVmReplaceThoseOfTheLast) {
   VcpuCounts vcpu;
   vcpu.id = 0;
