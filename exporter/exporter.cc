@@ -240,12 +240,31 @@ std::optional<VcpuListing> Exporter::list_vcpus(bool urgent) {
   return VcpuListing{asked, std::move(*listed)};
 }
 
-void Exporter::housekeep() {
-  // probes_ is set by this thread.
-  if (!probes_ || budget_.wait(Clock::now()) > Clock::duration::zero()) return;
+bool Exporter::housekeep() {
+  if (!probes_) return false;  // set by this thread
+  read_vms_of_new_slots();
+  if (budget_.wait(Clock::now()) > Clock::duration::zero()) return false;
   const std::chrono::nanoseconds before = thread_cpu_time();
   run_round();
   budget_.spend(thread_cpu_time() - before);
+  return true;
+}
+
+/// Reads who the VMs are whose vCPUs have just begun to run. It does not wait for the next round,
+/// for a VM may end before, and its name with it.
+void Exporter::read_vms_of_new_slots() {
+  const std::vector<std::uint32_t> made = probes_->drain_new();
+  if (made.empty()) return;
+  new_vcpus_ = true;
+  if (lookup_budget_.wait(Clock::now()) > Clock::duration::zero()) return;
+  const std::chrono::nanoseconds before = thread_cpu_time();
+  const std::span<const vcpu_slot> slots = probes_->table().slots();
+  std::set<VmKey> vms;
+  for (const std::uint32_t index : made)
+    if (index < slots.size())
+      vms.insert({slots[index].tgid, slots[index].vm_start, slots[index].kvm});
+  read_new_vms({vms.begin(), vms.end()});
+  lookup_budget_.spend(thread_cpu_time() - before);
 }
 
 std::chrono::milliseconds Exporter::housekeeping_wait() {
@@ -255,8 +274,8 @@ std::chrono::milliseconds Exporter::housekeeping_wait() {
 }
 
 void Exporter::run_round() {
-  std::optional<VcpuListing> listing = list_vcpus(probes_->drain_new());
-  if (listing) read_new_vms(*listing);
+  std::optional<VcpuListing> listing = list_vcpus(std::exchange(new_vcpus_, false));
+  if (listing) read_new_vms(listed_vms(listing->vcpus));
   look_at_processes(listing);
   const std::lock_guard lock(mutex_);
   if (const Result<void> reclaimed = probes_->table().reclaim(); !reclaimed)
@@ -272,8 +291,7 @@ void Exporter::run_round() {
 }
 
 /// Reads who the new VMs are, not under the lock that scrapes need: there may be thousands.
-void Exporter::read_new_vms(const VcpuListing& listing) {
-  std::vector<VmKey> fresh = listed_vms(listing.vcpus);
+void Exporter::read_new_vms(std::vector<VmKey> fresh) {
   {
     const std::lock_guard lock(mutex_);
     std::erase_if(
@@ -349,9 +367,6 @@ void Exporter::publish_vm_processes() {
     published_vm_processes_ = std::move(starts);
 }
 
-int Exporter::wake_fd() {
-  if (!probes_ || budget_.wait(Clock::now()) > Clock::duration::zero()) return -1;
-  return probes_->new_slots_fd();
-}
+int Exporter::wake_fd() { return probes_ ? probes_->new_slots_fd() : -1; }
 
 }  // namespace kvmx

@@ -60,12 +60,13 @@ class Exporter {
 
   /// To be called every second, and when wake_fd() is readable, by the thread that calls attach():
   /// learns of new VMs while they live, notices those that ended, and frees the slots of those that
-  /// ended long ago. Does nothing if it did too much of late: all that takes no more than a
-  /// fiftieth of a CPU, however many VMs come and go.
-  void housekeep();
+  /// ended long ago. If it did too much of late it only reads who the new VMs are: rounds take no
+  /// more than a fiftieth of a CPU, however many VMs come and go, and so does reading those between
+  /// rounds. Returns whether it did a round.
+  bool housekeep();
 
-  /// Readable when vCPUs have been seen that were not there before; -1 while nothing is attached,
-  /// or while housekeep() would do nothing. For the thread that calls that.
+  /// Readable when vCPUs have been seen that were not there before; -1 while nothing is attached.
+  /// For the thread that calls housekeep().
   int wake_fd();
 
   /// How long that thread may wait before it calls housekeep() again: a second at most.
@@ -89,7 +90,8 @@ class Exporter {
   void count_slots(Snapshot& snapshot) const;
   void refresh();
   void run_round();
-  void read_new_vms(const VcpuListing& listing);
+  void read_vms_of_new_slots();
+  void read_new_vms(std::vector<VmKey> fresh);
   void look_at_processes(const std::optional<VcpuListing>& listing);
   void limit_idle_vms(std::vector<VmCounts>& counts);
   [[nodiscard]] std::size_t wanted_slots();
@@ -105,6 +107,8 @@ class Exporter {
   Clock::time_point next_list_;
   std::chrono::milliseconds list_pause_{};  ///< after a listing that failed
   WorkBudget budget_{kHousekeepingParts, kHousekeepingBurst};
+  WorkBudget lookup_budget_{kHousekeepingParts, kHousekeepingBurst};
+  bool new_vcpus_ = false;  ///< since the last round
   VcpuListing listed_;
   std::map<std::uint32_t, std::uint64_t>
       published_vm_processes_;  ///< what is in the map vm_processes

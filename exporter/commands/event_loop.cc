@@ -60,8 +60,7 @@ Result<void> run_event_loop(Exporter& exporter, VmRates& rates, WebServer& serve
     }
     if (const auto attached = exporter.attach(); !attached)
       spdlog::error("{}", attached.error().message);
-    exporter.housekeep();
-    rates.record(*exporter.snapshot());
+    if (exporter.housekeep()) rates.record(*exporter.snapshot());
     server.housekeep(wakeup == Wakeup::reload);
   }
 }

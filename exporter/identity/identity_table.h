@@ -46,10 +46,12 @@ class IdentityTable {
   /// Reads who a VM is. It touches nothing that is remembered, so that any thread may call it.
   [[nodiscard]] IdentityReading read(const VmKey& vm) const;
 
-  [[nodiscard]] bool knows(const VmKey& vm) const { return known_.contains(vm); }
+  [[nodiscard]] bool knows(const VmKey& vm) const {
+    return known_.contains(vm) || prepared_.contains(vm);
+  }
 
   /// Readings of VMs that the next identify() will find to be new: it need not read them itself.
-  void prepare(std::map<VmKey, IdentityReading> readings) { prepared_ = std::move(readings); }
+  void prepare(std::map<VmKey, IdentityReading> readings) { prepared_.merge(readings); }
 
   /// Reads who `vms` are, which are all there are, in order of their keys: others are forgotten.
   /// Returns what it saw of their processes on the way. These are the processes it read, and those

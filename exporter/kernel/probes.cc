@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <utility>
 
 #include "exporter/base/log.h"
@@ -150,16 +151,25 @@ Result<void> Probes::open_table(bool fill) {
   Result<SlotTable> table = SlotTable::map(fds, max_vcpus_, fill);
   if (!table) return table.error();
   table_ = std::move(*table);
-  // What is in the ring does not matter, only that there is something: the table has it all.
-  const auto pass_over = [](void*, void*, std::size_t) { return 0; };
-  new_slots_.reset(ring_buffer__new(maps_.new_slots, pass_over, nullptr, nullptr));
+  const auto keep = [](void* drained, void* record, std::size_t size) {
+    std::uint32_t index = 0;
+    if (size < sizeof(index)) return 0;
+    std::memcpy(&index, record, sizeof(index));
+    static_cast<std::vector<std::uint32_t>*>(drained)->push_back(index);
+    return 0;
+  };
+  drained_ = std::make_unique<std::vector<std::uint32_t>>();
+  new_slots_.reset(ring_buffer__new(maps_.new_slots, keep, drained_.get(), nullptr));
   if (!new_slots_) return errno_error("map the ring of new slots", errno);
   return {};
 }
 
 int Probes::new_slots_fd() const { return ring_buffer__epoll_fd(new_slots_.get()); }
 
-bool Probes::drain_new() { return ring_buffer__consume(new_slots_.get()) > 0; }
+std::vector<std::uint32_t> Probes::drain_new() {
+  ring_buffer__consume(new_slots_.get());
+  return std::exchange(*drained_, {});
+}
 
 ProbeState Probes::state(const std::string& event, const std::string& program) const {
   const auto found = attached_.find(program);

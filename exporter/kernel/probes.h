@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,8 +43,8 @@ class Probes {
   [[nodiscard]] const std::vector<std::string>& other_events() const { return selection_.others; }
   /// Readable while there are slots made since drain_new() was last called.
   [[nodiscard]] int new_slots_fd() const;
-  /// Returns whether there were any.
-  bool drain_new();
+  /// Indices of these slots.
+  std::vector<std::uint32_t> drain_new();
 
   [[nodiscard]] SlotTable& table() { return table_; }
   [[nodiscard]] const SlotTable& table() const { return table_; }
@@ -67,6 +68,7 @@ class Probes {
   bool events_identify_vm_ = false;
   std::map<std::string, int, std::less<>> attached_;  ///< programs by SelectedProgram::name
   SlotMapFds maps_;
+  std::unique_ptr<std::vector<std::uint32_t>> drained_;  ///< where new_slots_ puts them
   RingPtr new_slots_;
   SlotTable table_;
 };

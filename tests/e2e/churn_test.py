@@ -119,6 +119,8 @@ def churn(scraper, guest, numbers):
         page = scraper.scrape()
         pace.scraped(free_slots(page))
         time.sleep(SCRAPE_EVERY)
+    # A slot is offered again a moment after it is taken from its VM.
+    page = scraper.exporter.until(lambda page: free_slots(page) == SLOTS, 30) or page
     return page, {name: counts for spawner in spawners for name, counts in spawner.own_counts.items()}
 
 

@@ -31,7 +31,7 @@ COLLECTORS = {
     "events": (None, {"kvm_events_total", "kvm_exits_total"}, set()),
 }
 # What the page has of any host and VM, whatever is counted.
-ALWAYS = re.compile(r"kvm_vm_|kvm_host_info$|kvm_exporter_|process_|exposer_|go_")
+ALWAYS = re.compile(r"kvm_vm_|kvm_host_|kvm_exporter_|process_|exposer_|go_")
 
 
 def switches(binary):
