@@ -23,7 +23,7 @@ from verdict import Verdict
 
 VMS = int(os.environ.get("KVMX_CHURN", "400" if "KVMX_FULL" in os.environ else "120"))
 WARM_UP = 40
-SLOTS = 64
+SLOTS = 128
 LINGER = 6
 SCRAPE_EVERY = 0.5
 SPAWNERS = 2

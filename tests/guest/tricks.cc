@@ -6,7 +6,8 @@
 //   closed         closes its vCPU, VM and KVM descriptors while the vCPU runs, a guest that loops
 //                  over CPUID and so never returns
 //   other-process  runs the vCPU in a child that shares its memory (CLONE_VM | CLONE_FILES)
-//   short          starts processes that each run a VM for a moment, one after the other
+//   short          starts processes, 40 or more, that each run a VM for a moment, one after the
+//                  other; prints how many
 //
 // Other guests write to an I/O port, so each KVM_RUN returns with KVM_EXIT_IO. After SECONDS it
 // prints how often that was, and waits for its standard input to end. Needs nothing of kvmx-guest.
@@ -103,7 +104,8 @@ void rename_until_end() {
 }
 
 void make_short_vms() {
-  while (Clock::now() < end) {
+  constexpr unsigned long kAtLeast = 40;
+  while (returns < kAtLeast || Clock::now() < end) {
     const pid_t child = checked(::fork(), "fork");
     if (child == 0) {
       const Vm vm = make_vm();
@@ -111,6 +113,7 @@ void make_short_vms() {
       std::_Exit(0);
     }
     ::waitpid(child, nullptr, 0);
+    ++returns;
     std::this_thread::sleep_for(20ms);
   }
 }
