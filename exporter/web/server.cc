@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/web/server.h"
 
+#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -88,7 +89,7 @@ struct WebServer::Running {
   Connections connections;
   std::function<void()> on_thread_start;
   mg_context* civetweb = nullptr;
-  int wake = -1;  ///< an eventfd that CivetWeb waits for beside its sockets, and closes
+  UniqueFd wake;  ///< an eventfd; CivetWeb waits for a duplicate of it beside its sockets
 
   Running(const ServerOptions& options, Routes all, std::unique_ptr<WebConfigWatcher> configs)
       : routes(std::move(all)),
@@ -180,7 +181,7 @@ struct WebServer::Running {
   /// looks at once.
   void stop() {
     if (!civetweb) return;
-    ::eventfd_write(wake, 1);
+    ::eventfd_write(wake.get(), 1);
     watcher->current()->auth->close();
     connections.evict_all();
     mg_stop(civetweb);
@@ -213,8 +214,10 @@ Result<WebServer> WebServer::start(const ServerOptions& options, Routes routes,
   if (!listeners) return listeners.error();
   // One more, which no client connects to, wakes the thread that waits for connections.
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!wake) return errno_error("make an eventfd", errno);
-  std::vector<kvmx_listener> sockets = {{wake.get(), 0}};
+  // CivetWeb closes what it listens on when it stops, maybe before a write to it has returned.
+  UniqueFd waited_for(wake ? ::fcntl(wake.get(), F_DUPFD_CLOEXEC, 0) : -1);
+  if (!waited_for) return errno_error("make an eventfd", errno);
+  std::vector<kvmx_listener> sockets = {{waited_for.get(), 0}};
   for (const Listener& listener : *listeners)
     sockets.push_back({listener.socket.get(), tls && !listener.is_unix ? 1 : 0});
 
@@ -243,7 +246,8 @@ Result<WebServer> WebServer::start(const ServerOptions& options, Routes routes,
   running->civetweb = kvmx_civetweb_start(&callbacks, running.get(), settings, sockets.data(),
                                           static_cast<unsigned>(sockets.size()));
   if (!running->civetweb) return Error{"cannot start the web server: " + last_civetweb_message};
-  running->wake = wake.release();  // CivetWeb closes them all
+  running->wake = std::move(wake);
+  static_cast<void>(waited_for.release());  // CivetWeb closes them all
   for (Listener& listener : *listeners) static_cast<void>(listener.socket.release());
   return WebServer(std::move(running));
 }
