@@ -8,7 +8,7 @@ namespace kvmx {
 /// CLOCK_MONOTONIC, in ns: what the BPF programs stamp exits with.
 std::uint64_t monotonic_ns();
 
-/// CLOCK_BOOTTIME, in ns: what the kernel's start times of processes are told in.
+/// CLOCK_BOOTTIME, in ns. The kernel gives the start of a process in this clock.
 std::uint64_t since_boot_ns();
 
 /// When the host booted, ns since the epoch: what makes a process's start a date. It wavers by some

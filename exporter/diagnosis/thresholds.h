@@ -85,8 +85,8 @@ inline constexpr double kOneCause = 2.0 / 3;
 /// saves is worth it.
 inline constexpr double kPollCpus = 1;
 
-/// Rates, each, from which the causes of exits, accesses and returns are told apart: half of the
-/// lowest that can be a storm.
+/// From these rates on the causes of a guest's exits, MSR accesses and userspace exits are
+/// compared, to name the one that prevails. Each is half of the lowest rate that can be a storm.
 inline constexpr double kSuspectExits = 0.5 * kExitStormCpus / kExitMostSeconds;
 inline constexpr double kSuspectMsrAccesses = 0.5 * kMsrStormHertz;
 inline constexpr double kSuspectUserspaceExits = 0.5 * kVmmStormCpus / kUserspaceExitMostSeconds;

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "exporter/metrics/families.h"
+#include "exporter/metrics/vcpu_series.h"
 
 namespace kvmx {
 namespace {
@@ -16,22 +17,12 @@ constexpr Family kTick = {
 constexpr Family kRunning = {"kvm_vm_vcpus_running", MetricType::gauge,
                              "vCPUs that ran in the last 10 s."};
 
-template <typename Write>
-void for_each_vm(const Snapshot& snapshot, Write write) {
-  Labels labels;
-  for (const Vm& vm : snapshot.vms) {
-    if (vm.excluded) continue;
-    const Labels::Mark mark(labels);
-    labels.add("vm", vm.label);
-    write(vm.diagnosis, labels);
-  }
-}
-
 }  // namespace
 
 void write_findings(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, TextWriter& writer) {
   writer.begin(kFindings);
-  for_each_vm(snapshot, [&](const VmDiagnosis& diagnosis, Labels& labels) {
+  for_each_vm(snapshot, [&](const Vm& vm, Labels& labels) {
+    const VmDiagnosis& diagnosis = vm.diagnosis;
     for (std::size_t i = 0; i < kFindingKinds; ++i) {
       const auto kind = static_cast<FindingKind>(i);
       // The first storm of a guest has to be an increase, so its zero is there from the start.
@@ -43,13 +34,15 @@ void write_findings(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, TextWriter& 
   });
 
   writer.begin(kTick);
-  for_each_vm(snapshot, [&](const VmDiagnosis& diagnosis, const Labels& labels) {
+  for_each_vm(snapshot, [&](const Vm& vm, const Labels& labels) {
+    const VmDiagnosis& diagnosis = vm.diagnosis;
     // Tenths are more than anybody asks for.
     if (diagnosis.tick_hertz) writer.sample(labels, std::round(*diagnosis.tick_hertz * 10) / 10);
   });
 
   writer.begin(kRunning);
-  for_each_vm(snapshot, [&](const VmDiagnosis& diagnosis, const Labels& labels) {
+  for_each_vm(snapshot, [&](const Vm& vm, const Labels& labels) {
+    const VmDiagnosis& diagnosis = vm.diagnosis;
     if (diagnosis.vcpus_running) writer.sample(labels, std::uint64_t{*diagnosis.vcpus_running});
   });
 }

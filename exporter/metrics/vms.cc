@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "exporter/metrics/families.h"
+#include "exporter/metrics/vcpu_series.h"
 
 namespace kvmx {
 namespace {
@@ -38,17 +39,6 @@ std::uint64_t count_vcpus(const VmCounts& vm) {
   if (vm.listed > 0) return vm.listed;
   return static_cast<std::uint64_t>(
       std::ranges::count_if(vm.vcpus, [](const VcpuCounts& vcpu) { return vcpu.id.has_value(); }));
-}
-
-template <typename Write>
-void for_each_vm(const Snapshot& snapshot, Write write) {
-  Labels labels;
-  for (const Vm& vm : snapshot.vms) {
-    if (vm.excluded) continue;
-    const Labels::Mark mark(labels);
-    labels.add("vm", vm.label);
-    write(vm, labels);
-  }
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ def process_status(process, field):
 
 
 class OwnProcess:
-    """What the kernel tells of `self.process`."""
+    """Figures of `self.process` from /proc."""
 
     def status(self, field):
         """See process_status()."""

@@ -107,6 +107,17 @@ class WebExporter(OwnProcess):
         raw.connect((self.host, self.port))
         return raw
 
+    def ask_for_many(self, receive_buffer, timeout=30):
+        """A connection that has asked for as many expositions as it takes, and read none of them."""
+        connection = self.connect_plain(timeout, receive_buffer)
+        connection.setblocking(False)
+        try:
+            for _ in range(400):
+                connection.send(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 20)
+        except BlockingIOError:
+            pass
+        return connection
+
     def ask(self, data, method="GET"):
         """Sends bytes over a connection of their own; the first answer, or None."""
         with self.connect() as connection:
