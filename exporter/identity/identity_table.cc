@@ -13,8 +13,8 @@
 namespace kvmx {
 namespace {
 
-/// How many of so many VMs may be read again in one call: the work is spread, and yet all have had
-/// their turn after 32 calls, which are a second apart at most.
+/// How many of so many VMs that have a name may be read again in one call: the work is spread, and
+/// yet all have had their turn after 32 calls, which are a second apart at most.
 std::size_t rereads_of(std::size_t vms) { return 1 + vms / 32; }
 
 /// How old a process is when it need not be waited for: what says who its VM is has come by now.
@@ -54,9 +54,10 @@ std::vector<IdentityTable::ProcessSighting> IdentityTable::identify(
       const auto ready = prepared_.find(vm.key);
       seen.emplace_back(vm.key,
                         take(ready == prepared_.end() ? read(vm.key) : ready->second, known, now));
-    } else if (!vm.ended && known.next_read <= now && rereads > 0) {
+    } else if (!vm.ended && known.next_read <= now && (known.awaits_name || rereads > 0)) {
+      // One that awaits its name cannot await its turn, too: it has seconds.
+      if (!known.awaits_name) --rereads;
       seen.emplace_back(vm.key, take(read(vm.key), known, now));
-      --rereads;
     }
     const Clock::time_point waits_from = known.read ? known.since : known.met;
     if (vm.ended || now - waits_from >= kLabelWait) known.awaits_name = false;

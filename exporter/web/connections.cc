@@ -3,6 +3,8 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
+
 namespace kvmx {
 namespace {
 
@@ -16,25 +18,37 @@ void Connections::open(int socket, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   if (!connections_.try_emplace(socket, Connection{.since = now, .writing_since = now}).second)
     return;
-  std::size_t open = 0;
-  for (const Entry& entry : connections_) open += entry.second.evicted ? 0 : 1;
-  if (open <= at_once_) return;
-  if (Entry* entry = slowest(socket, now)) evict(*entry);
+  if (count() <= at_once_) return;
+  Entry* entry = slowest_reader(now);
+  if (!entry) entry = longest_silent(socket);
+  if (entry) evict(*entry);
 }
 
-Connections::Entry* Connections::slowest(int newcomer, Clock::time_point now) {
-  Entry* reader = nullptr;
+std::size_t Connections::count() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(connections_, [](const Entry& entry) { return !entry.second.evicted; }));
+}
+
+Connections::Entry* Connections::slowest_reader(Clock::time_point now) {
+  Entry* slowest = nullptr;
+  for (Entry& entry : connections_) {
+    const Connection& connection = entry.second;
+    if (connection.evicted || connection.phase != Phase::writing) continue;
+    if (now - connection.writing_since < kSlowPiece) continue;
+    if (!slowest || connection.writing_since < slowest->second.writing_since) slowest = &entry;
+  }
+  return slowest;
+}
+
+Connections::Entry* Connections::longest_silent(int newcomer) {
   Entry* silent = nullptr;
   for (Entry& entry : connections_) {
     const Connection& connection = entry.second;
-    if (connection.evicted || entry.first == newcomer) continue;
-    if (connection.phase == Phase::writing && now - connection.writing_since >= kSlowPiece &&
-        (!reader || connection.writing_since < reader->second.writing_since))
-      reader = &entry;
-    if (connection.phase == Phase::waiting && (!silent || connection.since < silent->second.since))
-      silent = &entry;
+    if (connection.evicted || connection.phase != Phase::waiting || entry.first == newcomer)
+      continue;
+    if (!silent || connection.since < silent->second.since) silent = &entry;
   }
-  return reader ? reader : silent;
+  return silent;
 }
 
 void Connections::answer(int socket, Clock::time_point now) {
@@ -66,10 +80,17 @@ void Connections::forget(int socket) {
   connections_.erase(socket);
 }
 
-void Connections::evict_late(Clock::time_point now) {
+void Connections::housekeep(Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   for (Entry& entry : connections_)
     if (entry.second.phase != Phase::waiting && now - entry.second.since > answering_) evict(entry);
+  // Readers that were not slow yet when they came may hold every thread by now: then no other
+  // client comes who would make one of them leave.
+  for (std::size_t open = count(); open > at_once_; --open) {
+    Entry* const reader = slowest_reader(now);
+    if (!reader) return;
+    evict(*reader);
+  }
 }
 
 void Connections::evict_all() {

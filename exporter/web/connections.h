@@ -38,8 +38,9 @@ class Connections {
   /// To be called before the socket is closed, so that its number is not taken for another's.
   void forget(int socket);
 
-  /// Evicts those who have been answered for too long. To be called every second or so.
-  void evict_late(Clock::time_point now = Clock::now());
+  /// Evicts those who have been answered for too long, and slow readers beyond `at_once`. To be
+  /// called every second or so.
+  void housekeep(Clock::time_point now = Clock::now());
   void evict_all();
 
  private:
@@ -53,7 +54,9 @@ class Connections {
   using Entry = std::map<int, Connection>::value_type;
 
   static void evict(Entry& entry);
-  Entry* slowest(int newcomer, Clock::time_point now);
+  [[nodiscard]] std::size_t count() const;
+  Entry* slowest_reader(Clock::time_point now);
+  Entry* longest_silent(int newcomer);
 
   const std::size_t at_once_;
   const std::chrono::milliseconds answering_;

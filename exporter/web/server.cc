@@ -258,7 +258,7 @@ WebServer& WebServer::operator=(WebServer&&) noexcept = default;
 WebServer::~WebServer() = default;
 
 void WebServer::housekeep(bool reload) {
-  running_->connections.evict_late();
+  running_->connections.housekeep();
   const Result<bool> renewed = running_->watcher->refresh(reload);
   if (!renewed) {
     spdlog::error("the web configuration stays as it was: {}", renewed.error().message);

@@ -26,10 +26,11 @@ make_newer() {
 
 # hardened PROGRAM: as Debian hardens its own, whichever way the package was made.
 hardened() {
-  local headers
+  local headers symbols
   headers=$(readelf -hldW "$1")
+  symbols=$(nm -D "$1")
   grep -qE 'Type: +DYN' <<<"$headers" && grep -q GNU_RELRO <<<"$headers" && grep -q BIND_NOW <<<"$headers" &&
-    nm -D "$1" | grep -q __stack_chk_fail && nm -D "$1" | grep -qE ' U __[a-z]+_chk(@|$)'
+    grep -q __stack_chk_fail <<<"$symbols" && grep -qE ' U __[a-z]+_chk(@|$)' <<<"$symbols"
 }
 
 # leavings: files of the exporter, but for apt's and the log's own notes.

@@ -298,6 +298,18 @@ TEST_F(LateNameTest, TheLabelThatIsExportedIsTheLastBeforeIt) {
   EXPECT_EQ(table_.label(vm_), "web");
 }
 
+TEST_F(LateNameTest, NoneOfManyAwaitsItsTurn) {
+  std::vector<VmToIdentify> vms;
+  for (std::uint32_t pid = 10; pid < 50; ++pid) {
+    process(pid, start_, "");
+    vms.push_back({key(pid, start_), "qemu", false});
+  }
+  table_.identify(vms, begin_);
+  for (std::uint32_t pid = 10; pid < 50; ++pid) process(pid, start_, "vm" + std::to_string(pid));
+  table_.identify(vms, begin_ + seconds(1));
+  for (const VmToIdentify& vm : vms) EXPECT_FALSE(table_.awaits_name(vm.key));
+}
+
 TEST_F(LateNameTest, AVmThatRanBeforeTheExporterIsExportedAtOnce) {
   process(11, 500, "");
   const std::vector<VmToIdentify> old = {{key(11, 500), "qemu", false}};

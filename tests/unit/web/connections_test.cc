@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -102,11 +103,25 @@ TEST(Connections, EvictsAResponseThatTakesTooLong) {
   connections.open(pairs[0].socket(), kStart);
   connections.open(pairs[1].socket(), kStart);
   connections.answer(pairs[1].socket(), kStart + 100s);
-  connections.evict_late(kStart + 130s);
+  connections.housekeep(kStart + 130s);
   EXPECT_FALSE(pairs[0].evicted());  // waits, and that is not what is limited here
   EXPECT_FALSE(pairs[1].evicted());
-  connections.evict_late(kStart + 131s);
+  connections.housekeep(kStart + 131s);
   EXPECT_TRUE(pairs[1].evicted());
+}
+
+TEST(Connections, MakesRoomOnceReadersThatCameTogetherAreSlow) {
+  Connections connections(2, 30s);
+  const std::vector<Pair> pairs(4);
+  for (const Pair& pair : pairs) {
+    connections.open(pair.socket(), kStart);
+    connections.answer(pair.socket(), kStart);
+    connections.begin_write(pair.socket(), kStart);
+  }
+  connections.housekeep(kStart + 100ms);
+  for (const Pair& pair : pairs) EXPECT_FALSE(pair.evicted());
+  connections.housekeep(kStart + 1s);
+  EXPECT_EQ(std::ranges::count_if(pairs, &Pair::evicted), 2);
 }
 
 TEST(Connections, LeavesForgottenSocketsAlone) {
