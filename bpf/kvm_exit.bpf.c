@@ -13,6 +13,7 @@
 #include "kvm_types.bpf.h"
 #include "lib/count.bpf.h"
 #include "lib/slot.bpf.h"
+#include "lib/vcpu_life.bpf.h"
 #include "record_offsets.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -323,6 +324,27 @@ int kvm_userspace_exit_tracepoint(void *record) {
   return count_userspace_exit(kvmx_tracepoint_slot_of_thread(),
                               field32(record, kvmx_record.userspace_reason),
                               (int)field32(record, kvmx_record.userspace_errno));
+}
+
+/*
+ * KVM's own functions, by which it tells of each vCPU. They are the only calls of theirs: destroy
+ * when the VM has no user any more, postcreate when the vCPU is complete, run within KVM_RUN.
+ */
+
+SEC("fentry/kvm_arch_vcpu_destroy")
+int BPF_PROG(kvm_arch_vcpu_destroy_fentry, struct kvm_vcpu *vcpu) {
+  return kvmx_vcpu_destroyed((__u64)vcpu);
+}
+
+SEC("fentry/kvm_arch_vcpu_postcreate")
+int BPF_PROG(kvm_arch_vcpu_postcreate_fentry, struct kvm_vcpu *vcpu) {
+  return kvmx_vcpu_made((__u64)vcpu);
+}
+
+SEC("fentry/kvm_arch_vcpu_ioctl_run")
+int BPF_PROG(kvm_arch_vcpu_ioctl_run_fentry, struct kvm_vcpu *vcpu) {
+  kvmx_begin_run(vcpu);
+  return 0;
 }
 
 /*

@@ -182,6 +182,9 @@ enum kvmx_loss {
 /* vcpu_id of a slot whose thread raised events before any event said which vCPU it runs. */
 #define KVMX_VCPU_UNKNOWN 0xffffffffu
 
+/* Set in vcpu_slot.vcpu, whose pointers are even, once KVM has destroyed the vCPU. */
+#define KVMX_VCPU_DESTROYED 1ull
+
 #define KVMX_COMM 16 /* TASK_COMM_LEN */
 
 struct kvmx_reason {
@@ -200,7 +203,7 @@ struct kvmx_halt {
 
 struct vcpu_slot {
   /* One cache line decides on the fast path whose slot this is and takes an exit's time stamp. */
-  __u64 vcpu;         /* struct kvm_vcpu *, 0 where no event gives it */
+  __u64 vcpu;         /* struct kvm_vcpu *, 0 where no event gives it; see KVMX_VCPU_DESTROYED */
   __u64 fast_start;   /* thread_start, or 0: the slot must be looked up the slow way */
   __u64 exit_ns;      /* when the exit being handled began (CLOCK_MONOTONIC) */
   __u32 exit;         /* enum kvmx_exit. Says whether exit_ns holds, and is written after it. */
@@ -247,6 +250,14 @@ KVMX_STATIC_ASSERT(KVMX_VMX_REASONS <= KVMX_DENSE_REASONS, "VMX reasons are thei
 struct vcpu_key {
   __u64 owner; /* struct kvm_vcpu *; where no event gives it, the thread (tgid << 32 | tid) */
   __u64 id;    /* with a pointer 0, with a thread 1 + the vCPU's id (0: unknown) */
+};
+
+/* The process that made a vCPU. */
+struct vcpu_maker {
+  __u64 start; /* of the process, ns since boot (CLOCK_BOOTTIME) */
+  __u32 tgid;
+  __u32 unused;
+  char comm[KVMX_COMM];
 };
 
 /*

@@ -35,6 +35,11 @@ std::vector<VmKey> listed_vms(std::span<const ListedVcpu> vcpus) {
   return vms;
 }
 
+VcpusTold vcpus_told(const VmCounts& vm) {
+  if (vm.undestroyed != 0) return VcpusTold::exist;
+  return vm.destroyed != 0 ? VcpusTold::destroyed : VcpusTold::nothing;
+}
+
 }  // namespace
 
 Exporter::Exporter(const ExporterConfig& config)
@@ -124,7 +129,9 @@ void Exporter::follow(std::span<const VmCounts> counts) {
   const Clock::time_point now = Clock::now();
   std::vector<VmActivity> activities;
   activities.reserve(counts.size());
-  for (const VmCounts& vm : counts) activities.push_back({vm.key, events(vm.total)});
+  const bool told = probes_ && probes_->are_ends_told();
+  for (const VmCounts& vm : counts)
+    activities.push_back({vm.key, events(vm.total), told ? vcpus_told(vm) : VcpusTold::nothing});
   lifecycle_.note_counters(activities, now);
   std::vector<VmToIdentify> vms;
   vms.reserve(counts.size());

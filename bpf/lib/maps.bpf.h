@@ -72,16 +72,28 @@ struct {
 } slot_of_vcpu SEC(".maps");
 
 /*
- * Thread (tgid << 32 | tid) -> index of the slot of the vCPU that it runs now. Set by the exporter:
- * twice slots. Full: counted as lost (map_full).
+ * Thread (tid) -> index of the slot of the vCPU that it runs now. Set by the exporter: twice slots.
+ * Full: counted as lost (map_full).
+ */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u32);
+} slot_of_thread SEC(".maps");
+
+/*
+ * vCPU (struct kvm_vcpu *) -> the process that made it, until KVM destroys it. Set by the exporter:
+ * twice slots. Full: its VM is taken for one of the process that runs it.
  */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(map_flags, BPF_F_NO_PREALLOC);
   __uint(max_entries, 1);
   __type(key, __u64);
-  __type(value, __u32);
-} slot_of_thread SEC(".maps");
+  __type(value, struct vcpu_maker);
+} vcpu_makers SEC(".maps");
 
 /*
  * Indices of new slots. They wake the exporter, so that it identifies a short-lived VM before it is

@@ -2,12 +2,15 @@
 /*
  * Which slot does this event belong to?
  *
- * The fast path takes the CPU's last slot, if its owner is the vCPU and the thread at hand. The
+ * The fast path takes the CPU's last slot, if its owner is the vCPU at hand, or the thread. The
  * slow path takes the thread's last slot, if its owner is; else it looks the vCPU up; else it makes
- * a new slot. The slots of a thread that runs several vCPUs are `shared` and always looked up, so
- * that an event without a vCPU finds the one that the thread runs *now*. The kernel reuses pointers
- * and thread ids, so they are compared together with the start time of the thread or of its
- * process.
+ * a new slot.
+ *
+ * Where KVM tells of its vCPUs (kvmx_told), a pointer is one vCPU's until that is destroyed, and a
+ * thread is bound to its vCPU where KVM_RUN begins. Elsewhere the start time of the thread or of
+ * its process is compared too, because the kernel reuses pointers and thread ids; and the slots of
+ * a thread that runs several vCPUs are `shared` and always looked up, so that an event without a
+ * vCPU finds the one that the thread runs *now*.
  *
  * The fast path is inlined and needs no stack. The slow paths are functions of their own that take
  * one number only: with more arguments the compiler would gather what they need before it is known
@@ -19,13 +22,28 @@
 #include "../kvm_types.bpf.h"
 #include "maps.bpf.h"
 
+/* Whether KVM's own functions tell when a vCPU is made, run and destroyed (vcpu_life.bpf.h). Set by
+ * the exporter. */
+const volatile bool kvmx_told;
+
 /* A vCPU as an event names it. vcpu and kvm are 0 for events that give no pointer. */
 struct vcpu_ref {
   __u64 vcpu;
   __u64 kvm;
   __u32 vcpu_id;
+  __u32 tgid;     /* the VM's process */
+  __u64 vm_start; /* start of that */
   struct kvmx_thread thread;
 };
+
+/* A vCPU that events name by its id alone, run by `thread` of the current process. */
+static __always_inline struct vcpu_ref kvmx_ref_of_id(__u32 vcpu_id, struct kvmx_thread thread) {
+  const struct vcpu_ref ref = {.vcpu_id = vcpu_id,
+                               .tgid = thread.pid_tgid >> 32,
+                               .vm_start = kvmx_process_start(),
+                               .thread = thread};
+  return ref;
+}
 
 static __always_inline struct vcpu_slot *kvmx_slot(__u32 index) {
   return bpf_map_lookup_elem(&slots, &index);
@@ -45,12 +63,31 @@ static __always_inline bool kvmx_run_by(const struct vcpu_slot *slot,
   return slot->tid == (__u32)thread->pid_tgid && slot->thread_start == thread->start;
 }
 
+/* Whether a slot that was found under `ref`'s key is its, and not one of a VM that is gone. */
 static __always_inline bool kvmx_is_vcpu(const struct vcpu_slot *slot, const struct vcpu_ref *ref) {
-  return slot->vcpu == ref->vcpu && slot->kvm == ref->kvm && slot->vcpu_id == ref->vcpu_id;
+  return slot->kvm == ref->kvm && slot->vcpu_id == ref->vcpu_id && slot->tgid == ref->tgid &&
+         slot->vm_start == ref->vm_start && (ref->vcpu || slot->thread_start == ref->thread.start);
 }
 
-/* Takes a free slot for `ref` and enters it under `key`. The tgid makes the slot visible to readers
- * and is written last. */
+/* Notes in a slot whose it is. The tgid makes it visible to readers and is written last. */
+static __always_inline void kvmx_own_slot(struct vcpu_slot *slot, const struct vcpu_ref *ref) {
+  slot->vcpu = ref->vcpu;
+  slot->kvm = ref->kvm;
+  slot->vcpu_id = ref->vcpu_id;
+  slot->vm_start = ref->vm_start;
+  *(volatile __u32 *)&slot->tgid = ref->tgid;
+}
+
+/* Name of the process that made the vCPU, if KVM told of that; else of the one that runs it. */
+static __always_inline void kvmx_comm_of_vm(const struct vcpu_ref *ref, char comm[KVMX_COMM]) {
+  const struct vcpu_maker *maker = ref->vcpu ? bpf_map_lookup_elem(&vcpu_makers, &ref->vcpu) : NULL;
+  if (maker)
+    __builtin_memcpy(comm, maker->comm, KVMX_COMM);
+  else
+    kvmx_process_comm(comm);
+}
+
+/* Takes a free slot for `ref` and enters it under `key`. */
 static __always_inline struct vcpu_slot *kvmx_new_slot(const struct vcpu_key *key,
                                                        const struct vcpu_ref *ref, __u32 *index) {
   struct vcpu_slot *slot;
@@ -63,19 +100,14 @@ static __always_inline struct vcpu_slot *kvmx_new_slot(const struct vcpu_key *ke
     kvmx_count_lost_event(KVMX_LOST_MAP_FULL);
     return NULL;
   }
-  slot->vcpu = ref->vcpu;
-  slot->kvm = ref->kvm;
-  slot->vcpu_id = ref->vcpu_id;
   slot->index = *index;
   slot->isa = kvmx_isa;
   slot->exit = KVMX_EXIT_NONE;
-  slot->vm_start = kvmx_process_start();
-  kvmx_process_comm(slot->comm);
+  kvmx_comm_of_vm(ref, slot->comm);
   slot->tid = (__u32)ref->thread.pid_tgid;
   slot->thread_start = ref->thread.start;
-  const __u32 tgid = ref->thread.pid_tgid >> 32;
-  bpf_map_update_elem(&vm_processes, &tgid, &slot->vm_start, BPF_ANY);
-  *(volatile __u32 *)&slot->tgid = tgid;
+  bpf_map_update_elem(&vm_processes, &ref->tgid, &ref->vm_start, BPF_ANY);
+  kvmx_own_slot(slot, ref);
   bpf_ringbuf_output(&new_slots, index, sizeof(*index), 0);
   return slot;
 }
@@ -87,48 +119,47 @@ static __always_inline struct vcpu_slot *kvmx_new_slot(const struct vcpu_key *ke
 static __always_inline struct vcpu_slot *kvmx_adopt_slot(const struct vcpu_key *key,
                                                          const struct vcpu_ref *ref, __u32 *index) {
   const struct vcpu_key by_thread = {.owner = ref->thread.pid_tgid};
+  const __u32 tid = ref->thread.pid_tgid;
   if (ref->vcpu_id == KVMX_VCPU_UNKNOWN) return NULL;
-  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &ref->thread.pid_tgid);
+  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &tid);
   if (!current) return NULL;
   *index = *current;
   struct vcpu_slot *slot = kvmx_slot(*index);
   if (!slot || slot->vcpu_id != KVMX_VCPU_UNKNOWN || !kvmx_run_by(slot, &ref->thread)) return NULL;
   if (bpf_map_update_elem(&slot_of_vcpu, key, index, BPF_ANY)) return NULL;
   bpf_map_delete_elem(&slot_of_vcpu, &by_thread);
-  slot->vcpu = ref->vcpu;
-  slot->kvm = ref->kvm;
-  slot->vcpu_id = ref->vcpu_id;
+  kvmx_own_slot(slot, ref);
   return slot;
 }
 
 /* Removes the entry of the thread that ran the vCPU of `slot` so far, which may be gone. */
 static __always_inline void kvmx_unbind_thread(const struct vcpu_slot *slot, __u32 index) {
-  const __u64 key = (__u64)slot->tgid << 32 | slot->tid;
-  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &key);
-  if (current && *current == index) bpf_map_delete_elem(&slot_of_thread, &key);
+  const __u32 tid = slot->tid;
+  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &tid);
+  if (current && *current == index) bpf_map_delete_elem(&slot_of_thread, &tid);
 }
 
 /*
- * Records that `thread` now runs the vCPU of `slot`. If it ran another one before, both slots
- * become `shared`; a slot of an unknown vCPU just ceases to be the thread's.
+ * Records that `thread` now runs the vCPU of `slot`. If it ran another one before, that slot ceases
+ * to be the thread's; and where nothing tells when it goes back to it, both become `shared`.
  */
 static __always_inline void kvmx_bind_thread(struct vcpu_slot *slot, __u32 index,
                                              const struct kvmx_thread *thread) {
-  __u64 key = thread->pid_tgid;
-  __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &key);
+  const __u32 tid = thread->pid_tgid;
+  __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &tid);
   if (current && *current != index) {
     struct vcpu_slot *other = kvmx_slot(*current);
     if (other && kvmx_run_by(other, thread)) {
       other->fast_start = 0;
-      if (other->vcpu_id != KVMX_VCPU_UNKNOWN) slot->shared = other->shared = 1;
+      if (!kvmx_told && other->vcpu_id != KVMX_VCPU_UNKNOWN) slot->shared = other->shared = 1;
     }
   }
-  if (slot->tid != (__u32)key) kvmx_unbind_thread(slot, index);
-  slot->tid = (__u32)key;
+  if (slot->tid != tid) kvmx_unbind_thread(slot, index);
+  slot->tid = tid;
   slot->thread_start = thread->start;
   slot->fast_start = slot->shared ? 0 : thread->start;
   if (current && *current == index) return;
-  if (bpf_map_update_elem(&slot_of_thread, &key, &index, BPF_ANY))
+  if (bpf_map_update_elem(&slot_of_thread, &tid, &index, BPF_ANY))
     kvmx_count_lost_event(KVMX_LOST_MAP_FULL);
 }
 
@@ -144,9 +175,9 @@ static __always_inline struct vcpu_slot *kvmx_find_slot(const struct vcpu_ref *r
   if (found) {
     *index = *found;
     struct vcpu_slot *slot = kvmx_slot(*index);
-    if (slot && kvmx_is_vcpu(slot, ref) && slot->tgid == ref->thread.pid_tgid >> 32) {
-      const bool same_thread = slot->thread_start == ref->thread.start;
-      if (slot->vm_start == kvmx_process_start() && (ref->vcpu || same_thread)) return slot;
+    if (slot && kvmx_is_vcpu(slot, ref)) {
+      slot->vcpu = ref->vcpu; /* its VM may have been made again where it was */
+      return slot;
     }
   }
   return kvmx_adopt_slot(&key, ref, index) ?: kvmx_new_slot(&key, ref, index);
@@ -161,13 +192,18 @@ static __always_inline struct vcpu_slot *kvmx_bound_slot(const struct vcpu_ref *
   return slot;
 }
 
+/* A vCPU by its pointer. Its VM is that of the process that made it, if KVM told of that. */
 static __noinline struct vcpu_slot *kvmx_bound_slot_of_vcpu(__u64 vcpu) {
   if (!vcpu) return NULL; /* never null; the verifier wants the check before address arithmetic */
   const struct kvm_vcpu *pointer = (const void *)vcpu;
-  const struct vcpu_ref ref = {.vcpu = vcpu,
-                               .kvm = (__u64)BPF_CORE_READ(pointer, kvm),
-                               .vcpu_id = BPF_CORE_READ(pointer, vcpu_id),
-                               .thread = kvmx_thread_any()};
+  struct vcpu_ref ref = kvmx_ref_of_id(BPF_CORE_READ(pointer, vcpu_id), kvmx_thread_any());
+  ref.vcpu = vcpu;
+  ref.kvm = (__u64)BPF_CORE_READ(pointer, kvm);
+  const struct vcpu_maker *maker = bpf_map_lookup_elem(&vcpu_makers, &vcpu);
+  if (maker) {
+    ref.tgid = maker->tgid;
+    ref.vm_start = maker->start;
+  }
   return kvmx_bound_slot(&ref);
 }
 
@@ -175,7 +211,8 @@ static __noinline struct vcpu_slot *kvmx_bound_slot_of_vcpu(__u64 vcpu) {
  * before. */
 static __noinline struct vcpu_slot *kvmx_slow_slot_of_vcpu(__u64 vcpu) {
   const struct kvmx_thread thread = kvmx_thread_any();
-  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &thread.pid_tgid);
+  const __u32 tid = thread.pid_tgid;
+  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &tid);
   struct vcpu_slot *slot = current ? kvmx_slot(*current) : NULL;
   if (!slot || slot->fast_start != thread.start || slot->vcpu != vcpu)
     return kvmx_bound_slot_of_vcpu(vcpu);
@@ -183,28 +220,41 @@ static __noinline struct vcpu_slot *kvmx_slow_slot_of_vcpu(__u64 vcpu) {
   return slot;
 }
 
+static __always_inline bool kvmx_run_by_current(const struct vcpu_slot *slot) {
+  return slot->fast_start == kvmx_thread_start();
+}
+
 /* The slot of the vCPU that an event names by pointer. The current thread runs it from now on. */
 static __always_inline struct vcpu_slot *kvmx_slot_of_vcpu(const struct kvm_vcpu *vcpu) {
   struct vcpu_slot *slot = kvmx_last_slot();
-  const __u64 start = kvmx_thread_start();
-  if (slot && slot->fast_start == start && slot->vcpu == (__u64)vcpu) return slot;
+  if (slot && slot->vcpu == (__u64)vcpu && (kvmx_told || kvmx_run_by_current(slot))) return slot;
   return kvmx_slow_slot_of_vcpu((__u64)vcpu);
+}
+
+/* Binds the current thread to the vCPU for which it begins KVM_RUN. */
+static __always_inline void kvmx_begin_run(const struct kvm_vcpu *vcpu) {
+  struct vcpu_slot *slot = kvmx_last_slot();
+  if (slot && slot->vcpu == (__u64)vcpu && kvmx_run_by_current(slot)) return;
+  kvmx_slow_slot_of_vcpu((__u64)vcpu);
 }
 
 /*
  * The slot of `vcpu`, if `slot` was found for a thread that has been out of KVM_RUN. It may have
- * destroyed its VM there and made another whose vCPU has the same address; within KVM_RUN it
- * cannot.
+ * destroyed its VM there and made another whose vCPU has the same address, or another thread may
+ * have taken over; within KVM_RUN neither can be. Where KVM tells of both, the kernel may have
+ * skipped the programs that it tells.
  */
 static __noinline struct vcpu_slot *kvmx_recheck_slot(struct vcpu_slot *slot,
                                                       const struct kvm_vcpu *vcpu) {
   if (!vcpu) return NULL; /* never null; the verifier wants the check */
-  if (slot->kvm == (__u64)vcpu->kvm && slot->vcpu_id == (__u32)vcpu->vcpu_id) return slot;
+  if (slot->kvm == (__u64)vcpu->kvm && slot->vcpu_id == (__u32)vcpu->vcpu_id &&
+      (!kvmx_told || kvmx_run_by_current(slot)))
+    return slot;
   return kvmx_bound_slot_of_vcpu((__u64)vcpu);
 }
 
 static __noinline struct vcpu_slot *kvmx_slow_slot_of_id(__u32 vcpu_id) {
-  const struct vcpu_ref ref = {.vcpu_id = vcpu_id, .thread = kvmx_thread_any()};
+  const struct vcpu_ref ref = kvmx_ref_of_id(vcpu_id, kvmx_thread_any());
   return kvmx_bound_slot(&ref);
 }
 
@@ -225,7 +275,8 @@ static __noinline struct vcpu_slot *kvmx_slow_slot_of_thread(void) {
     kvmx_count_lost_event(KVMX_LOST_UNATTRIBUTED);
     return NULL;
   }
-  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &thread.pid_tgid);
+  const __u32 tid = thread.pid_tgid;
+  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &tid);
   if (current) {
     struct vcpu_slot *slot = kvmx_slot(*current);
     if (slot && kvmx_run_by(slot, &thread)) {
@@ -265,7 +316,8 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_current_task(void) {
   struct vcpu_slot *slot = kvmx_last_slot();
   if (slot && slot->fast_start == thread.start && slot->tid == (__u32)thread.pid_tgid) return slot;
   __u32 index;
-  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &thread.pid_tgid);
+  const __u32 tid = thread.pid_tgid;
+  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &tid);
   if (current) {
     slot = kvmx_slot(*current);
     if (slot && kvmx_run_by(slot, &thread)) return slot;
@@ -276,8 +328,8 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_current_task(void) {
     kvmx_count_lost_event(KVMX_LOST_UNATTRIBUTED);
     return NULL;
   }
-  const struct vcpu_ref ref = {.vcpu_id = KVMX_VCPU_UNKNOWN,
-                               .thread = {.pid_tgid = (__u64)tgid << 32}};
+  const struct kvmx_thread any = {.pid_tgid = (__u64)tgid << 32};
+  const struct vcpu_ref ref = kvmx_ref_of_id(KVMX_VCPU_UNKNOWN, any);
   return kvmx_find_slot(&ref, &index);
 }
 
@@ -285,7 +337,7 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_current_task(void) {
 static __noinline struct vcpu_slot *kvmx_slot_of_other_id(const struct vcpu_slot *own,
                                                           __u32 vcpu_id) {
   if (!own->vcpu) return kvmx_slow_slot_of_id(vcpu_id);
-  const struct vcpu_ref ref = {.vcpu_id = vcpu_id, .thread = kvmx_thread_any()};
+  const struct vcpu_ref ref = kvmx_ref_of_id(vcpu_id, kvmx_thread_any());
   __u32 index;
   return kvmx_find_slot(&ref, &index);
 }

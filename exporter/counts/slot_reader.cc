@@ -262,6 +262,8 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
     vm.isa = std::max(vm.isa, static_cast<Isa>(load(slot.isa)));
     if (vm.comm.empty()) vm.comm.assign(slot.comm, ::strnlen(slot.comm, sizeof(slot.comm)));
     vm.slots.push_back(static_cast<std::uint32_t>(i));
+    if (const std::uint64_t vcpu = load(slot.vcpu); vcpu != 0)
+      ++((vcpu & KVMX_VCPU_DESTROYED) != 0 ? vm.destroyed : vm.undestroyed);
     const SleepWatch* const watch = look_again(slot, watches_[i], listing);
     VcpuCounts counts = read_slot(slot, {ended(key), exported[i], watch}, vm);
     if (i < events.size()) read_events(events[i], counts);

@@ -78,7 +78,9 @@ struct VmCounts {
   Histogram<KVMX_LATENCY_BUCKETS> latency;     ///< exit to entry, without idle exits (enum Idle)
   Histogram<KVMX_INTERVAL_BUCKETS> intervals;  ///< between a vCPU's timer programmings
   std::vector<std::uint32_t> slots;            ///< indices of the slots that these counts come from
-  std::uint32_t listed = 0;                    ///< vCPUs that exist; 0: not listed (yet)
+  std::uint32_t destroyed = 0;                 ///< how many of these KVM has destroyed the vCPU of
+  std::uint32_t undestroyed = 0;  ///< how many have a vCPU's pointer and are none of those
+  std::uint32_t listed = 0;       ///< vCPUs that exist; 0: not listed (yet)
 };
 
 }  // namespace kvmx

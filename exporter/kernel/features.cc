@@ -10,6 +10,7 @@
 #include "exporter/base/file.h"
 #include "exporter/kernel/bpf_owners.h"
 #include "exporter/kernel/tracefs.h"
+#include "exporter/kernel/vcpu_functions.h"
 
 namespace kvmx {
 namespace {
@@ -80,6 +81,15 @@ void probe_tp_btf(Features& features, std::size_t event, const KernelBtf& loaded
   features.arguments[event] = *arguments;
 }
 
+/// Whether all of KVM's functions that tell of vCPUs are there, by those names.
+bool are_vcpus_told(const KernelBtf& loaded) {
+  const btf* const kvm = loaded.kvm ? loaded.kvm.get() : loaded.vmlinux.get();
+  return kvm && std::ranges::all_of(kVcpuFunctions, [&](const VcpuFunction& function) {
+           return btf__find_by_name_kind(kvm, std::string(function.name).c_str(), BTF_KIND_FUNC) >
+                  0;
+         });
+}
+
 constexpr char kNoTracefs[] =
     "tracefs is not mounted: run \"mount -t tracefs tracefs /sys/kernel/tracing\"";
 
@@ -139,6 +149,7 @@ Features probe_features() {
                                                   BTF_KIND_TYPEDEF) > 0;
     if (features.preemptible) prefer_tracepoints(features);
     features.svm_data = has_svm_data(loaded.vmlinux);
+    features.vcpus_told = are_vcpus_told(loaded);
     return features;
   }
 

@@ -34,6 +34,8 @@ struct Features {
   /// kvm_amd has a variable svm_data, one a CPU, which points to the VMCB of the vCPU there, and
   /// has the type that BPF programs can use (as on 6.1). Programs that use it hold that module.
   bool svm_data = false;
+  /// KVM's own functions tell of vCPUs (kVcpuFunctions): all are described by BTF.
+  bool vcpus_told = false;
   /// For a log: why an event cannot be counted, or has no tracepoint program, with the cure; else
   /// empty.
   std::string unavailable_reason;

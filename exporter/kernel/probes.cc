@@ -15,16 +15,23 @@
 #include "exporter/base/log.h"
 #include "exporter/kernel/host.h"
 #include "exporter/kernel/skeleton.h"
+#include "exporter/kernel/vcpu_functions.h"
 #include "kvm_exit.skel.h"
 
 namespace kvmx {
 namespace {
 
-/// Exits and entries carry the vCPU's pointer, if the host raises them and the kernel has BTF of
-/// KVM.
+/// KVM tells whose vCPU a thread runs; or exits and entries carry the vCPU's pointer, if the host
+/// raises them and the kernel has BTF of KVM.
 bool do_events_identify_vm(const Features& features, const EventSelection& selection, Isa isa) {
+  if (features.vcpus_told) return true;
   const bool counted = selection.has(Event::exit) || selection.has(Event::entry);
   return features.source(Event::exit) == Source::tp_btf && counted && isa != Isa::other;
+}
+
+bool is_vcpu_function(std::string_view name) {
+  return std::ranges::any_of(kVcpuFunctions,
+                             [&](const VcpuFunction& function) { return function.name == name; });
 }
 
 /// kvm_entry may have two programs; the first one speaks for both.
@@ -45,6 +52,8 @@ std::optional<std::uint64_t> missed_runs(int program_fd) {
 
 std::vector<ProbeState> detached_probes(const EventSelection& selection) {
   std::vector<ProbeState> states;
+  for (const VcpuFunction& function : kVcpuFunctions)
+    states.push_back({std::string(function.name), false, std::nullopt});
   for (std::size_t i = 0; i < kEvents.size(); ++i)
     if (selection.collectors[i])
       states.push_back({std::string(kEvents[i].name), false, std::nullopt});
@@ -55,6 +64,24 @@ std::vector<ProbeState> detached_probes(const EventSelection& selection) {
 
 Result<Probes> Probes::attach(const Features& features, const EventSelection& selection,
                               std::uint32_t max_vcpus, PinDirectory* pins) {
+  Result<Probes> probes = attach_all(features, selection, max_vcpus, pins);
+  if (probes || !features.vcpus_told) return probes;
+  // Without the cure, which is one where nothing can be loaded.
+  const std::string reason = probes.error().message.substr(0, probes.error().message.find(". "));
+  Features less = features;
+  less.vcpus_told = false;
+  probes = attach_all(less, selection, max_vcpus, pins);
+  if (!probes) return probes;
+  probes->vcpus_to_be_told_ = true;
+  spdlog::warn(
+      "KVM's own functions cannot be attached to, so which vCPUs there are is found out once a "
+      "second, and several VMs of one process may be mistaken for each other at first: {}",
+      reason);
+  return probes;
+}
+
+Result<Probes> Probes::attach_all(const Features& features, const EventSelection& selection,
+                                  std::uint32_t max_vcpus, PinDirectory* pins) {
   if (!std::filesystem::exists("/sys/kernel/btf/vmlinux"))
     return Error{
         "this kernel does not describe its types: there is no /sys/kernel/btf/vmlinux. Use one "
@@ -67,6 +94,7 @@ Result<Probes> Probes::attach(const Features& features, const EventSelection& se
   probes.selection_ = selection;
   probes.max_vcpus_ = max_vcpus;
   probes.events_identify_vm_ = do_events_identify_vm(features, selection, isa);
+  probes.vcpus_told_ = probes.vcpus_to_be_told_ = features.vcpus_told;
   const std::vector<SelectedProgram> programs =
       select_programs(*probes.skeleton_, features, selection, isa);
   if (pins) {
@@ -85,25 +113,29 @@ Result<void> Probes::load(std::span<const SelectedProgram> programs) {
   for (const SlotMap& map : kSlotMaps)
     maps_.*map.fd = bpf_object__find_map_fd_by_name(skeleton_->obj, map.name);
   if (Result<void> opened = open_table(true); !opened) return opened;
-  for (const SelectedProgram& selected : programs) attach_program(selected);
-  if (links_.empty())
+  bool counts = false;
+  for (const SelectedProgram& selected : programs) {
+    const Result<void> attached = attach_program(selected);
+    if (!attached && is_vcpu_function(selected.event)) return attached;
+    if (!attached) spdlog::warn("{} is not counted: {}", selected.event, attached.error().message);
+    counts = counts || (attached && !is_vcpu_function(selected.event));
+  }
+  if (!counts)
     return Error{"no KVM event can be attached to. Run with --log.level=debug to see why"};
   return {};
 }
 
-/// Attaches a loaded program; if that cannot be, says so in the log and leaves it. The skeleton's
-/// own links are not used, because it attaches all or nothing.
-void Probes::attach_program(const SelectedProgram& selected) {
+/// Attaches a loaded program. The skeleton's own links are not used, because it attaches all or
+/// nothing.
+Result<void> Probes::attach_program(const SelectedProgram& selected) {
   const bool raw = bpf_program__type(selected.program) == BPF_PROG_TYPE_RAW_TRACEPOINT;
   bpf_link* link =
       raw ? bpf_program__attach_raw_tracepoint(selected.program, selected.event.c_str())
           : bpf_program__attach(selected.program);
-  if (!link) {
-    spdlog::warn("{} is not counted: cannot attach: {}", selected.event, std::strerror(errno));
-    return;
-  }
+  if (!link) return errno_error("attach to " + selected.event, errno);
   links_.emplace_back(link);
   attached_[selected.name] = bpf_program__fd(selected.program);
+  return {};
 }
 
 /// Continues with what is pinned, if it is the same. Else removes it and returns false.
@@ -177,8 +209,19 @@ ProbeState Probes::state(const std::string& event, const std::string& program) c
   return {event, true, missed_runs(found->second)};
 }
 
+/// The kernel may have skipped the program, and then nobody knows for which vCPU.
+bool Probes::are_ends_told() const {
+  if (!vcpus_told_) return false;
+  const std::string name(kVcpuDestroyed);
+  return state(name, name).missed.value_or(0) == 0;
+}
+
 std::vector<ProbeState> Probes::states() const {
   std::vector<ProbeState> states;
+  for (const VcpuFunction& function : kVcpuFunctions) {
+    const std::string name(function.name);
+    if (vcpus_to_be_told_) states.push_back(state(name, name));
+  }
   for (std::size_t i = 0; i < kEvents.size(); ++i) {
     const std::string name(kEvents[i].name);
     if (selection_.collectors[i]) states.push_back(state(name, name));

@@ -19,7 +19,8 @@
 
 namespace kvmx {
 
-/// A state for every selected event, none attached: what there is to say without KVM.
+/// A state for every selected event, and for what KVM tells of its vCPUs, none attached: what there
+/// is to say without KVM.
 std::vector<ProbeState> detached_probes(const EventSelection& selection);
 
 /// The BPF programs, loaded and attached, with their maps. They count until this is destroyed, and
@@ -29,8 +30,9 @@ class Probes {
   /// Loads the programs of the selected events that fit `features`, with room for `max_vcpus`, and
   /// attaches them; other programs are not loaded. An event that the kernel does not have, or that
   /// cannot be attached, is left out and logged; it is an error if none is left, or if the programs
-  /// cannot be loaded at all. With `pins`, those pinned there are taken instead if they are the
-  /// same, and else the new ones are pinned.
+  /// cannot be loaded at all. Where KVM's own functions cannot be attached to, all is loaded once
+  /// more without them, which is logged too. With `pins`, those pinned there are taken instead if
+  /// they are the same, and else the new ones are pinned.
   static Result<Probes> attach(const Features& features, const EventSelection& selection,
                                std::uint32_t max_vcpus, PinDirectory* pins);
 
@@ -38,6 +40,9 @@ class Probes {
 
   /// Whether events say which VM of its process a vCPU belongs to.
   [[nodiscard]] bool events_identify_vm() const { return events_identify_vm_; }
+
+  /// Whether every vCPU in a slot is told of when it is destroyed.
+  [[nodiscard]] bool are_ends_told() const;
 
   /// Names of the further events, in the order of event_counts.count[].
   [[nodiscard]] const std::vector<std::string>& other_events() const { return selection_.others; }
@@ -52,8 +57,10 @@ class Probes {
  private:
   Probes() = default;
 
+  static Result<Probes> attach_all(const Features& features, const EventSelection& selection,
+                                   std::uint32_t max_vcpus, PinDirectory* pins);
   Result<void> load(std::span<const SelectedProgram> programs);
-  void attach_program(const SelectedProgram& selected);
+  Result<void> attach_program(const SelectedProgram& selected);
   Result<bool> continue_pinned(PinDirectory& pins, std::span<const SelectedProgram> programs);
   Result<void> take_over(const PinDirectory& pins, std::span<const SelectedProgram> programs);
   Result<void> pin(const PinDirectory& pins, std::span<const SelectedProgram> programs) const;
@@ -66,6 +73,8 @@ class Probes {
   EventSelection selection_;
   std::uint32_t max_vcpus_ = 0;
   bool events_identify_vm_ = false;
+  bool vcpus_told_ = false;
+  bool vcpus_to_be_told_ = false;                     ///< the kernel has what it takes
   std::map<std::string, int, std::less<>> attached_;  ///< programs by SelectedProgram::name
   SlotMapFds maps_;
   std::unique_ptr<std::vector<std::uint32_t>> drained_;  ///< where new_slots_ puts them

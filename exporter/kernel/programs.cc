@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 
 #include "exporter/base/log.h"
+#include "exporter/kernel/vcpu_functions.h"
 #include "kvm_exit.skel.h"
 
 namespace kvmx {
@@ -70,6 +71,12 @@ bpf_program* choose_program(kvm_exit_bpf& skeleton, const Features& features, bo
 std::vector<SelectedProgram> select_programs(kvm_exit_bpf& skeleton, const Features& features,
                                              const EventSelection& selection, Isa isa) {
   std::vector<SelectedProgram> programs;
+  for (const VcpuFunction& function : kVcpuFunctions) {
+    if (!features.vcpus_told) break;
+    const std::string name(function.name);
+    programs.push_back(
+        {bpf_object__find_program_by_name(skeleton.obj, function.program), name, name});
+  }
   // Exits come last: what they lean on is attached then.
   for (std::size_t i = kEvents.size(); i-- > 0;) {
     const auto event = static_cast<Event>(i);

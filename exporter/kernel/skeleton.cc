@@ -60,6 +60,7 @@ void set_constants(kvm_exit_bpf& skeleton, const Features& features,
   skeleton.rodata->kvmx_msr_skipped = msr_skipped;
   std::ranges::copy(dense_entries(isa, msr_skipped), skeleton.rodata->kvmx_dense);
   skeleton.rodata->kvmx_timed = timed;
+  skeleton.rodata->kvmx_told = features.vcpus_told;
   skeleton.rodata->kvmx_count_userspace_exits = selection.has(Event::userspace_exit);
 }
 
@@ -74,7 +75,8 @@ Result<void> size_maps(kvm_exit_bpf& skeleton, const EventSelection& selection,
                {skeleton.maps.exported, max_vcpus},
                {skeleton.maps.vm_processes, max_vcpus},
                {skeleton.maps.slot_of_vcpu, 2 * max_vcpus},
-               {skeleton.maps.slot_of_thread, 2 * max_vcpus}};
+               {skeleton.maps.slot_of_thread, 2 * max_vcpus},
+               {skeleton.maps.vcpu_makers, 2 * max_vcpus}};
   for (const auto& size : sizes)
     if (const int error = bpf_map__set_max_entries(size.map, size.entries); error != 0)
       return errno_error(std::string("size the map ") + bpf_map__name(size.map), -error);

@@ -77,10 +77,10 @@ void SlotTable::unlink(std::uint32_t index) {
   exported()[index].unlinked = 1;
   unlinked_.push_back({index, Clock::now()});
   const std::uint64_t thread = std::uint64_t{freed->tgid} << 32 | freed->tid;
-  const vcpu_key by_pointer{freed->vcpu, 0};
+  const vcpu_key by_pointer{freed->vcpu & ~KVMX_VCPU_DESTROYED, 0};
   const vcpu_key by_thread{thread, std::uint64_t{freed->vcpu_id + 1}};
   forget(fds_.slot_of_vcpu, freed->vcpu ? &by_pointer : &by_thread, index);
-  forget(fds_.slot_of_thread, &thread, index);
+  forget(fds_.slot_of_thread, &freed->tid, index);
   // No event of any vCPU can take this slot for its own without its owner. (Exchanged, since
   // nothing may move over that in either direction.)
   freed->fast_start = 0;

@@ -22,6 +22,7 @@ struct SlotMapFds {
   int free_slots = -1;
   int slot_of_vcpu = -1;
   int slot_of_thread = -1;
+  int vcpu_makers = -1;
   int vm_processes = -1;
   int events = -1;  ///< -1: no further events are counted
   int lost = -1;
@@ -39,6 +40,7 @@ inline constexpr SlotMap kSlotMaps[] = {
     {"free_slots", &SlotMapFds::free_slots},
     {"slot_of_vcpu", &SlotMapFds::slot_of_vcpu},
     {"slot_of_thread", &SlotMapFds::slot_of_thread},
+    {"vcpu_makers", &SlotMapFds::vcpu_makers},
     {"vm_processes", &SlotMapFds::vm_processes},
     {"events", &SlotMapFds::events},
     {"lost", &SlotMapFds::lost},

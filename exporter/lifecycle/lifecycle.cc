@@ -27,6 +27,16 @@ void Lifecycle::apply(Record& record, VmEvent event, Time now) {
   }
 }
 
+/// Returns whether there is any. What KVM tells is news once: another VM may have been made since
+/// where the destroyed one was.
+bool Lifecycle::hear_news(Record& record, VcpusTold vcpus, Time now) {
+  if (std::exchange(record.vcpus, vcpus) == vcpus || vcpus == VcpusTold::nothing) return false;
+  const bool exist = vcpus == VcpusTold::exist;
+  if (exist) record.absences = 0;
+  apply(record, exist ? VmEvent::listed : VmEvent::destroyed, now);
+  return true;
+}
+
 void Lifecycle::note_counters(std::span<const VmActivity> vms, Time now) {
   std::erase_if(vms_, [&](const auto& entry) {
     return !std::ranges::binary_search(vms, entry.first, {}, &VmActivity::key);
@@ -36,9 +46,9 @@ void Lifecycle::note_counters(std::span<const VmActivity> vms, Time now) {
     Record& record = at->second;
     // Slots that were released are not read again: these are new ones.
     if (record.state == VmState::released) record = {.since = now, .events = vm.events};
-    if (is_new) continue;
     const bool moved = std::exchange(record.events, vm.events) != vm.events;
     const bool known = std::exchange(record.rest_known, true);
+    if (hear_news(record, vm.vcpus, now) || is_new) continue;
     const bool doubted = is_over(record.state) || record.absences > 0;
     if (!doubted && moved) apply(record, VmEvent::counted, now);
     // The first reading after a sign of an end may still find what was counted before it.
@@ -56,7 +66,7 @@ void Lifecycle::note_counters(std::span<const VmActivity> vms, Time now) {
 }
 
 void Lifecycle::note_absent(Record& record, Time asked) {
-  if (is_over(record.state)) return;
+  if (is_over(record.state) || record.vcpus == VcpusTold::exist) return;
   if (record.absences > 0 && asked - record.absent < kListingsApart) return;
   if (record.absences == 0) record.rest_known = false;
   record.absent = asked;
@@ -89,6 +99,7 @@ void Lifecycle::note_process(const VmKey& vm, ProcessState process, Time now) {
     case ProcessState::unknown:
       return apply(record, VmEvent::read_failed, now);
     case ProcessState::gone:
+      if (record.vcpus == VcpusTold::exist) return;
       // Where processes are hidden from us, the VM's counters have to say it, too.
       if (record.counts_gone) return note_absent(record, now);
       return apply(record, VmEvent::process_gone, now);

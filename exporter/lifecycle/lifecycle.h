@@ -22,14 +22,23 @@ enum class ProcessState : std::uint8_t {
   unknown,  ///< it could not be read
 };
 
-/// The sum of all that was counted for a VM: it moves if any counter does.
+/// What KVM itself has told of a VM's vCPUs.
+enum class VcpusTold : std::uint8_t {
+  nothing,
+  exist,      ///< of one at least it has told neither that it is destroyed, nor failed to
+  destroyed,  ///< all that have run
+};
+
+/// What is known of a VM from its slots.
 struct VmActivity {
   VmKey key;
-  std::uint64_t events = 0;
+  std::uint64_t events = 0;  ///< the sum of all that was counted: it moves if any counter does
+  VcpusTold vcpus = VcpusTold::nothing;
 };
 
 /// Which VMs exist. Evidence goes in as values, and nothing is read in here: counters, listings of
-/// vCPUs and looks at processes are events of the state machine in vm_state.h.
+/// vCPUs and looks at processes are events of the state machine in vm_state.h. While KVM's word is
+/// that a VM's vCPUs exist, no listing and no process says that it has ended.
 class Lifecycle {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -62,7 +71,8 @@ class Lifecycle {
   struct Record {
     Time since{};  ///< when it was first seen
     VmState state = VmState::seen;
-    std::uint64_t events = 0;      ///< of its VmActivity
+    std::uint64_t events = 0;  ///< of its VmActivity
+    VcpusTold vcpus = VcpusTold::nothing;
     bool rest_known = false;       ///< `events` was read after the latest sign of an end
     Time absent{};                 ///< start of the last listing that had nothing of it
     int absences = 0;              ///< how many in a row, and its counters stood still
@@ -71,6 +81,7 @@ class Lifecycle {
     std::optional<Time> ended_at{};
   };
 
+  static bool hear_news(Record& record, VcpusTold vcpus, Time now);
   static void apply(Record& record, VmEvent event, Time now);
   static void note_absent(Record& record, Time asked);
   [[nodiscard]] std::vector<VmKey> lingering() const;

@@ -38,6 +38,7 @@ VmTransition transition(VmState state, VmEvent event) {
       // A VM may end and its process live on, so this brings none back.
       return {state == VmState::seen ? VmState::live : state};
     case VmEvent::process_gone:
+    case VmEvent::destroyed:
     case VmEvent::unlisted:
       return ends(state);
     case VmEvent::at_rest:

@@ -19,6 +19,7 @@ enum class VmEvent : std::uint8_t {
   counted,        ///< its counters have moved since they were last read
   at_rest,        ///< its counters were read again, and have not moved
   listed,         ///< a listing of vCPUs has some of this VM
+  destroyed,      ///< KVM has destroyed its vCPUs
   unlisted,       ///< two listings had none of them, and its counters stood still between the two
   process_lives,  ///< its process is there
   process_gone,   ///< its process is not there any more

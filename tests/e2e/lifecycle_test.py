@@ -2,8 +2,10 @@
 """lifecycle_test.py EXPORTER TRICKS: VMs that do what few do are counted like any other.
 
 A VM keeps its label whatever its process is called; what counts has not ended, whoever runs its vCPU
-and whether or not its descriptors are closed; and a VM that lives comes before those that have ended
-when there is no more room. On this machine's KVM, or in an emulated host, which alone has exits.
+and whether or not its descriptors are closed; a VM that lives comes before those that have ended
+when there is no more room. A vCPU is one, however many threads run it, and it is told apart from
+those of other VMs of its process before it has entered its guest. On this machine's KVM, or in an
+emulated host, which alone has exits.
 """
 
 import atexit
@@ -14,11 +16,15 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from events import FUNCTIONS, functions
 from exporter import Exporter
 from verdict import Verdict, skip
 
 SECONDS = 8
 SLOTS = 16
+INTERRUPTED = "restart"
+# Elsewhere others may run VMs, too.
+ALONE = "LAB_ISA" in os.environ
 
 
 class Trick:
@@ -43,9 +49,15 @@ def labels_of(page, pid):
             if m.name == "kvm_vm_info" and m.labels["pid"] == str(pid)}
 
 
-def returns(page, labels):
-    """KVM_RUN's returns with KVM_EXIT_IO of VMs with these labels."""
-    return sum(page.sum("kvm_userspace_exits_total", vm=label, reason="KVM_EXIT_IO") or 0 for label in labels)
+def returns(page, labels, reason="KVM_EXIT_IO"):
+    """KVM_RUN's returns for this reason of VMs with these labels."""
+    return sum(page.sum("kvm_userspace_exits_total", vm=label, reason=reason) or 0 for label in labels)
+
+
+def told(page):
+    """Whether KVM itself tells of its vCPUs."""
+    return bool(functions(page.samples)) and all(
+        page.sum("kvm_exporter_probe_attached", probe=name) == 1 for name in FUNCTIONS)
 
 
 def watch(exporter, trick, seconds=SECONDS):
@@ -81,6 +93,9 @@ def check_other_process(verdict, exporter, binary):
     seen = [returns(page, set().union(*(labels_of(page, pid) for pid in pids))) for page in pages]
     verdict.check(seen == sorted(seen), "they never step back, though --vm.linger is shorter")
     verdict.check(seen[-1] == count, f"all {count} returns of another process are counted: {seen[-1]}")
+    labels = [set().union(*(labels_of(page, pid) for page in pages)) for pid in pids]
+    if told(pages[-1]):
+        verdict.check([len(found) for found in labels] == [1, 0], f"it is one VM, its maker's: {labels}")
     trick.stop()
 
 
@@ -90,7 +105,7 @@ def check_closed(verdict, exporter, binary):
     labels = set().union(*(labels_of(page, trick.process.pid) for page in pages))
     exits = [page.sum("kvm_exits_total", vm=label) for page in pages for label in labels
              if page.sum("kvm_exits_total", vm=label)]
-    if not exits and "LAB_ISA" not in os.environ:
+    if not exits and not ALONE:
         print("not checked here, where no kvm_exit fires: closed descriptors")
         trick.stop()
         return
@@ -118,6 +133,50 @@ def check_full_table(verdict, binary):
     verdict.check(exporter.stop() == 0, "the exporter ends well")
 
 
+def check_threads(verdict, binary):
+    """A VM of one vCPU, run by many more threads than there are slots."""
+    exporter = Exporter(binary[0], 10174, "--bpf.max-vcpus=64", "--vm.linger=5m")
+    if not told(exporter.scrape()):
+        print("not checked here, where KVM does not tell which vCPU a thread runs: many threads")
+        exporter.stop()
+        return
+    many = Trick(binary[1], "threads")
+    pages, count = watch(exporter, many)
+    pages.append(exporter.scrape())
+    labels = set().union(*(labels_of(page, many.process.pid) for page in pages))
+    got = returns(pages[-1], labels, INTERRUPTED)
+    verdict.check(count == 400 and got == count, f"{count} threads run one vCPU: {got} returns, of {labels}")
+    lost = pages[-1].sum("kvm_exporter_events_lost_total", cause="table_full")
+    verdict.check(lost == 0, f"they have not taken the room of others: {lost} events are lost")
+    if ALONE:
+        used = pages[-1].sum("kvm_exporter_vcpu_slots", state="used")
+        verdict.check(used == 1, f"the vCPU has one slot: {used}")
+    trick = Trick(binary[1], "rename")
+    page = exporter.until(lambda page: returns(page, labels_of(page, trick.process.pid)) > 0, 15)
+    verdict.check(page, "a VM that starts later is counted")
+    trick.stop()
+    many.stop()
+    exporter.stop()
+
+
+def check_two_vms(verdict, exporter, binary):
+    """The second VM's returns are nobody else's, from the first page on."""
+    trick = Trick(binary, "two-vms")
+    pages, count = watch(exporter, trick)
+    if not told(pages[-1]):
+        print("not checked here, where KVM does not tell which vCPU a thread runs: two VMs")
+        trick.stop()
+        return
+    seen = [sorted(returns(page, {label}, INTERRUPTED) for label in labels_of(page, trick.process.pid))
+            for page in pages]
+    verdict.check(count == 7 and seen[-1] == [0, 7], f"one VM has {count} returns, the other none: {seen[-1]}")
+    verdict.check(all(sum(found) <= 7 and (7 in found) == (sum(found) == 7) for found in seen),
+                  "and so it was on every page")
+    totals = [sum(found) for found in seen]
+    verdict.check(totals == sorted(totals), "none steps back")
+    trick.stop()
+
+
 def main():
     if not os.access("/dev/kvm", os.W_OK):
         skip("there is no /dev/kvm that we may use")
@@ -126,8 +185,10 @@ def main():
     check_rename(verdict, exporter, sys.argv[2])
     check_other_process(verdict, exporter, sys.argv[2])
     check_closed(verdict, exporter, sys.argv[2])
+    check_two_vms(verdict, exporter, sys.argv[2])
     verdict.check(exporter.stop() == 0, "the exporter ends well")
     check_full_table(verdict, sys.argv[1:3])
+    check_threads(verdict, sys.argv[1:3])
     verdict.end()
 
 

@@ -6,6 +6,10 @@
 //   closed         closes its vCPU, VM and KVM descriptors while the vCPU runs, a guest that loops
 //                  over CPUID and so never returns
 //   other-process  runs the vCPU in a child that shares its memory (CLONE_VM | CLONE_FILES)
+//   threads        400 threads, one after the other, each call KVM_RUN once and end; told to return
+//                  at once, it does so without entering the guest
+//   two-vms        a vCPU of a second VM returns 7 times before it first enters, while that of the
+//                  first runs a guest that never returns; prints 7 at once, and enters at the end
 //   short          starts processes, 40 or more, that each run a VM for a moment, one after the
 //                  other; prints how many
 //
@@ -21,6 +25,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -55,6 +60,7 @@ struct Vm {
   int kvm;
   int vm;
   int vcpu;
+  kvm_run* shared;
 };
 
 Vm make_vm(std::string_view code = kPortLoop) {
@@ -69,6 +75,11 @@ Vm make_vm(std::string_view code = kPortLoop) {
                                            reinterpret_cast<std::uintptr_t>(memory)};
   checked(::ioctl(made.vm, KVM_SET_USER_MEMORY_REGION, &region), "KVM_SET_USER_MEMORY_REGION");
   made.vcpu = checked(::ioctl(made.vm, KVM_CREATE_VCPU, 0), "KVM_CREATE_VCPU");
+  const int size = checked(::ioctl(made.kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
+  void* const shared = ::mmap(nullptr, static_cast<std::size_t>(size), PROT_READ | PROT_WRITE,
+                              MAP_SHARED, made.vcpu, 0);
+  if (shared == MAP_FAILED) fail("mmap of a vCPU");
+  made.shared = static_cast<kvm_run*>(shared);
   kvm_sregs sregs{};
   checked(::ioctl(made.vcpu, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
   sregs.cs.base = sregs.cs.selector = 0;
@@ -118,6 +129,38 @@ void make_short_vms() {
   }
 }
 
+/// KVM_RUN that returns before it enters the guest.
+void return_at_once(const Vm& vm) {
+  vm.shared->immediate_exit = 1;
+  if (::ioctl(vm.vcpu, KVM_RUN, 0) == 0 || errno != EINTR) fail("KVM_RUN with immediate_exit");
+  vm.shared->immediate_exit = 0;
+  ++returns;
+}
+
+void run_on_threads() {
+  const Vm vm = make_vm();
+  for (int i = 0; i < 400; ++i) std::thread(return_at_once, vm).join();
+  std::this_thread::sleep_until(end);
+}
+
+void print_returns() {
+  std::printf("%lu\n", returns.load());
+  std::fflush(stdout);
+}
+
+void run_two_vms() {
+  const Vm first = make_vm(kCpuidLoop);
+  std::thread([first] { ::ioctl(first.vcpu, KVM_RUN, 0); }).detach();
+  std::this_thread::sleep_for(1s);
+  const Vm second = make_vm();
+  std::thread([second] {
+    for (int i = 0; i < 7; ++i) return_at_once(second);
+    print_returns();
+    std::this_thread::sleep_until(end);
+    run_once(second.vcpu);
+  }).join();
+}
+
 void run_in_child(Vm& vm) {
   static std::vector<char> stack(1U << 16U);
   checked(::clone(run, stack.data() + stack.size(), CLONE_VM | CLONE_FILES | SIGCHLD, &vm),
@@ -143,6 +186,10 @@ int main(int argc, char** argv) {
   } else if (trick == "other-process") {
     Vm vm = make_vm();
     run_in_child(vm);
+  } else if (trick == "threads") {
+    run_on_threads();
+  } else if (trick == "two-vms") {
+    run_two_vms();
   } else if (trick == "closed") {
     run_closed();
   } else if (trick == "rename") {
@@ -151,11 +198,11 @@ int main(int argc, char** argv) {
     rename_until_end();
     vcpu.join();
   } else {
-    std::fputs("usage: kvmx-tricks rename|closed|other-process|short SECONDS\n", stderr);
+    std::fputs("usage: kvmx-tricks rename|closed|other-process|threads|two-vms|short SECONDS\n",
+               stderr);
     return 2;
   }
-  std::printf("%lu\n", returns.load());
-  std::fflush(stdout);
+  print_returns();
   while (std::getchar() != EOF) {
   }
   std::_Exit(0);

@@ -7,8 +7,10 @@
 #include <set>
 #include <string>
 
+#include "exporter/base/file.h"
 #include "exporter/kernel/features.h"
 #include "exporter/kernel/fixed_msrs.h"
+#include "exporter/kernel/vcpu_functions.h"
 #include "exporter/metrics/collectors.h"
 #include "exporter/names/msr.h"
 
@@ -25,6 +27,18 @@ TEST(Events, TestsInPythonKnowTheSame) {
     ++at;
   }
   EXPECT_EQ(at, kEvents.size());
+}
+
+TEST(VcpuFunctions, TestsInPythonKnowThem) {
+  const Result<std::string> known = read_file(KVMX_SOURCE_DIR "/tests/lib/events.py");
+  ASSERT_TRUE(known);
+  for (const VcpuFunction& function : kVcpuFunctions)
+    EXPECT_NE(known->find('"' + std::string(function.name) + '"'), std::string::npos)
+        << function.name;
+}
+
+TEST(VcpuFunctions, DestructionIsToldFirst) {
+  EXPECT_EQ(kVcpuFunctions.front().name, kVcpuDestroyed);
 }
 
 TEST(Events, EachHasACollectorThatExports) {

@@ -20,8 +20,9 @@ using enum VmEvent;
 // ---- the state machine -------------------------------------------------------------------------
 
 constexpr std::array kStates = {seen, live, ended, lingering, released};
-constexpr std::array kEvents = {counted,      at_rest,     listed,      unlisted,    process_lives,
-                                process_gone, read_failed, linger_over, slots_wanted};
+constexpr std::array kEvents = {counted,     at_rest,       listed,       destroyed,
+                                unlisted,    process_lives, process_gone, read_failed,
+                                linger_over, slots_wanted};
 
 /// One line an event: where it takes a VM in each of kStates.
 struct TransitionCase {
@@ -38,6 +39,7 @@ constexpr std::array<TransitionCase, kEvents.size()> kTransitions = {{
     {counted, {{{live}, {live}, kRevives, kRevives, {released}}}},
     {at_rest, {{{seen}, {live}, {lingering}, {lingering}, {released}}}},
     {listed, {{{live}, {live}, kRevives, kRevives, {released}}}},
+    {destroyed, {{kEnds, kEnds, {ended}, {lingering}, {released}}}},
     {unlisted, {{kEnds, kEnds, {ended}, {lingering}, {released}}}},
     {process_lives, {{{live}, {live}, {ended}, {lingering}, {released}}}},
     {process_gone, {{kEnds, kEnds, {ended}, {lingering}, {released}}}},
@@ -76,7 +78,7 @@ class LifecycleTest : public testing::Test {
   void counters() {
     now_ += 10ms;
     std::vector<VmActivity> vms;
-    for (const auto& [key, events] : events_) vms.push_back({key, events});
+    for (const auto& [key, events] : events_) vms.push_back({key, events, told_[key]});
     life_.note_counters(vms, now_);
   }
 
@@ -99,6 +101,7 @@ class LifecycleTest : public testing::Test {
   VmState state(const VmKey& vm = kVm) const { return life_.state(vm); }
 
   std::map<VmKey, std::uint64_t> events_ = {{kVm, 100}};
+  std::map<VmKey, VcpusTold> told_;
   Lifecycle::Time now_{1000s};
   Lifecycle life_;
 };
@@ -115,6 +118,59 @@ TEST_F(LifecycleTest, CountersThatMoveSayThatItLives) {
   events_[kVm] = 101;
   counters();
   EXPECT_EQ(state(), live);
+}
+
+TEST_F(LifecycleTest, EndsWhenKvmHasDestroyedItsVcpusThoughItsProcessLives) {
+  told_[kVm] = VcpusTold::exist;
+  round({kVm});
+  EXPECT_EQ(state(), live);
+  told_[kVm] = VcpusTold::destroyed;
+  events_[kVm] = 120;  // its last events were before that
+  counters();
+  EXPECT_EQ(state(), ended);
+  process(ProcessState::lives);
+  counters();
+  counters();
+  EXPECT_EQ(state(), lingering);
+}
+
+TEST_F(LifecycleTest, NothingButKvmEndsAVmWhoseVcpusItSaysExist) {
+  told_[kVm] = VcpusTold::exist;
+  counters();
+  for (int i = 0; i < 5; ++i) {
+    round({});
+    process(ProcessState::gone);
+    EXPECT_EQ(state(), live);
+    EXPECT_FALSE(life_.yields_label(kVm));
+  }
+  told_[kVm] = VcpusTold::nothing;  // the kernel skipped what would have told
+  process(ProcessState::gone);
+  EXPECT_EQ(state(), ended);
+}
+
+TEST_F(LifecycleTest, AVmThatWasDestroyedBeforeItWasSeenHasEnded) {
+  events_[kOther] = 5;
+  told_[kOther] = VcpusTold::destroyed;
+  counters();
+  EXPECT_EQ(state(kOther), ended);
+  counters();
+  counters();
+  EXPECT_EQ(state(kOther), lingering);
+}
+
+TEST_F(LifecycleTest, AVmThatIsMadeWhereADestroyedOneWasLives) {
+  told_[kVm] = VcpusTold::destroyed;
+  counters();
+  EXPECT_EQ(state(), ended);
+  round({kVm});  // it has not run yet
+  round({kVm});
+  EXPECT_EQ(state(), live);
+  told_[kVm] = VcpusTold::exist;
+  counters();
+  EXPECT_EQ(state(), live);
+  told_[kVm] = VcpusTold::destroyed;
+  counters();
+  EXPECT_EQ(state(), ended);
 }
 
 TEST_F(LifecycleTest, EndsWithItsProcessAndLingersOnceItsCountersStandStill) {

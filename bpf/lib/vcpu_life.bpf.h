@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What KVM's own functions tell of a vCPU: that it is made, and that it is destroyed. */
+#ifndef KVMX_VCPU_LIFE_BPF_H
+#define KVMX_VCPU_LIFE_BPF_H
+
+#include "../kvm_types.bpf.h"
+#include "maps.bpf.h"
+#include "slot.bpf.h"
+
+/* The slot entered under a vCPU's pointer takes no more events, unless its VM is made again where
+ * it was. Nothing of it runs on, and readers learn that the vCPU is no more. */
+static __always_inline void kvmx_end_slot(__u64 vcpu) {
+  const struct vcpu_key key = {.owner = vcpu};
+  const __u32 *index = bpf_map_lookup_elem(&slot_of_vcpu, &key);
+  struct vcpu_slot *slot = index ? kvmx_slot(*index) : NULL;
+  if (!slot || slot->vcpu != vcpu) return;
+  slot->fast_start = 0;
+  *(volatile __u32 *)&slot->exit = KVMX_EXIT_NONE;
+  *(volatile __u64 *)&slot->userspace_ns = 0;
+  slot->timer_ns = 0;
+  slot->vmcb = 0;
+  *(volatile __u64 *)&slot->vcpu |= KVMX_VCPU_DESTROYED; /* `vcpu` itself may be no number */
+}
+
+/* The current process has made this vCPU. A slot under its pointer is that of one whose destruction
+ * was not told, since the kernel skipped the program. */
+static __always_inline int kvmx_vcpu_made(__u64 vcpu) {
+  struct vcpu_maker maker = {.start = kvmx_process_start(),
+                             .tgid = bpf_get_current_pid_tgid() >> 32};
+  kvmx_process_comm(maker.comm);
+  kvmx_end_slot(vcpu);
+  bpf_map_update_elem(&vcpu_makers, &vcpu, &maker, BPF_ANY);
+  return 0;
+}
+
+/* No thread can be in KVM_RUN for this vCPU any more. */
+static __always_inline int kvmx_vcpu_destroyed(__u64 vcpu) {
+  kvmx_end_slot(vcpu);
+  bpf_map_delete_elem(&vcpu_makers, &vcpu);
+  return 0;
+}
+
+#endif
