@@ -70,8 +70,8 @@ enum kvmx_exit {
  * MSRs with a counter of their own, which no guest can displace by touching others: index, and name
  * as exporter/names has it (a unit test compares them). First the timers: writing one of them
  * programs the guest's timer. Then the interrupt controller, and what guests and hypervisors are
- * known to storm with. The order is that of the counters. Any other index takes one of
- * KVMX_OVERFLOW_MSRS, then KVMX_MSR_OTHER.
+ * known to storm with. The order is that of the counters. All other MSRs compete for
+ * KVMX_OVERFLOW_MSRS places, see kvmx_overflow_msr(); what gets none counts as KVMX_MSR_OTHER.
  */
 /* clang-format off */
 #define KVMX_TIMER_MSR_LIST(X) \
@@ -196,6 +196,12 @@ struct kvmx_msr {
   __u64 count[KVMX_MSR_OPS];
 };
 
+/* Which MSR has a place. Written as one word, so that readers never see one half of two turns. */
+struct kvmx_msr_place {
+  __u32 index;
+  __u32 turn; /* how many MSRs have had the place, this one included; 0: none yet */
+} __attribute__((aligned(8)));
+
 struct kvmx_halt {
   __u64 count; /* halts that have ended */
   __u64 ns;    /* how long they took, polling and sleeping */
@@ -222,7 +228,7 @@ struct vcpu_slot {
   __u32 timer_seen;       /* 1 + the last enum kvmx_timer, 0: no timer yet */
   __u32 index;            /* of this slot */
   __u32 overflow_reasons; /* entries of reason_code[] in use */
-  __u32 overflow_msrs;    /* entries of msr_index[] in use */
+  __u32 overflow_msrs;    /* entries of msr_place[] in use */
   char comm[KVMX_COMM];   /* name of the process when the slot was made, NUL-terminated */
   __u64 timer_arms[KVMX_TIMERS];
   __u64 msr_faults[KVMX_MSR_OPS];
@@ -235,7 +241,11 @@ struct vcpu_slot {
   __u64 interval_total_ns;
 
   __u32 reason_code[KVMX_OVERFLOW_REASONS];
-  __u32 msr_index[KVMX_OVERFLOW_MSRS];
+  /* A place's counters go on from MSR to MSR, so that their sum is exact at any moment: those of
+   * the MSR that has it are what exceeds msr_before[], and its rank is what exceeds msr_aged[]. */
+  struct kvmx_msr_place msr_place[KVMX_OVERFLOW_MSRS];
+  struct kvmx_msr msr_before[KVMX_OVERFLOW_MSRS];
+  __u64 msr_aged[KVMX_OVERFLOW_MSRS];
   struct kvmx_msr msr[KVMX_MSRS];
   /* The second half, so that an id masked by KVMX_EXIT_ID cannot leave the slot. */
   struct kvmx_reason reason[KVMX_REASONS] __attribute__((aligned(2048)));
@@ -270,6 +280,19 @@ struct event_counts {
 };
 
 /*
+ * Under which names the exporter has exported the accesses to MSRs without a counter of their own:
+ * each access under the index of its MSR or as "other", for good, whatever becomes of its place.
+ */
+struct exported_msrs {
+  struct kvmx_msr_place place[KVMX_OVERFLOW_MSRS]; /* as last read */
+  struct kvmx_msr seen[KVMX_OVERFLOW_MSRS];        /* the place's counters, as last read */
+  struct kvmx_msr count[KVMX_OVERFLOW_MSRS];       /* what was exported under a name */
+  __u32 index[KVMX_OVERFLOW_MSRS];                 /* the name */
+  __u32 named;                                     /* bit i: count[i] has a name */
+  __u32 given; /* names given to the first that came; with all of them one has to give way */
+};
+
+/*
  * A slot's times as the exporter last exported them, where they contain an exit, a halt or a stay
  * in the VMM that had not ended. Exported counters are clamped to them, so that none steps back
  * when the BPF programs add their own figure in the end. The programs do not use them. They outlive
@@ -281,8 +304,9 @@ struct exported_times {
   __u64 exit_ns;
   __u64 halt_ns;
   __u64 userspace_ns;
+  struct exported_msrs msrs;
 };
 
-KVMX_STATIC_ASSERT(sizeof(struct exported_times) == 32, "no padding in what is kept");
+KVMX_STATIC_ASSERT(sizeof(struct exported_times) == 392, "no padding in what is kept");
 
 #endif

@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "exporter/counts/load.h"
 #include "exporter/counts/sum_counts.h"
 #include "exporter/kernel/fixed_msrs.h"
 #include "exporter/kernel/reason_ids.h"
@@ -14,38 +15,20 @@
 namespace kvmx {
 namespace {
 
-/// A word that the kernel may be writing. On x86-64 words are read whole and in program order, so
-/// what is loaded after a word is at least as new as what the kernel wrote before it.
-template <typename T>
-T load(const T& word) {
-  return __atomic_load_n(&word, __ATOMIC_ACQUIRE);
-}
-
 std::optional<std::uint32_t> exit_code(const vcpu_slot& slot, Isa isa, std::uint32_t id) {
   if (id < KVMX_DENSE_REASONS) return dense_exit_code(isa, id);
   if (id == KVMX_REASON_OTHER) return std::nullopt;
   return load(slot.reason_code[id - KVMX_DENSE_REASONS]);
 }
 
-std::optional<std::uint32_t> msr_index(const vcpu_slot& slot, std::uint32_t id) {
-  if (id < kFixedMsrs.size()) return kFixedMsrs[id];
-  if (id == KVMX_MSR_OTHER) return std::nullopt;
-  return load(slot.msr_index[id - KVMX_FIXED_MSRS]);
-}
-
-void read_msrs(const vcpu_slot& slot, VcpuCounts& counts) {
-  std::array<MsrCount, KVMX_MSRS> msrs;
-  std::size_t seen = 0;
-  for (std::uint32_t id = 0; id < KVMX_MSRS; ++id) {
-    MsrCount& msr = msrs[seen];
+/// Of the MSRs that have a counter of their own.
+void read_fixed_msrs(const vcpu_slot& slot, std::vector<MsrCount>& counts) {
+  for (std::uint32_t id = 0; id < KVMX_FIXED_MSRS; ++id) {
+    MsrCount msr{.index = kFixedMsrs[id], .accesses = {}};
     for (std::size_t op = 0; op < msr.accesses.size(); ++op)
       msr.accesses[op] = load(slot.msr[id].count[op]);
-    if (msr.accesses == std::array<std::uint64_t, KVMX_MSR_OPS>{}) continue;
-    msr.index = msr_index(slot, id);
-    ++seen;
+    if (msr.accesses != std::array<std::uint64_t, KVMX_MSR_OPS>{}) counts.push_back(msr);
   }
-  counts.msrs.assign(msrs.begin(), msrs.begin() + seen);
-  std::ranges::sort(counts.msrs, {}, &MsrCount::index);
 }
 
 void read_events(const event_counts& slot, VcpuCounts& counts) {
@@ -219,8 +202,24 @@ void SlotReader::read_userspace_exits(const vcpu_slot& slot, const Context& cont
   counts.userspace_ns = clamp_to_monotonic(context.exported.userspace_ns, total + running);
 }
 
-VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, const Context& context,
-                                 VmCounts& vm) const {
+void SlotReader::read_msrs(const vcpu_slot& slot, const Context& context, VcpuCounts& counts) {
+  msrs_.clear();
+  read_fixed_msrs(slot, msrs_);
+  msr_names_.read(context.index, slot, context.exported.msrs, msrs_);
+  counts.msrs.assign(msrs_.begin(), msrs_.end());
+  std::ranges::sort(counts.msrs, {}, &MsrCount::index);
+}
+
+/// Names MSRs that have none yet, from the next reading on.
+void SlotReader::name_msrs(const std::map<VmKey, VmCounts>& vms,
+                           std::span<exported_times> exported) {
+  const std::uint64_t now = clock_();
+  if (!msr_names_.due(now)) return;
+  for (const auto& [key, vm] : vms) msr_names_.give(vm.slots, exported, now);
+  msr_names_.begin_window(now);
+}
+
+VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, const Context& context, VmCounts& vm) {
   VcpuCounts counts;
   const std::uint32_t id = slot.vcpu_id;
   if (id != KVMX_VCPU_UNKNOWN) counts.id = id;
@@ -230,7 +229,7 @@ VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, const Context& context,
   add_buckets(slot.latency, vm.latency);
   add_buckets(slot.intervals, vm.intervals);
   vm.intervals.sum_ns += load(slot.interval_total_ns);
-  read_msrs(slot, counts);
+  read_msrs(slot, context, counts);
   for (std::size_t op = 0; op < counts.msr_faults.size(); ++op)
     counts.msr_faults[op] = load(slot.msr_faults[op]);
   for (std::size_t timer = 0; timer < counts.timer_arms.size(); ++timer)
@@ -261,15 +260,17 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
     vm.key = key;
     vm.isa = std::max(vm.isa, static_cast<Isa>(load(slot.isa)));
     if (vm.comm.empty()) vm.comm.assign(slot.comm, ::strnlen(slot.comm, sizeof(slot.comm)));
-    vm.slots.push_back(static_cast<std::uint32_t>(i));
+    const auto index = static_cast<std::uint32_t>(i);
+    vm.slots.push_back(index);
     if (const std::uint64_t vcpu = load(slot.vcpu); vcpu != 0)
       ++((vcpu & KVMX_VCPU_DESTROYED) != 0 ? vm.destroyed : vm.undestroyed);
     const SleepWatch* const watch = look_again(slot, watches_[i], listing);
-    VcpuCounts counts = read_slot(slot, {ended(key), exported[i], watch}, vm);
+    VcpuCounts counts = read_slot(slot, {index, ended(key), exported[i], watch}, vm);
     if (i < events.size()) read_events(events[i], counts);
     add_vcpu(vm, std::move(counts));
   }
   adopt_threads(vms);
+  name_msrs(vms, exported);
   std::vector<VmCounts> found;
   found.reserve(vms.size());
   for (auto& [key, vm] : vms) {
@@ -283,6 +284,7 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
 void SlotReader::forget(std::uint32_t slot) {
   if (slot < exported_.size()) exported_[slot] = {};
   if (slot < watches_.size()) watches_[slot] = {};
+  msr_names_.forget(slot);
 }
 
 }  // namespace kvmx

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "bpf/vcpu_slot.h"
+#include "exporter/counts/msr_names.h"
 #include "exporter/counts/sleep_watch.h"
 #include "exporter/counts/vm_counts.h"
 #include "exporter/kernel/listed_vcpus.h"
@@ -56,7 +58,8 @@ class SlotReader {
 
   /// What else there is to know of a slot.
   struct Context {
-    bool ended;  ///< its VM is no more
+    std::uint32_t index;  ///< in the table
+    bool ended;           ///< its VM is no more
     exported_times& exported;
     const SleepWatch* watch;  ///< null if the slot alone tells whether it sleeps
   };
@@ -64,7 +67,9 @@ class SlotReader {
   static bool is_halt(const vcpu_slot& slot, const Exit& exit);
   const SleepWatch* look_again(const vcpu_slot& slot, SleepWatch& watch,
                                const VcpuListing& listing) const;
-  VcpuCounts read_slot(const vcpu_slot& slot, const Context& context, VmCounts& vm) const;
+  VcpuCounts read_slot(const vcpu_slot& slot, const Context& context, VmCounts& vm);
+  void read_msrs(const vcpu_slot& slot, const Context& context, VcpuCounts& counts);
+  void name_msrs(const std::map<VmKey, VmCounts>& vms, std::span<exported_times> exported);
   void read_reasons(const vcpu_slot& slot, const Context& context, VcpuCounts& counts,
                     VmCounts& vm) const;
   [[nodiscard]] std::uint64_t halt_running_ns(const vcpu_slot& slot, const Exit& exit,
@@ -80,6 +85,8 @@ class SlotReader {
   Clock clock_;
   std::vector<exported_times> exported_;  ///< by slot
   std::vector<SleepWatch> watches_;       ///< by slot
+  MsrNames msr_names_;
+  std::vector<MsrCount> msrs_;  ///< of one vCPU; memory that each reading uses again
 };
 
 }  // namespace kvmx

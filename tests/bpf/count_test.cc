@@ -6,6 +6,7 @@
 #include <iterator>
 #include <memory>
 #include <numeric>
+#include <optional>
 
 #include "tests/bpf/count_shim.h"
 
@@ -98,18 +99,120 @@ TEST_F(OverflowTest, FixedMsrsCannotBeDisplaced) {
   EXPECT_GE(shim_msr_id(slot_.get(), 0x80b), static_cast<unsigned>(KVMX_TIMER_MSRS));
 }
 
-TEST_F(OverflowTest, UnknownMsrsFillThePlacesThenShareOther) {
-  for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i)
-    EXPECT_EQ(shim_msr_id(slot_.get(), 0x5000 + i), KVMX_FIXED_MSRS + i);
-  EXPECT_EQ(shim_msr_id(slot_.get(), 0x6000), static_cast<unsigned>(KVMX_MSR_OTHER));
-  EXPECT_EQ(shim_msr_id(slot_.get(), 0x5003), KVMX_FIXED_MSRS + 3U);
-  EXPECT_EQ(slot_->msr_index[3], 0x5003U);
-}
-
 TEST_F(OverflowTest, MsrZeroIsAnIndexLikeAnyOther) {
   EXPECT_EQ(shim_msr_id(slot_.get(), 0), static_cast<unsigned>(KVMX_FIXED_MSRS));
   EXPECT_EQ(shim_msr_id(slot_.get(), 1), KVMX_FIXED_MSRS + 1U);
   EXPECT_EQ(shim_msr_id(slot_.get(), 0), static_cast<unsigned>(KVMX_FIXED_MSRS));
+}
+
+/// MSRs that compete for places, counted as the programs count them.
+class MsrPlacesTest : public OverflowTest {
+ protected:
+  void access(std::uint32_t index, std::uint64_t times = 1, kvmx_msr_op op = KVMX_MSR_WRITE) {
+    for (std::uint64_t i = 0; i < times; ++i) {
+      ++slot_->msr[shim_msr_id(slot_.get(), index)].count[op];
+      ++made_[op];
+    }
+  }
+
+  std::optional<std::uint32_t> place_of(std::uint32_t index) const {
+    for (std::uint32_t i = 0; i < slot_->overflow_msrs; ++i)
+      if (slot_->msr_place[i].index == index) return i;
+    return std::nullopt;
+  }
+
+  /// Accesses since the MSR got its place.
+  std::uint64_t own(std::uint32_t index) const {
+    const auto place = place_of(index);
+    if (!place) return 0;
+    std::uint64_t sum = 0;
+    for (const kvmx_msr_op op : {KVMX_MSR_READ, KVMX_MSR_WRITE})
+      sum += slot_->msr[KVMX_FIXED_MSRS + *place].count[op] - slot_->msr_before[*place].count[op];
+    return sum;
+  }
+
+  void expect_exact_sums() const {
+    for (const kvmx_msr_op op : {KVMX_MSR_READ, KVMX_MSR_WRITE}) {
+      std::uint64_t sum = 0;
+      for (std::uint32_t id = KVMX_FIXED_MSRS; id < KVMX_MSRS; ++id)
+        sum += slot_->msr[id].count[op];
+      EXPECT_EQ(sum, made_[op]);
+    }
+  }
+
+  /// One that was never accessed before.
+  std::uint32_t fresh() { return fresh_++; }
+
+  static constexpr std::uint32_t kHot = 0xc0011020;
+  std::uint32_t fresh_ = 0x100000;
+  std::uint64_t made_[KVMX_MSR_OPS] = {};
+};
+
+TEST_F(MsrPlacesTest, TheFirstGetAPlaceEach) {
+  for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i)
+    EXPECT_EQ(shim_msr_id(slot_.get(), 0x5000 + i), KVMX_FIXED_MSRS + i);
+  EXPECT_EQ(shim_msr_id(slot_.get(), 0x5003), KVMX_FIXED_MSRS + 3U);
+  EXPECT_EQ(slot_->msr_place[3].index, 0x5003U);
+  EXPECT_EQ(slot_->msr_place[3].turn, 1U);
+}
+
+TEST_F(MsrPlacesTest, AFurtherOneWaitsForTheColdestToBeForgotten) {
+  for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i) access(0x5000 + i, i == 3 ? 2 : 3);
+  EXPECT_EQ(shim_msr_id(slot_.get(), kHot), static_cast<unsigned>(KVMX_MSR_OTHER));
+  EXPECT_EQ(shim_msr_id(slot_.get(), kHot), static_cast<unsigned>(KVMX_MSR_OTHER));
+  EXPECT_EQ(shim_msr_id(slot_.get(), kHot), KVMX_FIXED_MSRS + 3U);
+  EXPECT_EQ(slot_->msr_place[3].turn, 2U);
+  EXPECT_EQ(slot_->msr_before[3].count[KVMX_MSR_WRITE], 2U);
+}
+
+TEST_F(MsrPlacesTest, FirmwareDoesNotHideAStorm) {
+  // SeaBIOS on each vCPU: the fixed MTRRs, the default type and the variable ones.
+  for (const std::uint32_t index : {0x2ffU, 0x250U, 0x258U, 0x259U, 0x268U, 0x269U, 0x26aU, 0x26bU,
+                                    0x26cU, 0x26dU, 0x26eU, 0x26fU, 0x200U, 0x201U, 0x2ffU})
+    access(index);
+  access(kHot, 1000);
+  EXPECT_GE(own(kHot), 995U);
+  expect_exact_sums();
+}
+
+TEST_F(MsrPlacesTest, NoHistoryHidesAStorm) {
+  for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i) {
+    access(0x5000 + i);
+    slot_->msr[KVMX_FIXED_MSRS + i].count[KVMX_MSR_READ] += 1'000'000'000'000;  // a year of storms
+    made_[KVMX_MSR_READ] += 1'000'000'000'000;
+  }
+  access(kHot, 3000);
+  EXPECT_GE(own(kHot), 1000U);
+  expect_exact_sums();
+}
+
+TEST_F(MsrPlacesTest, AGuestThatRotatesOverManyDoesNotHideTheHotOne) {
+  for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i) access(0x5000 + i, 10'000 * (i + 1));
+  for (const std::uint32_t others : {1U, 2U, 4U, 6U}) {  // between two accesses of the hot one
+    for (std::uint32_t i = 0; i < 20'000; ++i) {
+      access(kHot, 1, KVMX_MSR_READ);
+      for (std::uint32_t other = 0; other < others; ++other) access(0x10000 + fresh() % 48'000);
+    }
+    const std::uint64_t before = own(kHot);
+    for (std::uint32_t i = 0; i < 1000; ++i) {
+      access(kHot, 1, KVMX_MSR_READ);
+      for (std::uint32_t other = 0; other < others; ++other) access(0x10000 + fresh() % 48'000);
+    }
+    EXPECT_EQ(own(kHot), before + 1000) << others;
+  }
+  expect_exact_sums();
+}
+
+TEST_F(MsrPlacesTest, BurstsOfOthersDoNotHideTheHotOneForLong) {
+  access(kHot, 100'000);
+  for (std::uint32_t burst = 0; burst < 20; ++burst) {
+    for (std::uint32_t i = 0; i < 1000; ++i) access(fresh());
+    EXPECT_GE(own(kHot), 100'000U);
+    access(kHot, 100'000);
+  }
+  for (std::uint32_t i = 0; i < 20'000; ++i) access(fresh());
+  EXPECT_EQ(own(kHot), 0U) << "what has become cold makes room";
+  expect_exact_sums();
 }
 
 TEST_F(OverflowTest, ReasonsWithoutAnIdFillThePlacesThenShareOther) {

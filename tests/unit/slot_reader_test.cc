@@ -182,7 +182,8 @@ TEST_F(SlotReaderTest, OverflowCodesAndMsrsKeepTheirOwnNumbers) {
   vcpu.reason_code[1] = 0xabcd;
   vcpu.reason[KVMX_DENSE_REASONS + 1].count = 2;
   vcpu.reason[KVMX_REASON_OTHER].count = 9;
-  vcpu.msr_index[0] = 0;  // an index like any other
+  vcpu.msr_place[0] = {.index = 0, .turn = 1};  // an index like any other
+  vcpu.overflow_msrs = 1;
   vcpu.msr[KVMX_FIXED_MSRS].count[KVMX_MSR_READ] = 4;
   vcpu.msr[KVMX_MSR_OTHER].count[KVMX_MSR_WRITE] = 8;
   const VcpuCounts counts = read().at(0).vcpus.at(0);
