@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/base/service_manager.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <systemd/sd-daemon.h>
-#include <algorithm>
+#include <unistd.h>
 
+#include <charconv>
 #include <cstddef>
 #include <cstdlib>
+#include <optional>
 #include <string_view>
 
 namespace kvmx::service_manager {
@@ -18,11 +20,25 @@ UniqueFd& manager() {
   return socket;
 }
 
-/// sd_notify() makes a socket for each message. Once the sandbox is entered no socket can be made,
-/// and none can send to another address than it is connected to.
+/// libsystemd's sd_notify() makes a socket for each message. Once the sandbox is entered no socket
+/// can be made, and none can send to another address than it is connected to.
 void notify(const std::string& message) {
   if (manager()) ::send(manager().get(), message.data(), message.size(), MSG_NOSIGNAL);
 }
+
+/// A variable of the environment that is a number.
+std::optional<int> number(const char* name) {
+  const char* value = std::getenv(name);
+  if (!value) return std::nullopt;
+  const std::string_view text(value);
+  int result = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), result);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return result;
+}
+
+/// The first descriptor that a service is given.
+constexpr int kFirstInherited = 3;
 
 }  // namespace
 
@@ -49,9 +65,13 @@ void stopping() { notify("STOPPING=1"); }
 
 std::vector<UniqueFd> inherited_sockets() {
   std::vector<UniqueFd> sockets;
-  const int count = sd_listen_fds(1);
-  sockets.reserve(static_cast<std::size_t>(std::max(count, 0)));
-  for (int i = 0; i < count; ++i) sockets.emplace_back(SD_LISTEN_FDS_START + i);
+  // Whoever starts this process by a shell has passed the variables on; the sockets are not for it.
+  const int count = number("LISTEN_PID") == ::getpid() ? number("LISTEN_FDS").value_or(0) : 0;
+  for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) ::unsetenv(name);
+  for (int fd = kFirstInherited; fd - kFirstInherited < count; ++fd) {
+    if (::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) break;  // there are no more
+    sockets.emplace_back(fd);
+  }
   return sockets;
 }
 

@@ -6,8 +6,10 @@
 
 #include "exporter/base/unique_fd.h"
 
-/// What a service manager such as systemd is told: sd_notify(3), for a unit of Type=notify. Where
-/// there is none ($NOTIFY_SOCKET is not set) nothing is told, and that is no error.
+/// What a service manager such as systemd is told, for a unit of Type=notify, and what it gives.
+/// Both protocols are stable and small, so libsystemd is not needed: sd_notify(3),
+/// sd_listen_fds(3). Where there is no manager ($NOTIFY_SOCKET is not set) nothing is told, and
+/// that is no error.
 namespace kvmx::service_manager {
 
 /// Opens the way to it. To be called before sockets cannot be made any more.
@@ -21,7 +23,7 @@ void alive();
 
 void stopping();
 
-/// The sockets that it has opened for this process: sd_listen_fds(3). They are given once.
+/// The sockets that it has opened for this process. They are given once.
 std::vector<UniqueFd> inherited_sockets();
 
 }  // namespace kvmx::service_manager
