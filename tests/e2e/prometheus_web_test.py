@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""prometheus_web_test.py EXPORTER: Debian's Prometheus scrapes in every way that there is.
+"""prometheus_web_test.py EXPORTER: Debian's Prometheus and vmagent scrape in every way that there is.
 
-OpenMetrics and text, compressed and not, plain and over TLS with a password: all targets must be up
-and have the same series. With a wrong password, none.
+OpenMetrics and text, compressed and not, plain and over TLS with a password; and, by remote write,
+Prometheus as an agent and VictoriaMetrics' vmagent. All targets must be up and have the same series. With
+a wrong password, none.
 """
 
 import http.server
@@ -20,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from verdict import Verdict
 from web_client import TLS, Certificates, WebExporter, users, wait_until
 
-PLAIN, SECURE, PROXY, PROMETHEUS = 10208, 10209, 10210, 10211
+PLAIN, SECURE, PROXY, PROMETHEUS, AGENT, VMAGENT = 10208, 10209, 10210, 10211, 10221, 10222
 CONFIG = """
 global: {{scrape_interval: 1s}}
 scrape_configs:
@@ -40,6 +41,13 @@ scrape_configs:
     params: {{"collect[]": [exits]}}
     static_configs: [{{targets: ["127.0.0.1:{plain}"]}}]
 """
+# For those that only pass on what they scrape.
+AGENT_CONFIG = """
+global: {{scrape_interval: 1s}}
+scrape_configs:
+  - {{job_name: {job}, static_configs: [{{targets: ["127.0.0.1:{plain}"]}}]}}
+"""
+REMOTE_WRITE = f"http://127.0.0.1:{PROMETHEUS}/api/v1/write"
 
 
 class AsText(http.server.BaseHTTPRequestHandler):
@@ -72,7 +80,7 @@ def query(expression):
 
 
 def check_targets(verdict):
-    ways = ("openmetrics-gzip", "text", "tls-password")
+    ways = ("openmetrics-gzip", "text", "tls-password", "agent", "vmagent")
     up = {**dict.fromkeys(ways, 1), "some": 1, "wrong-password": 0}
     verdict.check(wait_until(lambda: query("up") == up, 60), f"up: {query('up')}")
     count = 'count by (job) ({__name__=~"(kvm|process)_.*"})'
@@ -81,6 +89,35 @@ def check_targets(verdict):
                   f"series: {query(count)}")
     verdict.check(wait_until(lambda: set(query("kvm_host_info")) == set(ways), 10),
                   "kvm_host_info has one name in all formats, and is not where it is not asked for")
+
+
+def commands(directory):
+    """{name: command} of all that scrapes."""
+    def config(name, text):
+        (directory / f"{name}.yml").write_text(text)
+        return directory / f"{name}.yml"
+
+    def agent_config(job):
+        return AGENT_CONFIG.format(job=job, plain=PLAIN)
+
+    remote_write = f"remote_write: [{{url: {REMOTE_WRITE}}}]\n"
+    return {
+        "prometheus": ["prometheus", f"--config.file={directory}/prometheus.yml",
+                       f"--storage.tsdb.path={directory}/data", "--web.enable-remote-write-receiver",
+                       f"--web.listen-address=127.0.0.1:{PROMETHEUS}"],
+        "agent": ["prometheus", "--enable-feature=agent",
+                  f"--config.file={config('agent', agent_config('agent') + remote_write)}",
+                  f"--storage.agent.path={directory}/agent", f"--web.listen-address=127.0.0.1:{AGENT}"],
+        "vmagent": ["vmagent", f"-promscrape.config={config('vmagent', agent_config('vmagent'))}",
+                    f"-remoteWrite.url={REMOTE_WRITE}", f"-remoteWrite.tmpDataPath={directory}/vmagent",
+                    f"-httpListenAddr=127.0.0.1:{VMAGENT}", "-remoteWrite.flushInterval=1s"]}
+
+
+def complaints(log):
+    """An agent that is quicker than Prometheus says so, and tries again."""
+    levels = ("level=warn", "level=error", "\twarn\t", "\terror\t")
+    return [line for line in log.read_text().splitlines()
+            if any(level in line for level in levels) and REMOTE_WRITE not in line]
 
 
 def main():
@@ -96,19 +133,19 @@ def main():
     directory = pathlib.Path(tempfile.mkdtemp(prefix="kvmx-prometheus-"))
     (directory / "prometheus.yml").write_text(CONFIG.format(
         plain=PLAIN, secure=SECURE, proxy=PROXY, ca=certificates.directory / "ca.crt"))
-    with (directory / "log").open("w+") as log:
-        prometheus = subprocess.Popen(
-            ["prometheus", f"--config.file={directory}/prometheus.yml",
-             f"--storage.tsdb.path={directory}/data",
-             f"--web.listen-address=127.0.0.1:{PROMETHEUS}"], stdout=log, stderr=log)
-        try:
-            check_targets(verdict)
-            log.seek(0)
-            complaints = [line for line in log if "level=warn" in line or "level=error" in line]
-            verdict.check(not complaints, "Prometheus does not complain" + "".join(complaints))
-        finally:
-            prometheus.terminate()
-            prometheus.wait(60)
+    running = []
+    try:
+        for name, command in commands(directory).items():
+            with (directory / f"{name}.log").open("w") as log:
+                running.append(subprocess.Popen(command, stdout=log, stderr=log))
+        check_targets(verdict)
+        for name in commands(directory):
+            said = complaints(directory / f"{name}.log")
+            verdict.check(not said, f"{name} does not complain" + "".join(said))
+    finally:
+        for process in reversed(running):
+            process.terminate()
+            process.wait(60)
     shutil.rmtree(directory)
     for exporter in exporters:
         exporter.stop()

@@ -10,10 +10,9 @@ import subprocess
 import sys
 import tempfile
 
-from prometheus_client import parser as text
-from prometheus_client.openmetrics import parser as openmetrics
-
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from strict_parsers import families as parse
+from strict_parsers import samples
 from verdict import Verdict
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -25,19 +24,6 @@ check = verdict.check
 def promtool(*arguments, given=None):
     return subprocess.run(["promtool", *arguments], input=given, text=True, capture_output=True,
                           check=False)
-
-
-def samples(families):
-    """Value by name and labels; a bound is the number it is."""
-    found = {}
-    for family in families:
-        for sample in family.samples:
-            labels = {name: float(value) if name == "le" else value
-                      for name, value in sample.labels.items()}
-            key = (sample.name, *sorted(labels.items()))
-            assert key not in found, f"{key} is there twice"
-            found[key] = sample.value
-    return found
 
 
 def with_timestamps(page):
@@ -52,9 +38,9 @@ def main():
     check(linted.returncode == 0 and not linted.stdout + linted.stderr,
           f"promtool check metrics {linted.stdout}{linted.stderr}")
 
-    families = list(openmetrics.text_string_to_metric_families(page))
+    families = parse(page, "application/openmetrics-text")
     found = samples(families)
-    check(found == samples(text.text_string_to_metric_families(plain)),
+    check(found == samples(parse(plain, "text/plain")),
           f"{len(found)} series are the same in both formats")
     types = {family.name: (family.type, family.unit) for family in families}
     for name, wanted in {"kvm_exits": ("counter", ""), "kvm_halt_seconds": ("counter", "seconds"),
