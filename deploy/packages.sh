@@ -14,7 +14,7 @@ PACKAGING_PACKAGES=(build-essential debhelper)
 TEST_PACKAGES=(
   bpftrace busybox-static clang-format clang-tidy curl groff-base libbenchmark-dev libclang-rt-14-dev
   libgtest-dev linux-perf lintian man-db openssl prometheus prometheus-alertmanager python3
-  python3-prometheus-client python3-yaml seabios shellcheck systemd util-linux victoria-metrics zsh
+  python3-prometheus-client python3-yaml rpm seabios shellcheck systemd util-linux victoria-metrics zsh
 )
 
 # For the dashboards' schema: the machine's own node, unless it is too old. (A nodejs from elsewhere

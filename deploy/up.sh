@@ -2,21 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 # up.sh: from a fresh Debian 12 to a served metric
 #
-# usage: deploy/up.sh [--demo] [EXPORTER FLAG...]
+# usage: deploy/up.sh [--demo | --static] [EXPORTER FLAG...]
 #
 # Installs what is missing, builds, and runs the exporter in the foreground; Ctrl-C ends it. Flags
 # go to the exporter: see --help. With --demo a small guest storms this machine with timer
-# interrupts meanwhile, so that there is something to see.
+# interrupts meanwhile, so that there is something to see. With --static it is the static program,
+# from build/static/out: built there if need be, which takes Debian 12; once there, it runs on any
+# distribution, and nothing is installed.
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=packages.sh
 . "$ROOT/deploy/packages.sh"
 
-demo=
-if [[ ${1:-} == --demo ]]; then
-  demo=yes
-  shift
-fi
+demo='' static=''
+case ${1:-} in
+  --demo) demo=yes && shift ;;
+  --static) static=$ROOT/build/static/out/kvm_exit_exporter && shift ;;
+esac
 if [[ ${1:-} == --help || ${1:-} == -h ]]; then
   sed -n '3,/^set /{/^set /d; s/^# \{0,1\}//; p}' "$0"
   exit
@@ -34,22 +36,32 @@ while (($#)); do
 done
 [[ $address == :* ]] && url=http://localhost$address$path || url=http://$address$path
 
-if [[ -r /etc/os-release ]]; then
-  # shellcheck source=/dev/null
-  . /etc/os-release
-  [[ ${ID:-} == debian ]] || echo "This is ${PRETTY_NAME:-no Debian}: package names may differ." >&2
-fi
 if ((EUID != 0)); then
   echo "BPF and package installation need root: run this with sudo." >&2
   exit 1
 fi
 
-install_packages "${BUILD_PACKAGES[@]}"
-echo "Building"
-if [[ $demo ]]; then
-  build "$ROOT/build/up" -DKVMX_TESTS=GUEST
+if [[ -x $static ]]; then
+  exporter=$static
 else
-  build "$ROOT/build/up" -DKVMX_TESTS=OFF
+  # shellcheck source=/dev/null
+  [[ ! -r /etc/os-release ]] || . /etc/os-release
+  if [[ $static && ! -x /usr/bin/apt-get ]]; then
+    echo "There is no $static, and ${PRETTY_NAME:-this} cannot build it. On Debian 12, run" \
+      "deploy/static/build.sh build/static/out in a clone of this; then copy kvm_exit_exporter from there" \
+      "to here, or anywhere: it needs no other file." >&2
+    exit 1
+  fi
+  [[ ${ID:-} == debian ]] || echo "This is ${PRETTY_NAME:-no Debian}: package names may differ." >&2
+  install_packages "${BUILD_PACKAGES[@]}"
+  echo "Building"
+  if [[ $static ]]; then
+    "$ROOT/deploy/static/build.sh" "${static%/*}" >/dev/null
+    exporter=$static
+  else
+    build "$ROOT/build/up" -DKVMX_TESTS="$([[ $demo ]] && echo GUEST || echo OFF)"
+    exporter=$ROOT/build/up/exporter/kvm_exit_exporter
+  fi
 fi
 
 exporter_pid='' guest_pid=''
@@ -62,7 +74,7 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-"$ROOT/build/up/exporter/kvm_exit_exporter" "${arguments[@]}" &
+"$exporter" "${arguments[@]}" &
 exporter_pid=$!
 sleep 2
 kill -0 $exporter_pid 2>/dev/null || { wait $exporter_pid; exit; } # its own log says why

@@ -3,6 +3,7 @@
 # cannot run here exits with 77 and counts as skipped.
 set(exporter "$<TARGET_FILE:kvm_exit_exporter>")
 set(guest "$<TARGET_FILE:kvmx-guest>")
+set(static "$<TARGET_FILE:kvm_exit_exporter_static>")
 
 # kvmx_host_test(NAME TIMEOUT COMMAND...): its tier is in its name.
 function(kvmx_host_test name timeout)
@@ -77,7 +78,12 @@ foreach(kernel IN LISTS KVMX_AMD_KERNELS)
                 "${guest}" /lab-out/exact CHECK python3 "${here}/exact/check.py"
                 "${lab}/amd-${kernel}/files/exact")
   kvmx_lab_script(amd-${kernel} program-sizes-amd-${kernel} 600 bpf/program_sizes_test.py)
+  # The static program, where nothing else is.
+  kvmx_lab_test(amd-${kernel} static-amd-${kernel} 600 COMMAND /usr/bin/python3 "${here}/e2e/static_test.py"
+                "${static}" "${guest}")
 endforeach()
+kvmx_lab_test(amd-6.1 exact-static-amd-6.1 600 COMMAND "${here}/exact/scenario.sh" "${static}" "${guest}"
+              /lab-out/exact-static CHECK python3 "${here}/exact/check.py" "${lab}/amd-6.1/files/exact-static")
 foreach(kernel 5.10 6.1 7.2)
   kvmx_lab_script(amd-${kernel} attribution-amd-${kernel} 600 e2e/attribution_test.py)
 endforeach()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What users install: by cmake --install, and as Debian's package. All but the first need root.
+# What users install: by cmake --install, as packages, and as one static file. All but the first need root.
 kvmx_test(install package 120 "${here}/e2e/install_test.sh" "${PROJECT_BINARY_DIR}")
 
 # The package of this machine's Debian, made of what this build directory holds: installed, upgraded,
@@ -24,10 +24,24 @@ foreach(kernel IN LISTS KVMX_SERVICE_KERNELS)
                     ${kernel})
 endforeach()
 
+# The static program, of the same objects: its tarball, itself where nothing else is, and its RPM.
+set(static_package "${PROJECT_BINARY_DIR}/static-package")
+kvmx_test(static-build package 120 "${PROJECT_SOURCE_DIR}/deploy/static/build.sh" --prebuilt
+          "${PROJECT_BINARY_DIR}" "${static_package}")
+set_tests_properties(static-build PROPERTIES FIXTURES_SETUP static-package)
+kvmx_test(static-package package 120 "${here}/deploy/static_test.sh" "${static_package}")
+kvmx_test(static-alone package 120 python3 "${here}/e2e/static_test.py" "${static_package}/kvm_exit_exporter"
+          "${guest}")
+set_tests_properties(static-package static-alone PROPERTIES FIXTURES_REQUIRED static-package)
+kvmx_test(static-hardening package 60 python3 "${here}/e2e/hardening_test.py" "${static}")
+kvmx_test(rpm package 300 "${here}/deploy/rpm_test.sh" "${PROJECT_BINARY_DIR}")
+
 # On demand. The package built from the source alone, as deploy/debian/build.sh does for users; it
-# must be the same as the one above.
+# must be the same as the one above. So must the static program, to the byte.
 option(KVMX_PACKAGE_SOURCE "Build the package from source, too" OFF)
 if(KVMX_PACKAGE_SOURCE)
+  kvmx_test(static-source package 1500 "${here}/deploy/static_source_test.sh" "${static_package}")
+  set_tests_properties(static-source PROPERTIES FIXTURES_REQUIRED static-package)
   kvmx_package_test(package-source 1500 "${here}/deploy/package_source_test.sh" "${package}"
                     "${package}-source")
 endif()

@@ -3,6 +3,8 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <nss.h>
+#include <sys/auxv.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -68,8 +70,16 @@ Result<Listener> listen_on_every_address(const ListenAddress& address) {
   return listen_on({.host = "0.0.0.0", .port = address.port, .path = ""});
 }
 
+/// A static program has the modules of NSS that the C library has in itself. Others it would load
+/// from the host, and they need the C library that it was linked with.
+void use_own_name_services() {
+  const bool has_loader = ::getauxval(AT_BASE) != 0;
+  if (!has_loader) ::__nss_configure_lookup("hosts", "files dns");
+}
+
 Result<Listener> listen_on_tcp(const ListenAddress& address) {
   if (address.host.empty()) return listen_on_every_address(address);
+  use_own_name_services();
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;

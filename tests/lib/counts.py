@@ -4,8 +4,9 @@ from collections import Counter
 
 
 def guest_counts(vm):
-    """By a VM of kvmx-guest's report: {(vCPU, what): count}; vCPU "" of all together."""
-    counts = Counter({("", "exits"): vm["debugfs"]["exits"]})
+    """By a VM of kvmx-guest's report: {(vCPU, what): count}; vCPU "" of all together. A software KVM counts
+    no exits."""
+    counts = Counter({("", "exits"): vm["debugfs"]["exits"]} if "debugfs" in vm else {})
     for vcpu in vm["vcpus"]:
         name = str(vcpu["vcpu"])
         counts["", "userspace exits"] += sum(vcpu["kvm_run"].values())
