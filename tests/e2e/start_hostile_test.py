@@ -170,6 +170,8 @@ def check_standard_error(verdict):
 def check_systemd_socket(verdict):
     expect(verdict, "--web.systemd-socket without systemd", 1, "systemd gave no socket",
            "--web.systemd-socket")
+    expect(verdict, "... and with sockets that are for another process", 1, "systemd gave no socket",
+           "--web.systemd-socket", env={**os.environ, "LISTEN_PID": "1", "LISTEN_FDS": "1"})
     listener = socket.create_server(("127.0.0.1", 10218))
     process = subprocess.Popen(
         ["/bin/sh", "-c", 'exec 3<&"$2" && LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$1"', EXPORTER,

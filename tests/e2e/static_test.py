@@ -3,12 +3,14 @@
 
 On this machine or in an emulated AMD host. Its root is an empty directory but for itself and the kernel's
 own trees, /proc and /sys: what an initramfs without any library has. A guest's MSR accesses, and in the
-emulated host its exits, must be counted exactly.
+emulated host its exits, must be counted exactly. A name to listen on is looked up without the name services
+that a host's /etc may ask for.
 """
 
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 
@@ -22,9 +24,10 @@ IN_LAB = "LAB_ISA" in os.environ
 NAME = "in-an-empty-root"
 # Mounts are this process's own, and end with it. $0 is the program, and the rest its arguments.
 EMPTY_ROOT = """
-root=$(mktemp -d) && mount -t tmpfs tmpfs "$root" && cp "$0" "$root/kvm_exit_exporter" &&
-mkdir "$root/proc" "$root/sys" && mount --rbind /proc "$root/proc" && mount --rbind /sys "$root/sys" &&
-mount -o remount,ro "$root" && exec chroot "$root" /kvm_exit_exporter "$@"
+root=/mnt && mount -t tmpfs tmpfs $root && cp "$0" $root/kvm_exit_exporter && cd $root && mkdir etc proc sys &&
+echo "hosts: resolve myhostname" >etc/nsswitch.conf && echo "127.0.0.1 alone" >etc/hosts &&
+mount --rbind /proc proc && mount --rbind /sys sys && mount -o remount,ro $root &&
+exec chroot $root /kvm_exit_exporter "$@"
 """
 ALONE = ("unshare", "--mount", "--propagation", "private", "sh", "-euc", EMPTY_ROOT)
 
@@ -49,10 +52,12 @@ def exported(page):
 def main():
     verdict = Verdict()
     check_version(verdict, sys.argv[1])
-    exporter = Exporter(sys.argv[1], 10219, prefix=ALONE)
+    exporter = Exporter(sys.argv[1], 10219, "--web.listen-address=alone:10223", prefix=ALONE)
     root = pathlib.Path(f"/proc/{exporter.process.pid}/root")
     files = sorted(entry.name for entry in root.iterdir())
-    verdict.check(files == ["kvm_exit_exporter", "proc", "sys"], f"its root has {files}")
+    verdict.check(files == ["etc", "kvm_exit_exporter", "proc", "sys"], f"its root has {files}")
+    with socket.create_connection(("127.0.0.1", 10223), 20):
+        verdict.check(True, "a name in /etc/hosts is found")
     maps = pathlib.Path(f"/proc/{exporter.process.pid}/maps").read_text()
     mapped = {path.rpartition("/")[2] for path in re.findall(r" (/.*)$", maps, re.M)}
     verdict.check(mapped == {"kvm_exit_exporter"}, f"all that it has mapped: {sorted(mapped)}")
