@@ -55,6 +55,11 @@ inline constexpr double kStormTotal = 10'000;
 /// microseconds. A guest frozen by a bad migration does 92,000 (Launchpad 1831225).
 inline constexpr double kRunawayHertz = 20'000;
 
+/// The same, each, of a guest of which no vCPU has halted for kNeverHaltsSeconds: spread over eight
+/// vCPUs, the 92,000 of a frozen guest are 11,500 each. A guest that paces its network by timers as
+/// often halts now and then.
+inline constexpr double kRunawayUnhaltedHertz = 10'000;
+
 /// What an exit costs at least and at most. Its handling is measured from exit to entry, which
 /// leaves out the switches themselves; and an average above the most is not work, but a vCPU that
 /// lost its CPU or slept on memory in between.

@@ -39,6 +39,12 @@ bool is_storm(const VmWindow& vm, const Tick& tick) {
   return reaches(tick.counter) || reaches(kHalts);
 }
 
+/// The rate from which a timer that is programmed runs away.
+double runaway_hertz(const VmWindow& vm, const HostFacts& host) {
+  const bool never_halts = host.halts_counted && vm.since_halt >= threshold::kNeverHaltsSeconds;
+  return never_halts ? threshold::kRunawayUnhaltedHertz : threshold::kRunawayHertz;
+}
+
 }  // namespace
 
 Tick tick_of(const VmWindow& vm) {
@@ -53,8 +59,9 @@ void find_tick(const VmWindow& vm, const HostFacts& host, std::vector<Finding>& 
   const auto ticks_at = [&](double hertz) {
     return tick.hertz >= hertz && steady(vm, tick.counter, hertz);
   };
-  if (tick.programs() && ticks_at(threshold::kRunawayHertz)) {
-    findings.push_back(finding(FindingKind::timer_storm, vm, host, tick, threshold::kRunawayHertz));
+  const double runaway = runaway_hertz(vm, host);
+  if (tick.programs() && ticks_at(runaway)) {
+    findings.push_back(finding(FindingKind::timer_storm, vm, host, tick, runaway));
     findings.back().evidence.runaway = true;
     return;
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Does the sample configuration send each alert to whom it should, and hold back what it should?
+"""Does the sample configuration send each alert to whom it should, and hold back what it should? Is what has one cause one message?
 
     check_alertmanager.py ALERTMANAGER.yml RULES_DIR
 
@@ -28,21 +28,31 @@ AT = {"job": "kvm-exit-exporter", "instance": "kvm-01:10177", "vm": "storm"}
 # them firing at once.
 HOST = {"vm": None}
 ELSEWHERE = {"instance": "kvm-02:10177"}
+# A VM with a uuid, whose page has no instance.
+UUID = {"vm": "moves", "uuid": "1111-2222"}
+PLAIN = {"vm": "plain"}
+TICKS = {"instance": "kvm-03:10177"}
 CASES = [
     ("the storm itself", "KvmTimerStorm", "critical", {}, False),
-    ("its idle tick", "KvmGuestIdleTick", "info", {}, True),
-    ("its wake-ups", "KvmGuestIdleWakeups", "warning", {}, True),
+    ("its idle tick", "KvmGuestIdleTick", "warning", {}, True),
+    ("its MSRs", "KvmMsrStorm", "warning", {}, True),
     ("its exits", "KvmExitRateHigh", "warning", {}, True),
-    ("its anomaly", "KvmExitRateAnomaly", "info", {}, True),
     ("its polling", "KvmHaltPollWaste", "warning", {}, True),
-    ("its slow exits", "KvmExitHandlingSlow", "warning", {}, False),
+    ("its returns to the VMM", "KvmUserspaceExitStorm", "warning", {}, False),
     ("exits of another guest", "KvmExitRateHigh", "warning", {"vm": "db"}, False),
     ("exits of its namesake elsewhere", "KvmExitRateHigh", "warning", ELSEWHERE, False),
+    ("a storm that moves", "KvmTimerStorm", "critical", UUID | {"instance": None}, False),
+    ("its exits here", "KvmExitRateHigh", "warning", UUID, True),
+    ("its exits there", "KvmExitRateHigh", "warning", UUID | ELSEWHERE, True),
+    ("its anomaly", "KvmExitRateAnomaly", "info", UUID | {"uuid": None}, False),
+    ("its name, another uuid", "KvmExitRateHigh", "warning", UUID | {"uuid": "3333"}, False),
     ("the host, critical", "KvmHostExitOverheadHigh", "critical", HOST, False),
     ("the host, warning", "KvmHostExitOverheadHigh", "warning", HOST, True),
     ("another host", "KvmHostExitOverheadHigh", "warning", HOST | ELSEWHERE, False),
-    ("a guest, warning", "KvmGuestIdleWakeups", "warning", {"vm": "periodic"}, False),
-    ("a guest, info", "KvmGuestIdleWakeups", "info", {"vm": "periodic"}, True),
+    ("a guest's tick, warning", "KvmGuestIdleTick", "warning", PLAIN, False),
+    ("a guest's tick, info", "KvmGuestIdleTick", "info", PLAIN, True),
+    ("a host of guests that tick", "KvmHostIdleWakeups", "warning", HOST | TICKS, False),
+    ("one of them", "KvmGuestIdleTick", "warning", PLAIN | TICKS, True),
     (
         "no exporter in cluster b",
         "KvmExporterAbsent",
@@ -53,6 +63,14 @@ CASES = [
     ("one of cluster b", "KvmExporterDown", "warning", HOST | {"cluster": "b"}, True),
     ("one of cluster a", "KvmExporterDown", "warning", HOST | {"cluster": "a"}, False),
     ("somebody else's warning", "NodeDown", "warning", {}, False),
+]
+
+
+# Forty hosts, of which each has a guest of one bad image.
+IMAGE = [
+    {"alertname": "KvmTimerStorm", "severity": "critical", "job": "kvm-exit-exporter"}
+    | {"instance": f"kvm-{n}:10177", "vm": f"of-image-{n}"}
+    for n in range(40)
 ]
 
 
@@ -106,13 +124,22 @@ def ask(base):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
-    request(f"{base}/api/v2/alerts", [{"labels": alert_labels(case)} for case in CASES])
+    labels = [alert_labels(case) for case in CASES] + IMAGE
+    request(f"{base}/api/v2/alerts", [{"labels": each} for each in labels])
     while True:
         found = request(f"{base}/api/v2/alerts?inhibited=true&active=true")
         inhibited = {frozenset(a["labels"].items()): a["status"]["inhibitedBy"] for a in found}
-        if not unexpected(inhibited) or time.monotonic() > deadline:
-            return inhibited
+        groups = request(f"{base}/api/v2/alerts/groups?receiver=pager")
+        done = not unexpected(inhibited) and notifications(groups) == [len(IMAGE)]
+        if done or time.monotonic() > deadline:
+            return inhibited, groups
         time.sleep(0.2)
+
+
+def notifications(groups):
+    """Of each message that pages for the image, how many of its alerts it has."""
+    ours = [[a for a in group["alerts"] if a["labels"] in IMAGE] for group in groups]
+    return [len(alerts) for alerts in ours if alerts]
 
 
 def unexpected(inhibited):
@@ -138,7 +165,7 @@ def check_inhibition(config):
                 stderr=log,
             )
             try:
-                inhibited = ask(f"http://{address}")
+                inhibited, groups = ask(f"http://{address}")
             except OSError as error:
                 log.seek(0)
                 print(f"alertmanager does not answer: {error}\n{log.read()}")
@@ -150,7 +177,9 @@ def check_inhibition(config):
     for case, by in wrong:
         print(f"{case[0]}: inhibited by {by}, expected {case[-1]}")
     print(f"{len(CASES) - len(wrong)} of {len(CASES)} cases of inhibition")
-    return len(wrong)
+    pages = notifications(groups)
+    print(f"{len(pages)} message for one image on {sum(pages)} hosts")
+    return len(wrong) + (pages != [len(IMAGE)])
 
 
 def main():

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks the rules against the metric contract and our conventions, and that each alert is tested.
 
-    check_rules.py RULES_DIR SCENARIO.yml...
+    check_rules.py RULES_DIR SCENARIOS.yml...
 """
 
 import re
 import sys
 from pathlib import Path
 
+import expand
 import promql_names
 import yaml
 
@@ -17,12 +18,23 @@ import events  # noqa: E402
 
 HERE = Path(__file__).parent
 BASE = "https://runbooks.example.com/kvm-exit-exporter/"
+DASHBOARDS = re.compile(r"https://grafana\.example\.com/d/kvm-(guest|host|timer-storm)\?var-job=")
 TARGET_LABELS = {"job", "instance", "node"}
 HISTOGRAM = re.compile(r"_(bucket|sum|count)$")
-RECORD = re.compile(r"(vcpu|vm|instance):(kvm_\w+):(\w+)")
+RECORD = re.compile(r"(vm|instance):(kvm_\w+):(\w+)")
+IDENTITY = {"name", "uuid", "namespace", "pod", "project"}
+# What a guest is wherever it runs, and what one series at most is wanted of: all else is `without`.
+BY = {
+    ("job", "vm", "name", "uuid", "namespace", "project", "finding"),
+    ("job", "instance", "vm", "name", "namespace", "project", "finding"),
+    ("job", "instance", "vm"),
+    ("job", "instance"),
+}
 
 # Alerts about a state, which does not flap as a rate at its threshold does.
 STEADY = {"KvmExporterDown", "KvmExporterAbsent", "KvmExporterProbeDetached"}
+# What has a window of its own, and so needs no `for`.
+WINDOWED = re.compile(r"vm:kvm_vm_finding:ratio_rate10m|changes\(")
 
 problems = []
 
@@ -80,7 +92,7 @@ def split_alternatives(value):
 def check_selector(where, selector, metrics, values, records):
     name = selector.metric
     if name in records:
-        labels = {"vm", "vcpu", "timer"}
+        labels = {"vm"} | ({"finding"} | IDENTITY if "finding" in name else set())
     elif name in metrics:
         labels = metrics[name]
     else:
@@ -105,7 +117,7 @@ def check_expression(where, expression, contract, records):
     for selector in names.selectors:
         check_selector(where, selector, metrics, values, records)
     for clause, labels in names.clauses:
-        if clause == "by":
+        if clause == "by" and tuple(labels) not in BY:
             problem(where, "aggregate with `without`, so that the target's labels stay")
         for label in labels:
             if label not in known:
@@ -132,13 +144,16 @@ def check_alert(rule, contract, records):
         problem(where, f"severity {severity}")
     if any("{{" in str(v) for v in rule["labels"].values()):
         problem(where, "a label that changes makes another alert of it")
-    if "for" not in rule:
+    if "for" not in rule and not WINDOWED.search(rule["expr"]):
         problem(where, "has no `for`")
     if "keep_firing_for" not in rule and where not in STEADY:
         problem(where, "has no `keep_firing_for`")
-    if set(annotations) != {"summary", "description", "runbook_url"}:
-        problem(where, "annotations are summary, description and runbook_url")
+    needed = {"summary", "description", "runbook_url"}
+    if not needed <= set(annotations) <= needed | {"guest", "cost", "dashboard_url"}:
+        problem(where, f"annotations are {', '.join(annotations)}")
         return
+    if "dashboard_url" in annotations and not DASHBOARDS.match(annotations["dashboard_url"]):
+        problem(where, "dashboard_url is no dashboard of ours")
     if "{{" in annotations["summary"]:
         problem(where, "the summary is a fixed sentence")
     if "First, " not in annotations["description"]:
@@ -146,10 +161,16 @@ def check_alert(rule, contract, records):
     if annotations["runbook_url"] != f"{BASE}{where}.md":
         problem(where, "runbook_url is not made of the alert's name")
     check_expression(where, rule["expr"], contract, records)
-    named = r"(?<![/\w])(?:(?:vcpu|vm|instance):kvm_\w+:\w+|kvm_\w+)"
-    for name in re.findall(named, annotations["description"]):
+    check_texts(where, annotations, contract, records)
+
+
+def check_texts(where, annotations, contract, records):
+    """What annotations ask Prometheus for is there."""
+    texts = " ".join(annotations[k] for k in ("description", "guest", "cost") if k in annotations)
+    named = r"(?<![/:\w])(?:(?:vcpu|vm|instance):kvm_\w+:\w+|kvm_\w+)"
+    for name in re.findall(named, texts):
         if name not in records and name not in contract[0]:
-            problem(where, f"the description speaks of {name}, which is nowhere")
+            problem(where, f"its texts speak of {name}, which is nowhere")
 
 
 def check_coverage(alerts, scenarios):
@@ -188,9 +209,7 @@ def main():
         for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
         for rule in group["rules"]
     ]
-    scenarios = [
-        s for p in sys.argv[2:] for s in yaml.safe_load(Path(p).read_text(encoding="utf-8"))
-    ]
+    scenarios = [scenario for path in sys.argv[2:] for scenario in expand.load(path)]
     contract = load_contract()
     records = {r["record"] for r in rules if "record" in r}
     for rule in rules:

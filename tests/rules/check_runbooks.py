@@ -6,8 +6,9 @@
 
 Thresholds are the bold figures of the section Meaning: **800/s**, **70 %**, **1 ms**, **5
 minutes**. They must be exactly those of the alert's rules: what is compared with, the factor,
-`for`, `keep_firing_for` and the range of a subquery; and, where the alert reads a recording rule
-that compares with thresholds itself, that rule's. Queries are parsed by promtool and use known
+`for`, `keep_firing_for`; where the alert reads a recording rule that compares with thresholds itself,
+that rule's; and where it reads a finding of the exporter, those of exporter/diagnosis/thresholds.h
+that make it. Queries are parsed by promtool and use known
 metrics, commands are parsed by bash. In README's table of alerts, figures after ">" must be the
 rule's.
 """
@@ -23,6 +24,17 @@ import check_rules
 import promql_names
 import yaml
 
+THRESHOLDS = Path(__file__).parents[2] / "exporter/diagnosis/thresholds.h"
+# finding -> what makes it. Times are those that it needs to hold for, or to look back.
+OF_FINDING = {
+    "timer_storm": ("kMost", "kTickHertz", "kIdle", "kStormTotal", "kRunawayHertz",
+                    "kRunawayUnhaltedHertz"),
+    "idle_tick": ("kMost", "kTickHertz", "kIdle"),
+    "msr_storm": ("kMost", "kMsrStormHertz"),
+    "exit_storm": ("kMost", "kExitStormCpus"),
+    "vmm_storm": ("kMost", "kVmmStormCpus"),
+    "halt_poll_waste": ("kPollCpus",),
+}
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 UNITS = {"second": 1, "minute": 60, "hour": 3600}
@@ -42,13 +54,22 @@ def compared(expression):
         yield ("number", float(factor))
 
 
-def thresholds(rule, records, seen=()):
-    found = set(compared(rule["expr"]))
+def of_findings(expression):
+    """Figures of the exporter that make the findings which an expression reads."""
+    text = THRESHOLDS.read_text(encoding="utf-8")
+    known = {name: float(value.replace("'", ""))
+             for name, value in re.findall(r"double (k\w+) = ([\d.']+);", text)}
+    for selector in promql_names.parse(expression).selectors:
+        for label, operator, value in selector.matchers:
+            if (label, operator) == ("finding", "="):
+                yield from (("number", known[name]) for name in OF_FINDING[value])
+
+
+def thresholds(rule, records, seen=(), findings=False):
+    found = set(compared(rule["expr"])) | set(of_findings(rule["expr"]) if findings else ())
     for name in {s.metric for s in promql_names.parse(rule["expr"]).selectors} - set(seen):
         if name in records:
             found |= set(thresholds(records[name], records, (*seen, name)))
-    for subquery in re.findall(r"\[(\d+[smhd]):", rule["expr"]):
-        found.add(duration(subquery))
     for key in ("for", "keep_firing_for"):
         if key in rule:
             found.add(duration(rule[key]))
@@ -57,7 +78,7 @@ def thresholds(rule, records, seen=()):
 
 def stated(name, text):
     for bold in re.findall(r"\*\*(.+?)\*\*", text, re.S):
-        match = re.fullmatch(r"([\d,.]+)\s*(/s|%|ms|CPU|(?:second|minute|hour)s?)?", bold)
+        match = re.fullmatch(r"([\d,.]+)\s*(/s|%|ms|CPUs?|(?:second|minute|hour)s?)?", bold)
         if not match:
             problem(name, f"**{bold}** is no figure")
             continue
@@ -98,12 +119,14 @@ def check_runbook(path, rules, contract, records):
     if re.findall(r"^## (.+)$", text, re.M) != SECTIONS:
         problem(name, f"sections are not {', '.join(SECTIONS)}")
         return
-    for link in re.findall(r"\]\((\w+\.md)\)", text):
+    if re.search(r"\b(?:HOST|NAME)\b", text) and "see [README.md](README.md)" not in text:
+        problem(name, "does not say where HOST and NAME are explained")
+    for link in re.findall(r"\]\((\w+\.md)(?:#[\w-]+)?\)", text):
         if not (path.parent / link).exists():
             problem(name, f"links to {link}, which is not there")
     meaning = text.split("## Meaning")[1].split("## Impact")[0]
     said = set(stated(name, meaning))
-    meant = set().union(*(thresholds(rule, records) for rule in rules))
+    meant = set().union(*(thresholds(rule, records, findings=True) for rule in rules))
     for kind, figure in sorted(meant - said):
         problem(name, f"does not say the rule's {kind} {figure:g}")
     for kind, figure in sorted(said - meant):
@@ -151,7 +174,7 @@ def main():
         if "alert" in rule:
             alerts.setdefault(rule["alert"], []).append(rule)
     contract = check_rules.load_contract()
-    books = {path.stem: path for path in directory.glob("*.md")}
+    books = {path.stem: path for path in directory.glob("Kvm*.md")}
     for name in sorted(alerts.keys() - books.keys()):
         problem(name, "has no runbook")
     for name in sorted(books.keys() - alerts.keys()):

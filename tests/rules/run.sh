@@ -30,11 +30,11 @@ else
   trap 'rm -rf "$out"' EXIT
 fi
 
-scenario() { # file: expands it and runs it
+scenario() { # file, seconds between scrapes: expands it and runs it
   local test
-  test=$out/$(basename "$1" .yml).test.yml
-  python3 "$here/expand.py" "$rules" "$1" >"$test" && promtool test rules "$test" &&
-    echo "$(grep -c '^- name:' "$1") scenarios, $(grep -c '^  - expr:' "$test") checks"
+  test=$out/$(basename "$1" .yml).$2s.test.yml
+  python3 "$here/expand.py" "$rules" "$1" "$2" >"$test" && promtool test rules "$test" &&
+    echo "$(grep -c '^- name:' "$test") tests, $(grep -c '^  - expr:' "$test") checks"
 }
 
 shortened() {
@@ -44,9 +44,11 @@ shortened() {
 
 check "promtool check rules" promtool check rules --lint=all --lint-fatal "$rules"/*.yml
 check "contract, conventions, coverage" \
-  python3 "$here/check_rules.py" "$rules" "$here"/scenarios/*.yml
-for file in "$here"/scenarios/*.yml; do
-  check "scenarios/$(basename "$file")" scenario "$file"
+  python3 "$here/check_rules.py" "$rules" "$here"/table.yml "$here"/scenarios/*.yml
+for file in "$here"/table.yml "$here"/scenarios/*.yml; do
+  for seconds in 15 60; do
+    check "$(basename "$file"), a scrape every $seconds s" scenario "$file" "$seconds"
+  done
 done
 check "annotations" promtool test rules "$here/annotations.test.yml"
 check "rules with their times divided" shortened

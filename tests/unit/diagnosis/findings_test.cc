@@ -106,7 +106,9 @@ INSTANTIATE_TEST_SUITE_P(
             guest_of(
                 4,
                 {.programs = 15'000, .halts = 500, .halted = 0.1, .exits = 30'000, .exit_us = 1.5}),
-            {}}),
+            {}},
+        // Not before it is known that none halts.
+        Case{"FrozenOverEightVcpusForTwentySeconds", shared_by(8, kFrozen), {}}),
     [](const auto& info) { return info.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
@@ -272,6 +274,23 @@ TEST(GuestThatNeverHalts, IsSaidToLookBusy) {
   EXPECT_EQ(host.findings(1), Names{"idle_tick"});
   EXPECT_TRUE(host.finding(1, FindingKind::idle_tick)->evidence.never_halts);
   EXPECT_EQ(host.findings(2), Names{});
+}
+
+/// Launchpad 1831225 as it was reported: 92,274 settings a second, of all its vCPUs together.
+TEST(FrozenGuest, IsFoundThoughItsStormIsSpread) {
+  SimulatedHost host;
+  host.run(1, shared_by(8, kFrozen));
+  // As often, and one of its vCPUs halts now and then: it works.
+  Guest paced = shared_by(8, kFrozen);
+  paced.vcpus[5].halts = 1;
+  host.run(2, paced);
+  // Fewer, which is a fast tick of a guest that is busy, or whose HLT never leaves it.
+  host.run(3, guest_of(8, {.programs = 9000, .exits = 18'000, .exit_us = 1}));
+  host.pass(80);
+  EXPECT_EQ(host.findings(1), Names{"timer_storm"});
+  EXPECT_TRUE(host.finding(1, FindingKind::timer_storm)->evidence.runaway);
+  EXPECT_EQ(host.findings(2), Names{});
+  EXPECT_EQ(host.findings(3), Names{"idle_tick"});
 }
 
 TEST(KvmWithoutExits, TellsRunningVcpusByWhateverMoves) {
