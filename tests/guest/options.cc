@@ -67,6 +67,8 @@ void add_machine_options(CLI::App& app, Options& options) {
   app.add_option("--vcpus", options.vcpus, "vCPUs of each VM")
       ->capture_default_str()
       ->check(number_above_zero());
+  app.add_option("--parked", options.parked, "further vCPUs of each VM, which never run")
+      ->check(number_from_zero());
   auto* one = app.add_flag("--one-thread", options.one_thread,
                            "one thread runs all vCPUs in turn, changing at each return of KVM_RUN");
   app.add_option("--swap-threads", options.swap_every,

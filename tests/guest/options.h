@@ -17,6 +17,7 @@ struct Options {
   ProgramParameters parameters;
   unsigned vms = 1;
   unsigned vcpus = 1;
+  unsigned parked = 0;
   std::chrono::duration<double> duration{0};  // 0: no limit
   std::chrono::milliseconds stagger{0};
   bool one_thread = false;

@@ -25,13 +25,14 @@ int milliseconds_until(std::optional<std::chrono::steady_clock::time_point> when
 }  // namespace
 
 Session::Session(const Kvm& kvm, const Options& options) : kvm_(kvm), options_(options) {
-  if (options.vcpus > kvm.max_vcpus()) {
+  if (options.vcpus + options.parked > kvm.max_vcpus()) {
     throw Error("this KVM allows " + std::to_string(kvm.max_vcpus()) +
                 " vCPUs a VM; ask for fewer");
   }
   const std::size_t pool = pool_size(*options.program, options.parameters);
   for (unsigned i = 0; i < options.vms; ++i) {
     vms_.emplace_back().vm = std::make_unique<Vm>(kvm, options.vcpus, pool);
+    for (unsigned n = 0; n < options.parked; ++n) vms_.back().vm->park_vcpu(options.vcpus + n);
   }
   schedule_ = std::make_unique<Schedule>(plan());
   const std::size_t at_once = options.stagger.count() == 0 ? total_vcpus() : 1;

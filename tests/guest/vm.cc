@@ -111,6 +111,11 @@ Vm::Vm(const Kvm& kvm, unsigned vcpus, std::size_t pool_size)
   }
 }
 
+void Vm::park_vcpu(unsigned id) {
+  parked_.emplace_back(::ioctl(fd(), KVM_CREATE_VCPU, static_cast<unsigned long>(id)));
+  if (!parked_.back()) throw errno_error("cannot create a vCPU (KVM_CREATE_VCPU)");
+}
+
 void Vm::pulse_irq() const {
   for (const std::uint32_t level : {1U, 0U}) {
     kvm_irq_level line{};

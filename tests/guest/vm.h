@@ -39,6 +39,9 @@ class Vm {
  public:
   Vm(const Kvm& kvm, unsigned vcpus, std::size_t pool_size);
 
+  // Makes a vCPU that never runs.
+  void park_vcpu(unsigned id);
+
   // Raises and lowers an interrupt line that the guest has masked.
   void pulse_irq() const;
 
@@ -49,6 +52,7 @@ class Vm {
   // Before the fd: KVM lets go of the memory first.
   GuestMemory memory_;
   UniqueFd fd_;
+  std::vector<UniqueFd> parked_;
 };
 
 }  // namespace kvmx::guest
