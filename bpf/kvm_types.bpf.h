@@ -19,8 +19,25 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+/* How long a thread ran, and waited on a run queue, ns. The latter with CONFIG_SCHED_INFO only. */
+struct sched_entity {
+  __u64 sum_exec_runtime;
+};
+
+struct sched_info {
+  unsigned long long run_delay;
+};
+
+struct signal_struct {
+  unsigned long long sum_sched_runtime; /* of the process's threads that have ended, ns */
+};
+
 struct task_struct {
   void *stack;
+  unsigned int flags;
+  struct sched_entity se;
+  struct sched_info sched_info;
+  struct signal_struct *signal;
   int pid;
   int tgid;
   __u64 start_time;
@@ -30,8 +47,21 @@ struct task_struct {
   char comm[KVMX_COMM];
 };
 
+struct kthread_worker {
+  struct task_struct *task;
+};
+
+struct kvm_pit {
+  struct kthread_worker *worker; /* raises the interrupts of KVM's own timer chip */
+};
+
+struct kvm_arch {
+  struct kvm_pit *vpit; /* NULL: the VM has none */
+};
+
 struct kvm {
   struct mm_struct *mm; /* of the process that made it */
+  struct kvm_arch arch;
 };
 
 struct kvm_queued_exception {
@@ -133,6 +163,11 @@ struct bpf_iter__task_file {
   struct bpf_iter_meta *meta;
   struct task_struct *task;
   struct file *file;
+};
+
+struct bpf_iter__task {
+  struct bpf_iter_meta *meta;
+  struct task_struct *task;
 };
 
 #pragma clang attribute pop

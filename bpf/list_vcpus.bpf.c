@@ -38,6 +38,7 @@ int list_vcpus(struct bpf_iter__task_file *context) {
     if (BPF_CORE_READ(kvm, mm) != task->mm) return 0;
     listed.kvm = (__u64)kvm;
     listed.asleep = BPF_CORE_READ(vcpu, wait.task) != NULL;
+    listed.pit_tid = BPF_CORE_READ(kvm, arch.vpit, worker, task, pid);
   }
   listed.tgid = task->tgid;
   listed.vm_start = task->group_leader->start_boottime;

@@ -59,7 +59,7 @@ Result<void> Exporter::attach() {
     return {};
   }
   // To load takes 10 MB for a moment: first what does not keep the slots mapped.
-  load_lister();
+  load_listers();
   Result<Probes> probes =
       Probes::attach(features, event_selection(), config_.max_vcpus, pins_ ? &*pins_ : nullptr);
   if (!probes) return probes.error();
@@ -78,14 +78,17 @@ Result<void> Exporter::open_pins() {
   return {};
 }
 
-void Exporter::load_lister() {
-  Result<VcpuLister> lister = VcpuLister::load();
-  if (lister) {
-    lister_ = std::move(*lister);
-    return;
-  }
+void Exporter::load_listers() {
   lister_.reset();
-  spdlog::warn("VMs and vCPUs are known only once they run: {}", lister.error().message);
+  thread_lister_.reset();
+  if (Result<VcpuLister> vcpus = VcpuLister::load())
+    lister_ = std::move(*vcpus);
+  else
+    spdlog::warn("VMs and vCPUs are known only once they run: {}", vcpus.error().message);
+  if (Result<ThreadLister> threads = ThreadLister::load(2 * config_.max_vcpus))
+    thread_lister_ = std::move(*threads);
+  else
+    spdlog::warn("CPU times of VMs are not known: {}", threads.error().message);
 }
 
 bool Exporter::attached() {
@@ -211,6 +214,8 @@ void Exporter::refresh() {
     fresh->losses = probes_->table().losses();
     fresh->left_out_vms = left_out_vms_;
   }
+  if (threads_) cpu_times_.observe(*std::exchange(threads_, std::nullopt), counts, listed_);
+  cpu_times_.fill(counts);
   follow(counts);
   diagnose(counts, *fresh, now_ns);
   fresh->vms.reserve(counts.size());
@@ -245,6 +250,19 @@ std::optional<VcpuListing> Exporter::list_vcpus(bool urgent) {
   if (!probes_->events_identify_vm())
     for (ListedVcpu& vcpu : *listed) vcpu.kvm = 0;
   return VcpuListing{asked, std::move(*listed)};
+}
+
+/// The threads of the VMs that were known in the last round, with their CPU times.
+std::optional<std::vector<listed_thread>> Exporter::list_threads() {
+  if (!thread_lister_) return std::nullopt;
+  std::set<std::uint32_t> processes;
+  for (const auto& [process, start] : published_vm_processes_) processes.insert(process);
+  Result<std::vector<listed_thread>> listed = thread_lister_->list(processes);
+  const bool failed = std::exchange(threads_failed_, !listed);
+  if (!listed && !failed) spdlog::error("{}; trying again", listed.error().message);
+  if (listed && failed) spdlog::info("threads are listed again");
+  if (!listed) return std::nullopt;
+  return std::move(*listed);
 }
 
 bool Exporter::housekeep() {
@@ -284,7 +302,9 @@ void Exporter::run_round() {
   std::optional<VcpuListing> listing = list_vcpus(std::exchange(new_vcpus_, false));
   if (listing) read_new_vms(listed_vms(listing->vcpus));
   look_at_processes(listing);
+  std::optional<std::vector<listed_thread>> threads = list_threads();
   const std::lock_guard lock(mutex_);
+  threads_ = std::move(threads);
   if (const Result<void> reclaimed = probes_->table().reclaim(); !reclaimed)
     spdlog::error("{}", reclaimed.error().message);
   if (listing) {

@@ -15,12 +15,14 @@
 #include <vector>
 
 #include "exporter/base/result.h"
+#include "exporter/counts/cpu_times.h"
 #include "exporter/counts/slot_reader.h"
 #include "exporter/diagnosis/diagnosis.h"
 #include "exporter/identity/identity_table.h"
 #include "exporter/identity/vm_filter.h"
 #include "exporter/kernel/cpu_frequencies.h"
 #include "exporter/kernel/probes.h"
+#include "exporter/kernel/thread_lister.h"
 #include "exporter/kernel/vcpu_lister.h"
 #include "exporter/lifecycle/lifecycle.h"
 #include "exporter/snapshot/snapshot.h"
@@ -81,8 +83,9 @@ class Exporter {
 
   Result<void> open_pins();
   [[nodiscard]] EventSelection event_selection() const;
-  void load_lister();
+  void load_listers();
   std::optional<VcpuListing> list_vcpus(bool urgent);
+  std::optional<std::vector<listed_thread>> list_threads();
   [[nodiscard]] std::vector<VmCounts> read_counts();
   void follow(std::span<const VmCounts> counts);
   void diagnose(std::span<const VmCounts> counts, const Snapshot& snapshot, std::uint64_t now_ns);
@@ -103,7 +106,9 @@ class Exporter {
   std::mutex mutex_;
   std::optional<PinDirectory> pins_;  ///< locked from the first attach()
   std::optional<Probes> probes_;
-  std::optional<VcpuLister> lister_;  ///< the housekeeper's own, as are the next four
+  std::optional<VcpuLister> lister_;  ///< the housekeeper's own, as are the next six
+  std::optional<ThreadLister> thread_lister_;
+  bool threads_failed_ = false;  ///< the last time
   Clock::time_point next_list_;
   std::chrono::milliseconds list_pause_{};  ///< after a listing that failed
   WorkBudget budget_{kHousekeepingParts, kHousekeepingBurst};
@@ -113,6 +118,8 @@ class Exporter {
   std::map<std::uint32_t, std::uint64_t>
       published_vm_processes_;  ///< what is in the map vm_processes
   SlotReader reader_;
+  CpuTimes cpu_times_;
+  std::optional<std::vector<listed_thread>> threads_;  ///< not yet in cpu_times_
   Lifecycle lifecycle_;
   IdentityTable identities_;
   Diagnosis diagnosis_;

@@ -37,6 +37,7 @@ kvmx_host_test(exact-native 300 "${here}/exact/run.sh" native "${PROJECT_BINARY_
 
 kvmx_host_test(identity-native 300 python3 "${here}/e2e/identity_test.py" "${exporter}" "${guest}")
 kvmx_host_test(idle-vms-native 200 python3 "${here}/e2e/idle_vms_test.py" "${exporter}" "${guest}")
+kvmx_host_test(cpu-times-native 200 python3 "${here}/e2e/cpu_times_test.py" "${exporter}" "${guest}")
 kvmx_host_test(lifecycle-native 200 python3 "${here}/e2e/lifecycle_test.py" "${exporter}" "$<TARGET_FILE:kvmx-tricks>")
 kvmx_host_test(monotonic-native 120 python3 "${here}/e2e/monotonic_test.py" "${exporter}" "${guest}")
 
@@ -88,6 +89,7 @@ foreach(kernel 5.10 6.1 7.2)
   kvmx_lab_script(amd-${kernel} attribution-amd-${kernel} 600 e2e/attribution_test.py)
 endforeach()
 foreach(kernel 5.10 6.1)
+  kvmx_lab_script(amd-${kernel} cpu-times-amd-${kernel} 600 e2e/cpu_times_test.py)
   kvmx_lab_script(amd-${kernel} idle-vms-amd-${kernel} 600 e2e/idle_vms_test.py)
   kvmx_lab_script(amd-${kernel} privileges-amd-${kernel} 600 e2e/privileges_test.py)
 endforeach()

@@ -92,6 +92,7 @@ void adopt_threads(std::map<VmKey, VmCounts>& vms) {
       if (is_only_one) merge(first.intervals, at->second.intervals);
       // They are released with the first VM in any case.
       for (const std::uint32_t slot : at->second.slots) first.slots.push_back(slot);
+      for (const VcpuThread& thread : at->second.threads) first.threads.push_back(thread);
       vms.erase(at);
     }
     at = next;
@@ -266,6 +267,8 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
       ++((vcpu & KVMX_VCPU_DESTROYED) != 0 ? vm.destroyed : vm.undestroyed);
     const SleepWatch* const watch = look_again(slot, watches_[i], listing);
     VcpuCounts counts = read_slot(slot, {index, ended(key), exported[i], watch}, vm);
+    // A slot that has nothing but further events is of a thread that runs no vCPU.
+    if (kvmx::events(counts) > 0) vm.threads.push_back({load(slot.tid), counts.id});
     if (i < events.size()) read_events(events[i], counts);
     add_vcpu(vm, std::move(counts));
   }

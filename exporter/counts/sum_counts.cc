@@ -47,6 +47,8 @@ void merge(VcpuCounts& into, const VcpuCounts& more) {
   merge_sorted(into.events, more.events, &EventCount::event,
                [](EventCount& sum, const EventCount& event) { sum.count += event.count; });
   into.userspace_ns += more.userspace_ns;
+  into.cpu_ns += more.cpu_ns;
+  into.run_delay_ns += more.run_delay_ns;
 }
 
 VcpuCounts total(std::span<const VcpuCounts> vcpus) {

@@ -53,6 +53,15 @@ struct Histogram {
   std::uint64_t sum_ns = 0;
 };
 
+/// What the threads that work for a VM do.
+enum class ThreadKind : std::uint8_t {
+  vcpu,   ///< runs a vCPU, and the VMM's code for what that asks for
+  vmm,    ///< any other of the VM's process: the main loop, disks, migration
+  vhost,  ///< moves network packets or disk blocks, in the kernel
+  pit,    ///< raises the interrupts of KVM's own timer chip
+};
+inline constexpr std::size_t kThreadKinds = 4;
+
 /// Everything counted for one vCPU since its slot was made, or for all vCPUs of a VM. Only what is
 /// not zero is listed.
 struct VcpuCounts {
@@ -66,6 +75,14 @@ struct VcpuCounts {
   std::vector<UserspaceExitCount> userspace_exits;      ///< by id
   std::vector<EventCount> events;
   std::uint64_t userspace_ns = 0;  ///< in the VMM between such a return and the next entry
+  std::uint64_t cpu_ns = 0;        ///< CPU time of the thread that runs it
+  std::uint64_t run_delay_ns = 0;  ///< in which it could have run but waited for a CPU
+};
+
+/// A thread that runs a vCPU.
+struct VcpuThread {
+  std::uint32_t tid = 0;
+  std::optional<std::uint32_t> vcpu;  ///< id; nothing: not known
 };
 
 /// What was counted for one VM.
@@ -80,7 +97,9 @@ struct VmCounts {
   std::vector<std::uint32_t> slots;            ///< indices of the slots that these counts come from
   std::uint32_t destroyed = 0;                 ///< how many of these KVM has destroyed the vCPU of
   std::uint32_t undestroyed = 0;  ///< how many have a vCPU's pointer and are none of those
-  std::uint32_t listed = 0;       ///< vCPUs that exist; 0: not listed (yet)
+  std::vector<VcpuThread> threads;             ///< that have run its vCPUs
+  std::uint32_t listed = 0;                    ///< vCPUs that exist; 0: not listed (yet)
+  std::array<std::uint64_t, kThreadKinds> cpu_ns{};  ///< CPU time by ThreadKind
 };
 
 }  // namespace kvmx

@@ -10,6 +10,7 @@
 
 #include "bpf/record_offsets.h"  // of which the skeleton has a member
 #include "kvm_exit.skel.h"
+#include "list_threads.skel.h"
 #include "list_vcpus.skel.h"
 
 namespace kvmx {
@@ -17,6 +18,9 @@ namespace kvmx {
 void BpfDeleter::operator()(bpf_link* link) const { bpf_link__destroy(link); }
 void BpfDeleter::operator()(btf* types) const { btf__free(types); }
 void BpfDeleter::operator()(kvm_exit_bpf* skeleton) const { kvm_exit_bpf__destroy(skeleton); }
+void BpfDeleter::operator()(list_threads_bpf* skeleton) const {
+  list_threads_bpf__destroy(skeleton);
+}
 void BpfDeleter::operator()(list_vcpus_bpf* skeleton) const { list_vcpus_bpf__destroy(skeleton); }
 void BpfDeleter::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
 

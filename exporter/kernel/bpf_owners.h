@@ -9,6 +9,7 @@
 struct bpf_link;
 struct btf;
 struct kvm_exit_bpf;
+struct list_threads_bpf;
 struct list_vcpus_bpf;
 struct ring_buffer;
 
@@ -20,6 +21,7 @@ struct BpfDeleter {
   void operator()(bpf_link* link) const;
   void operator()(btf* types) const;
   void operator()(kvm_exit_bpf* skeleton) const;
+  void operator()(list_threads_bpf* skeleton) const;
   void operator()(list_vcpus_bpf* skeleton) const;
   void operator()(ring_buffer* ring) const;
 };
@@ -27,7 +29,8 @@ struct BpfDeleter {
 using LinkPtr = std::unique_ptr<bpf_link, BpfDeleter>;  ///< destroying it detaches the program
 using BtfPtr = std::unique_ptr<btf, BpfDeleter>;
 using ExitSkeletonPtr = std::unique_ptr<kvm_exit_bpf, BpfDeleter>;
-using ListSkeletonPtr = std::unique_ptr<list_vcpus_bpf, BpfDeleter>;
+using ListVcpusSkeletonPtr = std::unique_ptr<list_vcpus_bpf, BpfDeleter>;
+using ListThreadsSkeletonPtr = std::unique_ptr<list_threads_bpf, BpfDeleter>;
 using RingPtr = std::unique_ptr<ring_buffer, BpfDeleter>;
 
 /// The memory of a BPF map, shared with the kernel, which unmaps itself.

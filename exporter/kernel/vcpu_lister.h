@@ -21,7 +21,7 @@ class VcpuLister {
  private:
   VcpuLister() = default;
 
-  ListSkeletonPtr skeleton_;
+  ListVcpusSkeletonPtr skeleton_;
   LinkPtr link_;  ///< gone before the program is
 };
 

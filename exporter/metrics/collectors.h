@@ -18,7 +18,7 @@ struct Collector {
 };
 
 /// In the order of the exposition.
-inline constexpr std::array<Collector, 10> kCollectors = {{
+inline constexpr std::array<Collector, 11> kCollectors = {{
     {"exits", write_exits},
     {"handling", write_handling},
     {"msrs", write_msrs},
@@ -26,6 +26,7 @@ inline constexpr std::array<Collector, 10> kCollectors = {{
     {"halts", write_halts},
     {"userspace", write_userspace},
     {"events", write_events},
+    {"cpu", write_cpu},
     {"vms", write_vms},
     {"findings", write_findings},
     {"host", write_host},

@@ -29,6 +29,9 @@ void write_msrs(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer);
 /// kvm_halts_total, kvm_halt_seconds_total.
 void write_halts(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer);
 
+/// kvm_vm_cpu_seconds_total, kvm_vcpu_cpu_seconds_total, kvm_vcpu_run_delay_seconds_total.
+void write_cpu(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer);
+
 /// kvm_events_total.
 void write_events(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer);
 

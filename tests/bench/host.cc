@@ -4,6 +4,7 @@
 #include <random>
 #include <string>
 
+#include "exporter/counts/sum_counts.h"
 #include "exporter/names/exit_reasons.h"
 
 namespace kvmx::bench {
@@ -60,6 +61,9 @@ Snapshot Host::snapshot(SlotReader& reader) const {
     vm.identity.name = vm.label;
     vm.diagnosis.tick_hertz = 14;
     vm.diagnosis.vcpus_running = counts.vcpus.size();
+    counts.cpu_ns = {1'000'000'000, 1'000'000, 0, 0};
+    for (VcpuCounts& vcpu : counts.vcpus) vcpu.cpu_ns = vcpu.run_delay_ns = 1'000'000;
+    counts.total = total(counts.vcpus);
     vm.counts = std::move(counts);
   }
   return made;

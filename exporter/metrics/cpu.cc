@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+#include <string_view>
+
+#include "exporter/metrics/families.h"
+
+namespace kvmx {
+namespace {
+
+constexpr Family kThreads = {"kvm_vm_cpu_seconds", MetricType::counter,
+                             "CPU time of the threads that work for the VM, by what they do."};
+constexpr Family kVcpus = {"kvm_vcpu_cpu_seconds", MetricType::counter,
+                           "CPU time of the threads that run the vCPUs, the guest's included."};
+constexpr Family kDelay = {"kvm_vcpu_run_delay_seconds", MetricType::counter,
+                           "How long these threads could have run but waited for a CPU: what the "
+                           "guest sees as steal."};
+
+/// By ThreadKind.
+constexpr std::array<std::string_view, kThreadKinds> kKinds = {
+    R"(thread="vcpu")", R"(thread="vmm")", R"(thread="vhost")", R"(thread="pit")"};
+
+template <typename Value>
+void write_vcpus(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer, Value value) {
+  for_each_vcpu_or_vm(snapshot, per_vcpu >= PerVcpu::all,
+                      [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
+                        if (counts.cpu_ns != 0)
+                          writer.sample(labels, Nanoseconds{value(counts)});
+                      });
+}
+
+}  // namespace
+
+void write_cpu(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
+  writer.begin(kThreads);
+  for_each_vm(snapshot, [&](const Vm& vm, const Labels& labels) {
+    for (std::size_t i = 0; i < kKinds.size(); ++i)
+      if (vm.counts.cpu_ns[i] != 0)
+        writer.sample(labels, kKinds[i], Nanoseconds{vm.counts.cpu_ns[i]});
+  });
+  writer.begin(kVcpus);
+  write_vcpus(snapshot, per_vcpu, writer, [](const VcpuCounts& counts) { return counts.cpu_ns; });
+  writer.begin(kDelay);
+  write_vcpus(snapshot, per_vcpu, writer,
+              [](const VcpuCounts& counts) { return counts.run_delay_ns; });
+}
+
+}  // namespace kvmx

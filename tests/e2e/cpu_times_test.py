@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""cpu_times_test.py EXPORTER GUEST: CPU time and run delay of VMs, against the scheduler's own figures.
+
+A guest is stopped, so that nothing moves, and then every figure must be the same to the nanosecond: of each
+thread in /proc/PID/task/TID/schedstat, of the whole process, threads that have ended included, by its CPU
+clock. On this machine's KVM, or in an emulated host.
+"""
+
+import os
+import pathlib
+import signal
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from exporter import Exporter
+from guests import Guests
+from verdict import Verdict, skip
+
+PREFIX = f"cpu-{os.getpid()}-"
+
+
+def ns(seconds):
+    return round((seconds or 0) * 1e9)
+
+
+def schedstat(pid, of=""):
+    """(CPU time, run delay) of each thread whose name begins so, in nanoseconds."""
+    return [tuple(map(int, (task / "schedstat").read_text().split()[:2]))
+            for task in sorted(pathlib.Path(f"/proc/{pid}/task").iterdir())
+            if (task / "comm").read_text().startswith(of)]
+
+
+def process_clock(pid):
+    """CPU time of all threads that a process has or had, in nanoseconds."""
+    scheduler = 2  # CPUCLOCK_SCHED of include/linux/posix-timers.h
+    return time.clock_gettime_ns((~pid << 3) | scheduler)
+
+
+def stop(guest):
+    """Stops a guest; returns once all its threads stand still."""
+    os.kill(guest.pid, signal.SIGSTOP)
+    before = None
+    while (now := schedstat(guest.pid)) != before:
+        before = now
+        time.sleep(0.3)
+
+
+def kinds(page, name):
+    return {m.labels["thread"]: ns(m.value) for m in page.samples
+            if m.name == "kvm_vm_cpu_seconds_total" and m.labels["vm"] == PREFIX + name}
+
+
+def settled(exporter, guest, name):
+    """A page that has what the stopped guest's process had in all; or None."""
+    return exporter.until(lambda page: sum(kinds(page, name).values()) == process_clock(guest.pid))
+
+
+def figures(page, name):
+    """(CPU time, run delay) of a VM's vCPUs."""
+    return tuple(ns(page.sum(f"kvm_vcpu_{figure}_seconds_total", vm=PREFIX + name))
+                 for figure in ("cpu", "run_delay"))
+
+
+def vcpus_of(page, name):
+    return {m.labels["vcpu"] for m in page.samples
+            if m.name == "kvm_vcpu_cpu_seconds_total" and m.labels["vm"] == PREFIX + name}
+
+
+def check_running(verdict, exporter, guests):
+    guest = guests.start(PREFIX + "ticks", "--program", "deadline-halt", "--rate", 500, "--count", 0,
+                         "--vcpus", 3, "--duration", 600)
+    seen = []
+    for more in (20_000_000, 40_000_000):
+        exporter.until(lambda page, least=more: len(vcpus_of(page, "ticks")) == 3
+                       and kinds(page, "ticks")["vcpu"] > least)
+        stop(guest)
+        page = settled(exporter, guest, "ticks")
+        if not verdict.check(page, f"CPU time of its threads is its process's: {process_clock(guest.pid)} ns, "
+                             f"{kinds(page or exporter.scrape(), 'ticks')}"):
+            return
+        of_threads = [sum(figure) for figure in zip(*schedstat(guest.pid, "CPU "))]
+        seen.append((figures(page, "ticks"), of_threads))
+        os.kill(guest.pid, signal.SIGCONT)
+    got = kinds(page, "ticks")
+    # What a vCPU's thread did before its first event may have been taken for the VMM's.
+    early = seen[0][1][0] - seen[0][0][0]
+    verdict.check(0 <= early < of_threads[0] / 10,
+                  f"all but {early} ns of its vCPUs' threads, at their beginning, are vCPUs'")
+    for which, what in enumerate(("CPU time", "run delay")):
+        (first, of_first), (second, of_second) = ((s[0][which], s[1][which]) for s in seen)
+        verdict.check(0 < second - first == of_second - of_first,
+                      f"{what} of vCPUs from then on: {second - first} ns, of {of_second - of_first}")
+    verdict.check(figures(page, "ticks")[0] == got["vcpu"], "by vCPU they add up")
+    vcpus = vcpus_of(page, "ticks")
+    verdict.check(vcpus == {"0", "1", "2"}, f"of vCPUs {sorted(vcpus)}")
+    guest.kill()
+    later = exporter.until(lambda page: page.sum("kvm_vm_vcpus", vm=PREFIX + "ticks") is None)
+    verdict.check(later and all(kinds(later, "ticks").get(kind, 0) >= value for kind, value in got.items()),
+                  "they stay when the VM has ended")
+
+
+def check_ended_threads(verdict, exporter, guests):
+    """A process whose vCPU threads come and go."""
+    guest = guests.hold(PREFIX + "repeats", "--hold-before", "--hold-after", "--repeat", 4,
+                        "--program", "burn", "--duration", 0.4, "--vcpus", 2)
+    last = {}
+    for _ in range(4):
+        guests.work(guest)
+        page = exporter.scrape()
+        now = kinds(page, "repeats")
+        verdict.check(all(now.get(kind, 0) >= value for kind, value in last.items()),
+                      f"no CPU time steps back: {now}")
+        last = now
+        guests.go_on(guest)
+    stop(guest)
+    page = settled(exporter, guest, "repeats")
+    verdict.check(page, f"with threads that ended, CPU time is that of the process: "
+                  f"{process_clock(guest.pid)} ns, {kinds(page or exporter.scrape(), 'repeats')}")
+    guest.kill()
+
+
+def main():
+    if not os.access("/dev/kvm", os.W_OK):
+        skip("there is no /dev/kvm that we may use")
+    guests, verdict = Guests(sys.argv[2]), Verdict()
+    exporter = Exporter(sys.argv[1], 10219, "--metrics.per-vcpu=all", "--vm.linger=1m")
+    check_running(verdict, exporter, guests)
+    check_ended_threads(verdict, exporter, guests)
+    verdict.end()
+
+
+main()
