@@ -80,8 +80,13 @@ struct rcuwait {
   struct task_struct *task; /* NULL: nobody sleeps */
 };
 
+struct kvm_vcpu_stat_generic {
+  __u64 halt_poll_fail_ns; /* polled for wake-ups that did not come */
+};
+
 struct kvm_vcpu_stat {
-  __u64 nested_run; /* entries of nested guests */
+  struct kvm_vcpu_stat_generic generic; /* since 5.14, 0193cc908b5a */
+  __u64 nested_run;                     /* entries of nested guests */
 };
 
 struct kvm_vcpu {

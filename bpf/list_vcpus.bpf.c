@@ -38,6 +38,8 @@ int list_vcpus(struct bpf_iter__task_file *context) {
     if (BPF_CORE_READ(kvm, mm) != task->mm) return 0;
     listed.kvm = (__u64)kvm;
     listed.asleep = BPF_CORE_READ(vcpu, wait.task) != NULL;
+    if (bpf_core_field_exists(vcpu->stat.generic.halt_poll_fail_ns))
+      listed.poll_failed_ns = BPF_CORE_READ(vcpu, stat.generic.halt_poll_fail_ns);
     listed.pit_tid = BPF_CORE_READ(kvm, arch.vpit, worker, task, pid);
   }
   listed.tgid = task->tgid;

@@ -214,6 +214,8 @@ void Exporter::refresh() {
     fresh->losses = probes_->table().losses();
     fresh->left_out_vms = left_out_vms_;
   }
+  failed_polls_.observe(listed_, counts);
+  failed_polls_.fill(counts);
   if (threads_) cpu_times_.observe(*std::exchange(threads_, std::nullopt), counts, listed_);
   cpu_times_.fill(counts);
   follow(counts);

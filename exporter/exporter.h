@@ -16,6 +16,7 @@
 
 #include "exporter/base/result.h"
 #include "exporter/counts/cpu_times.h"
+#include "exporter/counts/failed_polls.h"
 #include "exporter/counts/slot_reader.h"
 #include "exporter/diagnosis/diagnosis.h"
 #include "exporter/identity/identity_table.h"
@@ -119,6 +120,7 @@ class Exporter {
       published_vm_processes_;  ///< what is in the map vm_processes
   SlotReader reader_;
   CpuTimes cpu_times_;
+  FailedPolls failed_polls_;
   std::optional<std::vector<listed_thread>> threads_;  ///< not yet in cpu_times_
   Lifecycle lifecycle_;
   IdentityTable identities_;

@@ -47,6 +47,7 @@ void merge(VcpuCounts& into, const VcpuCounts& more) {
   merge_sorted(into.events, more.events, &EventCount::event,
                [](EventCount& sum, const EventCount& event) { sum.count += event.count; });
   into.userspace_ns += more.userspace_ns;
+  into.poll_failed_ns += more.poll_failed_ns;
   into.cpu_ns += more.cpu_ns;
   into.run_delay_ns += more.run_delay_ns;
 }

@@ -75,6 +75,7 @@ struct VcpuCounts {
   std::vector<UserspaceExitCount> userspace_exits;      ///< by id
   std::vector<EventCount> events;
   std::uint64_t userspace_ns = 0;  ///< in the VMM between such a return and the next entry
+  std::uint64_t poll_failed_ns = 0;  ///< polled for wake-ups that did not come; in a halt's time
   std::uint64_t cpu_ns = 0;        ///< CPU time of the thread that runs it
   std::uint64_t run_delay_ns = 0;  ///< in which it could have run but waited for a CPU
 };

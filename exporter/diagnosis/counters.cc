@@ -60,7 +60,7 @@ VcpuCounters read_vcpu(const VcpuCounts& counts, Isa isa) {
     read.halts += halt.halts;
     read.halt_ns += halt.ns;
   }
-  read.poll_ns = counts.halts[KVMX_WAKEUP_POLL].ns;
+  read.poll_ns = counts.halts[KVMX_WAKEUP_POLL].ns + counts.poll_failed_ns;
   for (const UserspaceExitCount& exit : counts.userspace_exits) read.userspace_exits += exit.exits;
   read.userspace_ns = counts.userspace_ns;
   return read;

@@ -22,7 +22,7 @@ struct VcpuCounters {
   std::uint64_t timer_arms_hv = 0;   ///< KVM's own armings of the VMX preemption timer
   std::uint64_t halts = 0;           ///< halts that ended
   std::uint64_t halt_ns = 0;         ///< time halted, polling included
-  std::uint64_t poll_ns = 0;         ///< of that, polling that ended with a wake-up
+  std::uint64_t poll_ns = 0;         ///< of that, polling; what came of it or not
   std::uint64_t msr_accesses = 0;    ///< reads and writes of MSRs that program no timer
   std::uint64_t userspace_exits = 0;
   std::uint64_t userspace_ns =

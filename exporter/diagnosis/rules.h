@@ -36,8 +36,8 @@ void find_storms(const VmWindow& vm, const HostFacts& host, std::vector<Finding>
 
 /// halt_poll_waste.
 ///
-/// Only polls that a wake-up ended are counted by the kernel's event, so this is a lower bound:
-/// polls in vain end in a sleep, and their time is part of that sleep's.
+/// The kernel's event tells only polls that a wake-up ended: others end in a sleep, and their time
+/// is part of that sleep's. Where KVM's statistics do not tell those, this is a lower bound.
 void find_polling(const VmWindow& vm, const HostFacts& host, std::vector<Finding>& findings);
 
 /// What every kind of finding says of a guest: on how many of its vCPUs a counter reaches `least`.

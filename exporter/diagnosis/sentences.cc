@@ -162,9 +162,9 @@ FindingText describe_polling(const Evidence& seen) {
   const std::string cpus = words::cpus(seen.cpus.value_or(0));
   return {.seen = "The host polls for its wake-ups instead of sleeping: " + grouped(seen.wakeups) +
                   " wake-ups a second, halted " + words::percent(seen.halted) + " of the time.",
-          .cost = "Polls that a wake-up ended take " + cpus +
+          .cost = "Polling takes " + cpus +
                   (seen.host_cpus > 0 ? " of the host's " + std::to_string(seen.host_cpus) : "") +
-                  " at full clock; polls in vain come on top.",
+                  " at full clock.",
           .likely = "Most likely its vCPUs wake each other very often for very little, or tick.",
           .first = on_host("echo 50000 > /sys/module/kvm/parameters/halt_poll_ns ends most of it, "
                            "at some microseconds a wake-up for all guests.")};

@@ -40,7 +40,7 @@ std::vector<ListedVcpu> listed_vcpus(std::span<const listed_vcpu> records) {
     if (!id) continue;
     vcpus.push_back({record.tgid, record.vm_start, record.kvm, *id,
                      std::string(record.comm, ::strnlen(record.comm, sizeof(record.comm))),
-                     record.asleep != 0, record.pit_tid});
+                     record.asleep != 0, record.poll_failed_ns, record.pit_tid});
   }
   std::ranges::sort(vcpus, {}, key_of);
   return vcpus;

@@ -21,6 +21,7 @@ struct ListedVcpu {
   std::uint32_t id = 0;        ///< KVM's
   std::string comm;            ///< name of the process
   bool asleep = false;         ///< halted and asleep; false too where that is not known
+  std::uint64_t poll_failed_ns = 0;  ///< polled for wake-ups that did not come, since its creation
   std::uint32_t pit_tid = 0;   ///< the kernel's thread for its VM's timer chip; 0: none, unknown
 };
 

@@ -26,7 +26,7 @@ void write_handling(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writ
 /// kvm_msr_accesses_total, kvm_msr_faults_total, kvm_timer_interval_seconds.
 void write_msrs(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer);
 
-/// kvm_halts_total, kvm_halt_seconds_total.
+/// kvm_halts_total, kvm_halt_seconds_total, kvm_halt_poll_failed_seconds_total.
 void write_halts(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer);
 
 /// kvm_vm_cpu_seconds_total, kvm_vcpu_cpu_seconds_total, kvm_vcpu_run_delay_seconds_total.

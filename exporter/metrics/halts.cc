@@ -13,6 +13,9 @@ constexpr Family kHalts = {"kvm_halts", MetricType::counter,
 constexpr Family kSeconds = {"kvm_halt_seconds", MetricType::counter,
                              "How long the guest was halted, the sleep in progress included."};
 
+constexpr Family kPollFailed = {"kvm_halt_poll_failed_seconds", MetricType::counter,
+                                "How long KVM polled for wake-ups that did not come."};
+
 /// By enum kvmx_wakeup.
 constexpr std::array<std::string_view, KVMX_WAKEUPS> kWakeups = {R"(wakeup="poll")",
                                                                  R"(wakeup="wait")"};
@@ -35,6 +38,11 @@ void write_halts(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer)
   writer.begin(kSeconds);
   write_each(snapshot, per_vcpu, writer,
              [](const HaltCount& count) { return Nanoseconds{count.ns}; });
+  writer.begin(kPollFailed);
+  for_each_vm(snapshot, [&](const Vm& vm, const Labels& labels) {
+    const std::uint64_t ns = vm.counts.total.poll_failed_ns;
+    if (ns != 0) writer.sample(labels, Nanoseconds{ns});
+  });
 }
 
 }  // namespace kvmx

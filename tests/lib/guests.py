@@ -2,6 +2,7 @@
 
 import atexit
 import json
+import signal
 import subprocess
 
 
@@ -45,5 +46,6 @@ class Guests:
         for process in self.running:
             if process.poll() is None:
                 process.terminate()
+                process.send_signal(signal.SIGCONT)  # it may be stopped
             process.wait(30)
         self.running = []
