@@ -6,6 +6,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 #include <utility>
 
 #include "tests/unit/diagnosis/simulated_host.h"
@@ -60,7 +61,8 @@ TEST(TableOfGuests, FindsWhatItSays) {
     SimulatedHost host;
     host.run(1, read_guest(row));
     host.pass(kSeconds);
-    EXPECT_EQ(host.findings(1), row["finds"].as<std::set<std::string>>());
+    const auto finds = row["finds"].as<std::vector<std::string>>();
+    EXPECT_EQ(host.findings(1), std::set<std::string>(finds.begin(), finds.end()));
   }
 }
 
