@@ -3,9 +3,9 @@
 
 import grafana as g
 import kvm
-from kvm import CPUS, EXITS, PER_SECOND
+from kvm import EXITS, PER_SECOND
 
-# An alert may have no instance (KvmExporterAbsent): hence the empty alternatives.
+# An alert may have no instance (KvmTimerStorm of a VM that may migrate): hence the empty alternatives.
 FIRING = """
     ALERTS{alertname=~"Kvm.+",alertstate="firing",job=~"$job|",instance=~"$instance|",severity="%s"}
 """
@@ -21,15 +21,12 @@ def count(what):
 def summary():
     return [
         g.stat(
-            "Storms",
-            "Guests that are halted while every vCPU's timer ticks on, at a rate that costs.",
-            "none", count("vm:kvm_timer_storm:min_rate5m{@host}"),
-            thresholds={1: kvm.STORMING}, alerts=["KvmTimerStorm"]),
+            "Storms", "Guests in which the exporter has found a timer storm: idle, and they wake their hosts "
+            "all the time.",
+            "none", count(kvm.found("timer_storm")), thresholds={1: kvm.STORMING}, alerts=["KvmTimerStorm"]),
         g.stat(
-            "Idle ticks",
-            "Guests that are halted while every vCPU's timer ticks on, at any rate.",
-            "none", count(kvm.idle_tick("@host")),
-            thresholds={1: kvm.TICKING}, alerts=["KvmGuestIdleTick"]),
+            "Idle ticks", "Guests that tick while they are idle, below a storm.",
+            "none", count(kvm.found("idle_tick")), thresholds={1: kvm.TICKING}),
         g.stat(
             "Not scraped",
             "Hosts that do not answer: a storm there goes unseen.",
@@ -40,17 +37,24 @@ def summary():
             "Hosts that answer. None at all is a mistake in service discovery or in the network.",
             "none", count("up{@host} == 1"), below="red", thresholds={1: "green"},
             alerts=["KvmExporterAbsent"]),
-        g.stat("Guests", "VMs seen to run.", "none", count("kvm_vm_vcpus{@host}")),
-        g.stat("vCPUs", "vCPUs seen to run.", "none", "sum(kvm_vm_vcpus{@host})"),
+        g.stat("Guests", "VMs that exist.", "none", count("kvm_vm_vcpus{@host}")),
+        g.stat("vCPUs", "vCPUs that exist.", "none", "sum(kvm_vm_vcpus{@host})"),
         g.stat("Exits", "VM exits of all guests.", EXITS, "sum(instance:kvm_exits:rate5m{@host})",
                none=g.NO_RULES),
         g.stat(
             "CPUs for exits",
-            "CPU seconds a second in the kernel between exit and entry, waiting and the VMM left "
-            "out.",
-            CPUS, "sum(instance:kvm_exit_handling_seconds:rate5m{@host})", decimals=1,
+            "The share of all hosts' CPUs that goes into exits; waiting and the VMM left out.",
+            "percentunit",
+            "sum(vm:kvm_exit_handling_seconds:rate5m{@host}) / sum(kvm_host_cpus{@host})", decimals=1,
             none=g.NO_RULES),
     ]
+
+
+def worst_guests():
+    return kvm.guests(
+        "Guests, the worst first",
+        "What the exporter has found in guests, then the guests that cost their hosts most. " + kvm.COST,
+        "@host", 15, ("vCPUs", "kvm_vm_vcpus{@host}", "none"), widths={"guest": 170, "host": 150})
 
 
 def alerts():
@@ -61,7 +65,7 @@ def alerts():
     return g.table(
         "Alerts that fire",
         "Of all severities; info is sent to nobody. An alert leads to its runbook, a guest and a "
-        "host to their dashboards.",
+        "host to their dashboards. KvmTimerStorm has no host where the VM has a uuid: it may migrate.",
         {"alertname": "alert", "vm": "guest", "instance": "host"},
         [g.column("severity", f"max by (alertname, vm, instance) ({rank})", "none",
                   mappings=g.words(SEVERITIES),
@@ -75,60 +79,41 @@ def alerts():
         none="None", w=10)
 
 
-def costly_guests():
-    """Guests ordered by what their exits cost the host; the other figures for those alone."""
-    cost = "vm:kvm_exit_handling_seconds:rate5m{@host}"
-
-    def of_these(query):
-        return f"sum by (vm, instance) ({query} and topk(10, {cost}))"
-
-    return g.table(
-        "Guests whose exits cost most",
-        "The ten guests on whose exits their hosts spend most CPU time now. Tick: how often the "
-        "slowest of its vCPUs programs its timer.",
-        {"vm": "guest", "instance": "host"},
-        [
-            g.column("CPUs", of_these(cost), CPUS, decimals=2),
-            g.column("exits", of_these("vm:kvm_exits:rate5m{@host}"), PER_SECOND),
-            g.column("timer programs", of_these("vm:kvm_timer_programs:rate5m{@host}"), PER_SECOND),
-            g.column("tick", of_these("vm:kvm_timer_programs:min_rate5m{@host}"), PER_SECOND),
-            g.column("halted", of_these("vm:kvm_halted:ratio_rate5m{@host}"), "percentunit",
-                     decimals=0),
-        ],
-        sort=["CPUs"],
-        links={
-            "guest": kvm.link("Guest", kvm.GUEST, kvm.cell("host"), kvm.cell("guest")),
-            "host": kvm.link("Host", kvm.HOST, kvm.cell("host")),
-        },
-        none=g.NO_RULES)
+def findings():
+    return g.graph(
+        "Guests with a finding",
+        "How many guests the exporter has found something in, by what it is.", "none",
+        {word: f"count({kvm.found(finding)})" for finding, word, _ in kvm.FINDINGS.values()},
+        stack=True, alerts=kvm.OF_FINDINGS[2:], none="None")
 
 
 def hosts():
     overhead = g.graph(
         "Exit overhead, by host",
-        "The part of its vCPUs' time that a host spends in the kernel between exit and entry.",
+        "The share of its CPUs that a host spends in the kernel between exit and entry.",
         "percentunit", {"{{instance}}": g.top(20, "instance:kvm_exit_handling:ratio_rate5m{@host}")},
         table=True, thresholds={0.1: "orange", 0.25: "red"}, alerts=["KvmHostExitOverheadHigh"],
         links=[kvm.TO_HOST], none=g.NO_RULES)
+    idle = g.graph(
+        "Wake-ups of each CPU by idle ticks, by host",
+        "How often, on average, guests that tick while they are idle wake a CPU of their host. Guests that storm "
+        "are not in it.",
+        PER_SECOND, {"{{instance}}": g.top(20, "instance:kvm_idle_tick_halts:per_cpu_rate5m{@host}")},
+        table=True, thresholds={200: "orange"}, alerts=["KvmHostIdleWakeups"], links=[kvm.TO_HOST],
+        none="No guest ticks while idle")
+    return [overhead, idle]
+
+
+def rates():
     exits = g.graph(
         "Exits, by host", "VM exits of a host's guests; the 20 highest.", EXITS,
         {"{{instance}}": g.top(20, "instance:kvm_exits:rate5m{@host}")}, table=True,
         links=[kvm.TO_HOST], none=g.NO_RULES)
-    return [exits, overhead]
-
-
-def timers():
-    storms = g.graph(
-        "Storming guests",
-        "How often the slowest vCPU programs its timer, for as long as the guest storms.",
-        PER_SECOND, {kvm.GUEST_NAME: g.top(20, "vm:kvm_timer_storm:min_rate5m{@host}")},
-        table=True, links=[kvm.TO_GUEST], none="No guest storms", alerts=["KvmTimerStorm"])
-    programs = g.graph(
-        "Timer programmings, by host",
-        "How often guests program their timers: TSC_DEADLINE, the x2APIC's, Hyper-V's.",
-        PER_SECOND, {"{{instance}}": g.top(20, "instance:kvm_timer_programs:rate5m{@host}")},
-        table=True, links=[kvm.TO_HOST], none=g.NO_RULES)
-    return [programs, storms]
+    wakeups = g.graph(
+        "Wake-ups, by host", "Halts of a host's guests that ended; the 20 highest.", PER_SECOND,
+        {"{{instance}}": g.top(20, "instance:kvm_halts:rate5m{@host}")}, table=True,
+        links=[kvm.TO_HOST], none=g.NO_RULES)
+    return [exits, wakeups]
 
 
 def guests():
@@ -138,9 +123,8 @@ def guests():
             {kvm.GUEST_NAME: g.top(10, "vm:kvm_exits:rate5m{@host}")},
             table=True, links=[kvm.TO_GUEST], none=g.NO_RULES),
         g.graph(
-            "Cost of exits, by guest",
-            "CPU seconds a second between exit and entry; the ten highest of the dashboard's time.",
-            CPUS, {kvm.GUEST_NAME: g.top(10, "vm:kvm_exit_handling_seconds:rate5m{@host}")},
+            "Wake-ups, by guest", "Halts that ended, of the ten highest of the dashboard's time.", PER_SECOND,
+            {kvm.GUEST_NAME: g.top(10, "vm:kvm_halts:rate5m{@host}")},
             table=True, links=[kvm.TO_GUEST], none=g.NO_RULES),
     ]
 
@@ -149,7 +133,7 @@ def dashboard():
     return g.dashboard(
         kvm.FLEET, "KVM / Fleet",
         "All KVM hosts: guests that storm or tick while idle, exits and what they cost, hosts that "
-        "are not watched. Needs the recording rules.",
+        "are not watched. Needs the recording rules, and none of the vCPUs.",
         kvm.HOSTS,
-        [(4, summary()), (11, [alerts(), costly_guests()]), (8, hosts()), (8, timers()),
-         (8, guests())])
+        [(4, summary()), (13, [worst_guests()]), (9, [alerts(), findings()]), (8, hosts()), (8, rates()),
+         (8, guests())], alerts="@host")

@@ -255,7 +255,25 @@ def place(lines):
     return found
 
 
-def dashboard(uid, title, text, variables, lines):
+def annotation(name, colour, expression, title, text, **more):
+    """Marks on all graphs of a dashboard."""
+    return {
+        "name": name, "datasource": DATASOURCE, "enable": True, "hide": False, "iconColor": colour,
+        "target": {"refId": "Anno", "expr": promql(expression), "interval": "60s"},
+        "titleFormat": title, "textFormat": text,
+    } | more
+
+
+def dashboard(uid, title, text, variables, lines, *, alerts, starts=""):
+    """alerts, starts: of which guests, {@host} or {@vm}, alerts and the start of VMs are marked on graphs."""
+    chosen = f"{alerts}|".replace("@host|", AT_HOST).replace("@vm|", AT_VM)
+    marks = [annotation("Alerts", "red",
+                        'ALERTS{alertname=~"Kvm.+",alertstate="firing",severity=~"critical|warning",%s}' % (
+                            chosen.replace('"$instance"', '"$instance|"').replace('"$vm"', '"$vm|"')),
+                        "{{alertname}}", "{{vm}} {{instance}}")]
+    if starts:
+        marks.append(annotation("VM starts", "blue", "kvm_vm_start_time_seconds{%s} * 1000" % starts,
+                                "{{vm}} started", "on {{instance}}", useValueForTime=True))
     return {
         "uid": uid,
         "title": title,
@@ -268,7 +286,7 @@ def dashboard(uid, title, text, variables, lines):
         "graphTooltip": 1,
         "schemaVersion": 39,
         "links": [link("dashboards", "KVM", tags=[TAG], includeVars=True, keepTime=True)],
-        "annotations": {"list": []},
+        "annotations": {"list": marks},
         "templating": {"list": variables},
         "panels": place(lines),
     }

@@ -10,7 +10,8 @@ VCPU = "{{vm}} {{vcpu}}"
 
 def who():
     labels = {"vm": "guest", "instance": "host", "name": "name", "domain": "libvirt domain",
-              "namespace": "namespace", "vmm": "VMM", "pid": "pid", "uuid": "uuid"}
+              "namespace": "namespace", "pod": "pod", "project": "project", "vmm": "VMM", "pid": "pid",
+              "uuid": "uuid"}
     return g.table(
         "Guest", "Who it is: kvm_vm_info.", labels,
         [g.column("guests", f"count by ({', '.join(labels)}) (kvm_vm_info{{@vm}})", "none")],
@@ -21,29 +22,45 @@ def who():
 def summary():
     rate = "sum(rate(%s{@vm}[$__rate_interval]))"
     return [
-        g.stat("vCPUs", "vCPUs seen to run.", "none", "sum(kvm_vm_vcpus{@vm})"),
+        g.stat("Verdict", "What the exporter finds in it; of several guests the worst.", "none",
+               f"max({kvm.verdict('@vm')})", line=False, mappings=g.words(kvm.VERDICTS), w=4,
+               alerts=kvm.OF_FINDINGS),
+        g.stat("vCPUs", "vCPUs that exist.", "none", "sum(kvm_vm_vcpus{@vm})"),
         g.stat("Up", "Since the VM's process started; of several the oldest.", "dtdurations",
                "time() - min(kvm_vm_start_time_seconds{@vm})", line=False),
         g.stat("Exits", "VM exits.", EXITS, rate % "kvm_exits_total"),
-        g.stat("Timer", "How often it is programmed, of all vCPUs; with several guests, of all of them.",
-               PER_SECOND, "sum(vm:kvm_timer_programs:rate5m{@vm})", none=g.NO_RULES),
+        g.stat("Tick", "Timer programmings a second that three quarters of its running vCPUs reach; of several "
+               "guests the fastest.",
+               "suffix: Hz", "max(kvm_vm_tick_hertz{@vm})", decimals=0, none="Not running"),
         g.stat("Halted", "Share of the guest's vCPU time.", "percentunit",
                "sum(rate(kvm_halt_seconds_total{@vm}[$__rate_interval])) / sum(kvm_vm_vcpus{@vm})",
                decimals=0),
         g.stat("Wake-ups", "Halts that ended.", PER_SECOND, rate % "kvm_halts_total"),
-        g.stat("CPUs for exits",
-               "CPU seconds a second between exit and entry; waiting and the VMM left out.",
-               CPUS, "sum(vm:kvm_exit_handling_seconds:rate5m{@vm})", decimals=2, none=g.NO_RULES),
-        g.stat("Storming", "Whether it is halted while every vCPU's timer ticks on, at a rate that "
-               "costs.", "none", "count(vm:kvm_timer_storm:min_rate5m{@vm}) or vector(0)",
-               mappings=g.words({0: ("no", "green"), 1: ("yes", "red")}), thresholds={1: "red"},
-               alerts=["KvmTimerStorm"]),
+        g.stat("Cost", "The share of the host's CPUs that exits and polling for wake-ups take.",
+               "percentunit", f"sum({kvm.cost('@vm')})", decimals=2, none=g.NO_RULES),
     ]
+
+
+def findings():
+    share = g.graph(
+        "What the exporter finds",
+        "The share of the last ten minutes for which it found it. Above the line alerts fire.",
+        "percentunit", {"{{finding}}, {{vm}}": "vm:kvm_vm_finding:ratio_rate10m{@vm}"},
+        thresholds={0.5: kvm.STORMING}, min=0, max=1, alerts=kvm.OF_FINDINGS, none="Nothing")
+    cost = g.graph(
+        "What it costs the host",
+        "The share of the host's CPUs that exits and polling for wake-ups take. That no CPU rests is not in it.",
+        "percentunit", {"{{vm}}": kvm.cost("@vm")}, none=g.NO_RULES)
+    woken = g.graph(
+        "Wake-ups of each CPU of the host",
+        "On average. Above 200 a second no CPU sleeps deeply.", PER_SECOND, {"{{vm}}": kvm.woken("@vm")},
+        none=g.NO_RULES)
+    return [share, cost, woken]
 
 
 def exits():
     return [
-        kvm.exits_by_reason(),
+        kvm.exits_by_reason(alerts=["KvmExitRateHigh"]),
         g.graph("Handling time, by reason",
                 "Host time from an exit to the next entry. Left out are halts and PAUSE, in which the "
                 "guest waits. Exits to the VMM contain its work.",
@@ -74,23 +91,17 @@ def latency():
                 "KVM_RUN's returns to user space; restart is a signal.", PER_SECOND,
                 {"{{reason}}": "sum by (reason) (rate(kvm_userspace_exits_total{@vm}"
                                "[$__rate_interval]))"},
-                thresholds={10000: "orange"}, alerts=["KvmUserspaceExitStorm"]),
+                alerts=["KvmUserspaceExitStorm"]),
     ]
 
 
 def timer():
     tick = g.graph(
-        "Tick: timer programmings of a vCPU",
-        "The slowest vCPU of each guest and the mean of its vCPUs. On every vCPU it is a tick; on "
-        "one, an application's timer.",
-        "hertz",
-        {"slowest, {{vm}}": g.top(5, "vm:kvm_timer_programs:min_rate5m{@vm}"),
-         "mean, {{vm}}": g.top(
-             5, "vm:kvm_timer_programs:rate5m{@vm}",
-             "vm:kvm_timer_programs:rate5m{@vm} / vm:kvm_vm_vcpus:last5m{@vm}")}
-        | kvm.HZ,
-        log=True, min=1, reference=kvm.HZ_LINES, thresholds={90: kvm.TICKING, 800: kvm.STORMING},
-        alerts=["KvmTimerStorm", "KvmGuestIdleTick"], none=g.NO_RULES)
+        "Tick, by guest",
+        "Timer programmings a second that three quarters of a guest's running vCPUs reach; its wake-ups, where it "
+        "programs no timer. Dashed: the tick rates that kernels are built with.",
+        "hertz", {"{{vm}}": g.top(5, "kvm_vm_tick_hertz{@vm}")} | kvm.HZ, log=True, min=1,
+        reference=kvm.HZ_LINES, none="Not running")
     return [tick, kvm.intervals(), kvm.timer_backend()]
 
 
@@ -104,14 +115,13 @@ def msrs():
         "MSR accesses answered with #GP", "A guest that probes for MSRs has a few at boot.",
         PER_SECOND, {"{{op}}": "sum by (op) (rate(kvm_msr_faults_total{@vm}[$__rate_interval]))"},
         none="None")
-    return [kvm.msrs("@vm", "op, msr, index", w=12), backend, faults]
+    return [kvm.msrs("@vm", "op, msr, index", w=12, alerts=["KvmMsrStorm"]), backend, faults]
 
 
 def halts():
     return [
         g.graph("Halted, by guest", "The share of its vCPUs' time that each guest is halted.", "percentunit",
                 {"{{vm}}": "vm:kvm_halted:ratio_rate5m{@vm}"}, min=0, max=1,
-                thresholds={0.7: kvm.TICKING}, alerts=["KvmGuestIdleTick", "KvmGuestIdleWakeups"],
                 none=g.NO_RULES),
         g.graph("Wake-ups, by where they found the host",
                 "poll: still polling for it. wait: asleep.", PER_SECOND,
@@ -123,8 +133,7 @@ def halts():
                                "[$__rate_interval]))"}, log=True),
         g.graph("Polling, share of vCPU time",
                 "Host time spent polling for wake-ups, for each vCPU of the guest.", "percentunit",
-                {"{{vm}}": "vm:kvm_halt_poll_seconds:rate5m{@vm} / vm:kvm_vm_vcpus:last5m{@vm}"},
-                thresholds={0.25: "orange"}, alerts=["KvmHaltPollWaste"], none=g.NO_RULES),
+                {"{{vm}}": "vm:kvm_halt_poll_seconds:rate5m{@vm} / kvm_vm_vcpus{@vm}"}, none=g.NO_RULES),
     ]
 
 
@@ -147,16 +156,13 @@ def vcpus():
         ],
         sort=["exits"], hide=["instance"], none=kvm.NO_VCPUS)
     ticks = g.graph(
-        "Timer programmings, by vCPU", "The 32 highest of the dashboard's time.", PER_SECOND,
-        {VCPU: g.top(32, 'vcpu:kvm_timer_programs:rate5m{@vm,vcpu!=""}')}, table=True,
-        none=kvm.NO_VCPUS)
+        "Timer programmings, by vCPU", "Writes of timer MSRs; the 32 highest of the dashboard's time.", PER_SECOND,
+        {VCPU: g.top(32, 'sum without (op, msr, index) (rate(kvm_msr_accesses_total{@vm,vcpu!="",op="write",'
+                         'msr=~"%s"}[$__rate_interval]))' % kvm.TIMER_MSRS)}, table=True, none=kvm.NO_VCPUS)
     wakeups = g.graph(
-        "Wake-ups of halted vCPUs", "vCPUs that are halted for more than 70 % of the time.",
-        PER_SECOND,
-        {VCPU: g.top(32, 'vcpu:kvm_halts:rate5m{@vm,vcpu!=""}')
-         + " and sum without (wakeup) (rate(kvm_halt_seconds_total{@vm}[$__rate_interval])) > 0.7"},
-        table=True, thresholds={900: kvm.TICKING}, alerts=["KvmGuestIdleWakeups"],
-        none="No vCPU is halted so long, or --metrics.per-vcpu=none")
+        "Wake-ups, by vCPU", "Halts that ended; the 32 highest of the dashboard's time.", PER_SECOND,
+        {VCPU: g.top(32, 'sum without (wakeup) (rate(kvm_halts_total{@vm,vcpu!=""}[$__rate_interval]))')},
+        table=True, none=kvm.NO_VCPUS)
     return [figures, ticks, wakeups]
 
 
@@ -166,5 +172,9 @@ def dashboard():
         "One guest, or several together: why it leaves to the host and what that costs, its timer, "
         "its halts, its vCPUs.",
         kvm.GUESTS,
-        [(4, [who()]), (4, summary()), (9, exits()), (8, latency()), (9, timer()), (8, msrs()),
-         (7, halts()), (9, vcpus())])
+        [(4, [who()]), (4, summary()), (8, findings()),
+         (1, [g.row("Exits")]), (9, exits()), (8, latency()),
+         (1, [g.row("Timer and MSRs")]), (9, timer()), (8, msrs()),
+         (1, [g.row("Halts")]), (7, halts()),
+         (1, [g.row("vCPUs")]), (9, vcpus())],
+        alerts="@vm", starts="@vm")

@@ -31,13 +31,88 @@ CPUS = "suffix: CPUs"
 STORMING, TICKING, GOOD = "red", "orange", "green"
 
 GUEST_NAME = "{{vm}} on {{instance}}"
+TIMER_MSRS = "IA32_TSC_DEADLINE|X2APIC_TMICT|HV_X64_MSR_STIMER[0-3]_(CONFIG|COUNT)"
 NO_VCPUS = "No vCPU labels: --metrics.per-vcpu=none"
 
 
-def idle_tick(chosen):
-    """What KvmGuestIdleTick fires for."""
-    return (f"(vm:kvm_timer_programs:min_rate5m{{{chosen}}} > 90 "
-            f"and vm:kvm_halted:ratio_rate5m{{{chosen}}} > 0.7)")
+# What the exporter finds in a guest, and what it is worth: the worst first.
+FINDINGS = {
+    6: ("timer_storm", "timer storm", STORMING), 5: ("exit_storm", "exit storm", TICKING),
+    4: ("msr_storm", "MSR storm", TICKING), 3: ("vmm_storm", "VMM storm", TICKING),
+    2: ("halt_poll_waste", "polling", TICKING), 1: ("idle_tick", "idle tick", "yellow"),
+}
+VERDICTS = {0: ("none", GOOD)} | {worth: (word, colour) for worth, (_, word, colour) in FINDINGS.items()}
+OF_FINDINGS = ["KvmTimerStorm", "KvmGuestIdleTick", "KvmMsrStorm", "KvmExitRateHigh",
+               "KvmUserspaceExitStorm", "KvmHaltPollWaste"]
+
+
+def found(finding, chosen="@host"):
+    """Guests in which the exporter has found it: what alerts fire for."""
+    return f'vm:kvm_vm_finding:ratio_rate10m{{{chosen},finding="{finding}"}} > 0.5'
+
+
+def verdict(chosen):
+    """What is worst about each guest, as a number of VERDICTS."""
+    worst = " or ".join(
+        f"max by (vm, instance) (({found(finding, chosen)}) * 0 + {worth})"
+        for worth, (finding, *_) in FINDINGS.items())
+    return f"({worst} or max by (vm, instance) (kvm_vm_vcpus{{{chosen}}} * 0))"
+
+
+def cost(chosen):
+    """The share of the host's CPUs that a guest's exits, and polling for its wake-ups, take."""
+    return f"""
+        (
+          (vm:kvm_exit_handling_seconds:rate5m{{{chosen}}} or kvm_vm_vcpus{{{chosen}}} * 0)
+          + (vm:kvm_halt_poll_seconds:rate5m{{{chosen}}} or kvm_vm_vcpus{{{chosen}}} * 0)
+        ) / on (job, instance) group_left () max by (job, instance) (kvm_host_cpus{{{chosen_host(chosen)}}})
+    """
+
+
+def woken(chosen):
+    """How often a guest wakes each CPU of its host, on average."""
+    return (f"vm:kvm_halts:rate5m{{{chosen}}} / on (job, instance) group_left () "
+            f"max by (job, instance) (kvm_host_cpus{{{chosen_host(chosen)}}})")
+
+
+def chosen_host(chosen):
+    return chosen.replace("@vm", "@host")
+
+
+def worst(count, chosen):
+    """The guests to look at first: those that something is found in, then those that cost most."""
+    seen = f"max by (job, instance, vm) (vm:kvm_vm_finding:ratio_rate10m{{{chosen}}} > 0.5)"
+    return f"topk({count}, {cost(chosen)} + on (job, instance, vm) group_left () {seen} or {cost(chosen)})"
+
+
+def guests(title, text, chosen, count, *more, **also):
+    """A table of guests with the exporter's verdict, the worst first."""
+    def of_these(query):
+        return f"max by (vm, instance) ({query} and {worst(count, chosen)})"
+
+    return g.table(
+        title, text, {"vm": "guest", "instance": "host"},
+        [
+            g.column("verdict", f"{verdict(chosen)} and on (vm, instance) {worst(count, chosen)}", "none",
+                     mappings=g.words(VERDICTS), custom__align="center",
+                     custom__cellOptions={"type": "color-background"}),
+            g.column("cost", of_these(cost(chosen)), "percentunit", decimals=2),
+            g.column("wakes each CPU", of_these(woken(chosen)), PER_SECOND, decimals=0),
+            g.column("exits", of_these(f"vm:kvm_exits:rate5m{{{chosen}}}"), PER_SECOND, decimals=0),
+            g.column("tick", of_these(f"kvm_vm_tick_hertz{{{chosen}}}"), "suffix: Hz", decimals=0),
+            g.column("halted", of_these(f"vm:kvm_halted:ratio_rate5m{{{chosen}}}"), "percentunit", decimals=0),
+            *(g.column(name, of_these(query), unit, decimals=0) for name, query, unit in more),
+        ],
+        first="verdict", sort=["verdict", "cost"], none="No guests",
+        alerts=[*OF_FINDINGS, *also.pop("alerts", [])],
+        links={"guest": link("Guest", GUEST, cell("host"), cell("guest")),
+               "host": link("Host", HOST, cell("host"))},
+        widths={"verdict": 110} | also.pop("widths", {}), **also)
+
+
+COST = ("Cost: the share of the host's CPUs that its exits and polling for its wake-ups take. Wakes each CPU: "
+        "how often, on average over the host's CPUs; above 200 a second none sleeps deeply. Tick: timer "
+        "programmings a second that three quarters of its running vCPUs reach.")
 
 
 def link(title, uid, instance, vm=None):
@@ -84,13 +159,13 @@ def intervals():
     )
 
 
-def exits_by_reason(selector="@vm"):
+def exits_by_reason(selector="@vm", **more):
     return g.graph(
         "Exits by reason",
         "VM exits a second, by the hardware's reason under the kernel's name for it.",
         EXITS,
         {"{{reason}}": "sum by (reason) (rate(kvm_exits_total{%s}[$__rate_interval]))" % selector},
-        table=True, stack=True,
+        table=True, stack=True, **more,
     )
 
 
@@ -118,21 +193,9 @@ def timer_backend():
 
 
 def cpu_frequency(selector):
-    """node_exporter knows nothing of VMs, and has another port: hosts are matched by the target
-    label `node`, which deploy/prometheus gives to both. Without it the panel says so."""
-    here = "and on (node) kvm_vm_vcpus{%s,node!=\"\"}" % selector
-    frequency = "node_cpu_scaling_frequency_hertz " + here
     return g.graph(
         "Host CPU frequency",
-        "From node_exporter (node_cpu_scaling_frequency_hertz), for the hosts of the chosen "
-        "guests. Where a storm lets no CPU rest, even the slowest runs at top frequency. Dashed: "
-        "the top.",
-        "hertz",
-        {
-            "{{node}}: top": f"max by (node) (node_cpu_scaling_frequency_max_hertz {here})",
-            "{{node}}: mean": f"avg by (node) ({frequency})",
-            "{{node}}: slowest CPU": f"min by (node) ({frequency})",
-        },
-        table=True, reference=": top$",
-        none="Needs node_exporter, and the label node on both jobs: see deploy/prometheus",
-    )
+        "The fastest CPU of the hosts, and all on average. Where a storm lets no CPU rest, all run at top "
+        "frequency.",
+        "hertz", {"{{instance}}: {{cpus}}": f"kvm_host_cpu_frequency_hertz{{{selector}}}"}, table=True,
+        none="The hosts have no cpufreq driver")

@@ -30,8 +30,7 @@ problem = check_rules.problem
 FRONT = {"timeseries", "stat", "table", "bargauge"}
 UIDS = {"kvm-fleet", "kvm-host", "kvm-guest", "kvm-timer-storm"}
 # Not the exporter's own, or in every Prometheus client: metric -> labels.
-NODE = {"node_cpu_scaling_frequency_hertz": {"cpu"}, "node_cpu_scaling_frequency_max_hertz": {"cpu"}}
-OTHERS = NODE | {
+OTHERS = {
     "ALERTS": {"alertname", "alertstate", "severity", "vm"},
     "process_cpu_seconds_total": set(),
     "process_resident_memory_bytes": set(),
@@ -143,13 +142,11 @@ def lint_panel(where, panel):
 
 def check_selector(where, selector, rules):
     check_rules.check_selector(where, selector, rules.metrics, rules.values, rules.records)
-    if selector.metric in NODE:
-        return
     chosen = {label: value for label, operator, value in selector.matchers if operator == "=~"}
     for label in ("job", "instance"):
         if chosen.get(label, "").rstrip("|") != f"${label}":
             problem(where, f"target-{label}-rule: {selector.metric}")
-    if "vm" in chosen and chosen["vm"] != "$vm":
+    if "vm" in chosen and chosen["vm"].rstrip("|") != "$vm":
         problem(where, f"selects the vm {chosen['vm']}")
 
 
@@ -165,11 +162,11 @@ def check_ranges(where, expression):
             problem(where, f"target-rate-interval-rule: [{found}]")
 
 
-def check_legend(where, legend, names, rules):
+def check_legend(where, legend, expression, names, rules):
     """The labels that a legend names are labels that the query leaves."""
-    by = {label for clause, labels in names.clauses if clause == "by" for label in labels}
+    by = set(names.clauses[0][1]) if names.clauses and re.match(r"[(\s]*\w+ by ", expression) else set()
     left = by or check_rules.TARGET_LABELS.union(
-        *(rules.metrics.get(s.metric, {"vm", "vcpu", "timer"}) for s in names.selectors))
+        *(rules.metrics.get(s.metric) or check_rules.labels_of_record(s.metric) for s in names.selectors))
     for label in re.findall(r"{{(\w+)}}", legend):
         if label not in left:
             problem(where, f"the legend has {label}, the query has not")
@@ -185,7 +182,7 @@ def check_target(where, target, rules):
         for label in set(labels) - known:
             problem(where, f"no metric has a label {label}")
     check_ranges(where, expression)
-    check_legend(where, target.get("legendFormat", ""), names, rules)
+    check_legend(where, target.get("legendFormat", ""), expression, names, rules)
 
 
 def parse_all(expressions):
@@ -201,6 +198,26 @@ def parse_all(expressions):
             problem(expressions[int(number) - 1][0], f"target-promql-rule: {text}")
         if "synthetic" not in run.stderr:
             problem("promtool", run.stderr.strip())
+
+
+def forwarded(directory):
+    """What the samples for fleets send on, a pattern of names each."""
+    federation = yaml.safe_load((directory / "federation.yml").read_text(encoding="utf-8"))
+    matches = federation["scrape_configs"][0]["params"]["match[]"]
+    named = [re.search(r'__name__=~"([^"]+)"', m) or re.match(r"()(\w+)", m) for m in matches]
+    yield "federation.yml", "|".join(m[1] or m[2] for m in named)
+    write = yaml.safe_load((directory / "remote-write.yml").read_text(encoding="utf-8"))["remote_write"][0]
+    yield "remote-write.yml", write["write_relabel_configs"][0]["regex"]
+
+
+def check_forwarded(directory, panels):
+    """KVM / Fleet has all that it asks for where only a part of the series is."""
+    for sample, pattern in forwarded(directory):
+        for where, panel in panels:
+            asked = {s.metric for t in panel["targets"] for s in selectors(t["expr"])}
+            for metric in sorted(asked):
+                if where.startswith("kvm-fleet") and not re.fullmatch(pattern, metric):
+                    problem(where, f"{metric} does not pass {sample}")
 
 
 # --- alerts ---
@@ -256,9 +273,9 @@ def check_alerts(rules, panels):
 def check_runbooks_panels(directory, panels):
     """Each runbook says where to look, and that panel links back."""
     linked = {(where, link["title"]) for where, panel in panels for link in panel["links"]}
-    for book in sorted(directory.glob("*.md")):
+    for book in sorted(directory.glob("Kvm*.md")):
         text = book.read_text(encoding="utf-8")
-        seen = re.findall(r"^In Grafana: KVM / ([\w ]+), ([^.]+)\.$", text, re.M)
+        seen = re.findall(r"^In Grafana: KVM / ([\w ]+), ([^.]+)\.(?= |$)", text, re.M)
         for title, panel in seen:
             uid = "kvm-" + title.lower().removesuffix(" triage").replace(" ", "-")
             if (f"{uid}: {panel}", f"Runbook: {book.stem}") not in linked:
@@ -287,6 +304,12 @@ def main():
         variables = {v["name"]: v for v in board["templating"]["list"]}
         if variables["runbooks"]["query"] != check_rules.BASE:
             problem(uid, "the runbooks are not where the alerts' runbook_url says")
+        for mark in board["annotations"]["list"]:
+            where = f"{uid}: marks of {mark['name']}"
+            if mark["datasource"]["uid"] != "${datasource}":
+                problem(where, "annotation-datasource-rule")
+            expressions.append((where, mark["target"]["expr"]))
+            check_target(where, mark["target"], rules)
         for panel in board["panels"]:
             where = f"{uid}: {panel['title']}"
             lint_panel(where, panel)
@@ -298,6 +321,7 @@ def main():
                 check_target(where, target, rules)
     parse_all(expressions)
     check_alerts(rules, panels)
+    check_forwarded(Path(sys.argv[2]).parent, panels)
     check_runbooks_panels(Path(sys.argv[2]).parents[1] / "runbooks", panels)
     check_intervals(Path(sys.argv[3]).read_text(encoding="utf-8"), panels)
     for text in check_rules.problems:

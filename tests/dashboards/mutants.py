@@ -28,7 +28,7 @@ MUTANTS = [
     ("kvm-guest", "[$__rate_interval])", "[$__rate_interval]", "target-promql-rule"),
     ("kvm-guest", '"0.0011"', '"0.001"', "names the buckets"),
     ("kvm-host", '"value": 0.25', '"value": 0.3', "0.3 is no figure of an alert"),
-    ("kvm-host", '"value": 50000', '"value": null', "has its figure 50000"),
+    ("kvm-host", '"value": 0.9', '"value": null', "has its figure 0.9"),
     ("kvm-host", '"unit": "bytes"', '"unit": ""', "panel-units-rule"),
     ("kvm-host", "${runbooks}KvmHvTimerUnused.md", "${runbooks}Kvm.md", "links to ${runbooks}Kvm"),
     ("kvm-host", '"editable": false', '"editable": true', "uneditable-dashboard"),
@@ -38,7 +38,8 @@ MUTANTS = [
     ("kvm-fleet", '"uid": "${datasource}"', '"uid": "abc"', "datasource-rule"),
     ("kvm-fleet", '"x": 3', '"x": 2', "lies upon another panel"),
     ("kvm-timer-storm", '"title": "Suspects"', '"title": "Guests"', "the panel Suspects of"),
-    ("kvm-timer-storm", '"value": 800', '"value": 900', "900 is no figure of an alert"),
+    ("kvm-timer-storm", '"value": 0.5', '"value": 0.6', "0.6 is no figure of an alert"),
+    ("kvm-fleet", "kvm_vm_tick_hertz", "kvm_exporter_series", "does not pass federation.yml"),
     ("kvm-timer-storm", "X2APIC_TMICT", "X2APIC_TMCIT", "contract.txt knows no msr"),
 ]
 

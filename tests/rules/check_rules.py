@@ -89,10 +89,14 @@ def split_alternatives(value):
     return parts
 
 
+def labels_of_record(name):
+    return {"vm"} | ({"finding"} | IDENTITY if "finding" in name else set())
+
+
 def check_selector(where, selector, metrics, values, records):
     name = selector.metric
     if name in records:
-        labels = {"vm"} | ({"finding"} | IDENTITY if "finding" in name else set())
+        labels = labels_of_record(name)
     elif name in metrics:
         labels = metrics[name]
     else:

@@ -30,7 +30,7 @@ does not list.
               <rates>          see RATES
       hosts: [{instance: ..., isa: vmx, cpus: 64, up: 1, probes: {kvm_msr: 0}, restarts: 2}]
                                default: one, in order
-      series: {'name{...}': [[minutes, first value or null, increase a second], ...]}
+      series: {'name{...}': [[minutes, first value, null or stale, increase a second], ...]}
       firing: {30: [...], 60: []}              at a minute: "Alert severity vm [instance]"
       values: {30: {expression: value or {labels: value}}}
 
@@ -212,7 +212,8 @@ def host_series(host, minutes, step):
 def other_series(pieces, step):
     values = []
     for minutes, first, rise in pieces:
-        values += [None if first is None else first + n * step * rise
+        # None is no sample, "stale" an end.
+        values += [first if first in (None, "stale") else first + n * step * rise
                    for n in range(samples_in(minutes, step))]
     return compressed(values)
 

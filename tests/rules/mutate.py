@@ -25,7 +25,7 @@ CHANGES = [
     (re.compile(r"\btopk by (\(.*\)) \(1, (.*)\)$", re.M), r"\2"),
     (re.compile(r"\bmax by \(job, instance\) "), ""),
     (re.compile(r"last_over_time\((\w+)\[\d+m\]\)"), r"\1"),
-    (re.compile(r"\[10m\]"), "[5m]"),
+    (re.compile(r"(?<=finding_seconds_total)\[10m\]"), "[5m]"),
     (re.compile(r"^\s+or on \(job, instance, vm\)\n.*$", re.M), ""),
     (re.compile(r"^\s+or on \(job, instance, vm, finding\)\n.*$", re.M), ""),
     (re.compile(r"^\s+or\n\s+sum by .*\n.*\n\s+\)", re.M), ""),

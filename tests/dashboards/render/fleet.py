@@ -6,7 +6,8 @@ Five hosts, 100 minutes, a scrape each 15 s. What happens:
 - kvm-01 (Intel, 30 guests): ci-runner of 32 vCPUs is in health until it is booted again with
   nohz=off, 40 minutes before the end; its figures then and before are those of the README's story.
   The host's CPUs go to top frequency. legacy-erp of 4 vCPUs ticks at 250 Hz all the time while idle.
-- kvm-02 (Intel, 8 guests): win-build, a Hyper-V guest; its exits of the VMM kind are many.
+  One of ci-runner's vCPUs is parked.
+- kvm-02 (Intel, 8 guests): win-build, a Hyper-V guest whose returns to the VMM are a storm.
 - kvm-03 (AMD, 8 guests): a scrape takes long; one guest waits for CPUs (slow exits).
 - kvm-04 (Intel): the exporter runs with --metrics.per-vcpu=none.
 - kvm-05 (Intel): does not answer for the last 40 minutes. (No import writes Prometheus's mark for a
@@ -54,10 +55,10 @@ class Guest:
     """
 
     def __init__(self, name, vcpus, tick, halts, halted, exits, *, hz=None, timer="IA32_TSC_DEADLINE",
-                 poll=0.05, hot=0.0, slow=0.0, phase=None, start=START - 86400):
+                 poll=0.05, hot=0.0, slow=0.0, phase=None, start=START - 86400, finds="", parked=0):
         self.name, self.vcpus, self.tick, self.halts, self.halted = name, vcpus, tick, halts, halted
         self.exits, self.hz, self.timer, self.poll, self.hot = exits, hz, timer, poll, hot
-        self.slow, self.start = slow, start
+        self.slow, self.start, self.finds, self.parked = slow, start, finds, parked
         self.random = random.Random(name)
         self.phase = self.random.random() * 6 if phase is None else phase
         self.pid = self.random.randrange(2000, 40000)
@@ -99,8 +100,9 @@ def guests_of_kvm01():
     ci = Rebooted(
         STORM,
         Guest("ci-runner", 32, 452, 139, 0.985, {"irq": 54}, phase=0),
-        Guest("ci-runner", 32, 33160, 33030, 0.95, {"irq": 110}, hz=1000, poll=0.02, start=STORM - 20))
-    erp = Guest("legacy-erp", 4, 1000, 990, 0.97, {"irq": 12}, hz=250, poll=0.03)
+        Guest("ci-runner", 32, 33160, 33030, 0.95, {"irq": 110}, hz=1000, poll=0.02, start=STORM - 20,
+              finds="timer_storm", parked=1))
+    erp = Guest("legacy-erp", 4, 1000, 990, 0.97, {"irq": 12}, hz=250, poll=0.03, finds="idle_tick")
     found = [ci, erp]
     found += [busy(f"web-{n}", 4, s) for n, s in enumerate((0.7, 0.8, 0.65, 0.9, 0.75, 0.5), 1)]
     found += [busy(f"db-{n}", 8, s) for n, s in enumerate((1.25, 1.1, 0.4), 1)]
@@ -120,8 +122,8 @@ def others(prefix, seed):
 
 def guests_of_kvm02():
     win = Guest("win-build", 8, 5200, 1500, 0.35,
-                {"irq": 800, "npf": 400, "io": 12500, "cpuid": 500, "timer": 900},
-                timer="HV_X64_MSR_STIMER0_COUNT")
+                {"irq": 800, "npf": 400, "io": 32500, "cpuid": 500, "timer": 900},
+                timer="HV_X64_MSR_STIMER0_COUNT", finds="vmm_storm")
     return others("app", 2)[:7] + [win]
 
 
@@ -134,8 +136,8 @@ class Host:
         self.name, self.guests, self.isa, self.cpus = name, guests, isa, cpus
         self.per_vcpu, self.gone, self.page = per_vcpu, gone, page
         self.target = {"job": JOB, "instance": f"{name}:10177", "node": name}
-        self.node = {"job": "node", "instance": f"{name}:9100", "node": name}
         self.random = random.Random(name)
+        self.project = "build-farm"
 
 
 FLEET = [
@@ -247,11 +249,17 @@ def scrape_guest(series, when, host, guest):
     handled(series, when, host, now, at, exits, halted)
     series.histogram(when, "kvm_timer_interval_seconds", timer_intervals(now, tick), INTERVALS, at)
     series.gauge(when, "kvm_vm_vcpus", guest.vcpus, at)
+    series.gauge(when, "kvm_vm_vcpus_running", guest.vcpus - now.parked, at)
+    series.gauge(when, "kvm_vm_tick_hertz", round(tick / guest.vcpus * (1 if now.hz else 0.8), 1), at)
+    for finding in dict.fromkeys(("timer_storm", now.finds)):
+        if finding:
+            series.counter(when, "kvm_vm_finding_seconds_total", int(finding == now.finds),
+                           at | {"finding": finding}, zero=True)
     series.gauge(when, "kvm_vm_start_time_seconds", now.start, at)
     uuid = f"{now.pid:08x}-0e9a-4b7c-9f51-{abs(hash_of(guest.name)):012x}"
     series.gauge(when, "kvm_vm_info", 1, at | {
         "name": guest.name, "uuid": uuid, "domain": guest.name, "vmm": "qemu", "pid": now.pid,
-        "namespace": "", "pod": "", "id": ""})
+        "namespace": "", "pod": "", "id": "", "project": host.project, "user": ""})
 
 
 def handled(series, when, host, guest, at, exits, halted):
@@ -285,6 +293,10 @@ def scrape_exporter(series, when, host):
     series.gauge(when, "kvm_host_info", 1, at | {
         "isa": host.isa, "kernel": "6.1.0-32-amd64", "halt_poll_ns": "200000",
         "preemption_timer": "Y" if host.isa == "vmx" else ""})
+    series.gauge(when, "kvm_host_cpus", host.cpus, at)
+    for cpus, hertz in clocks(when, host).items():
+        series.gauge(when, "kvm_host_cpu_frequency_hertz", hertz, at | {"cpus": cpus})
+    series.gauge(when, "process_start_time_seconds", START - 86400, at)
     series.gauge(when, "kvm_exporter_build_info", 1, at | {
         "version": "0.1.0", "revision": "6138e02", "compiler": "GCC 12.2.0"})
     for probe in PROBES:
@@ -302,15 +314,15 @@ def scrape_exporter(series, when, host):
     series.gauge(when, "process_resident_memory_bytes", 23.6e6 + 2000 * vcpus, at)
 
 
-def scrape_node(series, when, host):
+def clocks(when, host):
     """A host's CPUs clock down as far as its guests let them rest."""
     storm = any(g.at(when).hz == 1000 for g in host.guests)
+    found = []
     for cpu in range(host.cpus):
-        at = host.node | {"cpu": cpu}
         load = 0.5 + 0.45 * math.sin(cpu * 2.4 + when / 400) + host.random.gauss(0, 0.08)
         clock = 3.695e9 + host.random.gauss(0, 2e6) if storm else 0.8e9 + 2.3e9 * min(1, max(0, load))
-        series.gauge(when, "node_cpu_scaling_frequency_hertz", round(min(clock, 3.7e9)), at)
-        series.gauge(when, "node_cpu_scaling_frequency_max_hertz", 3700000000, at)
+        found.append(round(min(clock, 3.7e9)))
+    return {"max": max(found), "mean": round(sum(found) / len(found))}
 
 
 def yesterday():
@@ -331,7 +343,6 @@ def samples():
         for host in FLEET:
             up = when < END - host.gone * 60 or not host.gone
             series.gauge(when, "up", int(up), host.target)
-            scrape_node(series, when, host)
             if up:
                 scrape_exporter(series, when, host)
                 for guest in host.guests:

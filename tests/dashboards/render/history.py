@@ -100,6 +100,19 @@ def pending(values, seconds):
             yield when
 
 
+def ask(url, expression, when):
+    """An instant query: its series."""
+    query = urllib.parse.urlencode({"query": expression, "time": when})
+    with urllib.request.urlopen(f"{url}/api/v1/query?{query}", timeout=600) as answer:
+        return json.load(answer)["data"]["result"]
+
+
+def line(name, labels, value, when):
+    """A sample in OpenMetrics."""
+    text = ",".join(f"{k}={json.dumps(v)}" for k, v in labels.items())
+    return f"{name}{{{text}}} {value} {when}\n"
+
+
 def alert_samples(url, rules):
     """`keep_firing_for` is left out: none of the fleet's alerts ends."""
     for rule in rules:
@@ -107,13 +120,12 @@ def alert_samples(url, rules):
                                         "end": fleet.END, "step": EVERY})
         with urllib.request.urlopen(f"{url}/api/v1/query_range?{query}", timeout=60) as answer:
             found = json.load(answer)["data"]["result"]
-        length, unit = re.fullmatch(r"(\d+)([smh])", rule["for"]).groups()
+        length, unit = re.fullmatch(r"(\d+)([smh])", rule.get("for", "0s")).groups()
         for series in found:
             labels = {k: v for k, v in series["metric"].items() if k != "__name__"} | rule["labels"]
             labels |= {"alertname": rule["alert"], "alertstate": "firing"}
-            text = ",".join(f"{k}={json.dumps(v)}" for k, v in labels.items())
             for when in pending(series["values"], int(length) * SECONDS[unit]):
-                yield f"ALERTS{{{text}}} 1 {when}\n"
+                yield line("ALERTS", labels, 1, when)
 
 
 def import_text(data, lines):

@@ -22,19 +22,19 @@ SOURCES = ("package.json", "package-lock.json", "page.jsx", "queries.js", "draw.
 WIDTH = 1600
 
 # Nothing has a vCPU there: exporter with --metrics.per-vcpu=none.
-NO_VCPUS = ["Each vCPU", "Timer programmings, by vCPU", "Wake-ups of halted vCPUs"]
+NO_VCPUS = ["Each vCPU", "Timer programmings, by vCPU", "Wake-ups, by vCPU"]
 # picture, dashboard, variables that are not All, panels without data.
 VIEWS = [
     ("fleet", "kvm-fleet", {}, []),
     ("host", "kvm-host", {"instance": "kvm-01:10177"}, []),
     ("guest", "kvm-guest", {"instance": "kvm-01:10177", "vm": "ci-runner"}, []),
     ("timer-storm", "kvm-timer-storm", {"instance": "kvm-01:10177"}, []),
-    ("guest-amd", "kvm-guest", {"instance": "kvm-03:10177", "vm": "analytics"},
-     ["Wake-ups of halted vCPUs"]),
-    ("guest-without-vcpus", "kvm-guest", {"instance": "kvm-04:10177", "vm": "edge-1"}, NO_VCPUS),
+    ("guest-amd", "kvm-guest", {"instance": "kvm-03:10177", "vm": "analytics"}, ["What the exporter finds"]),
+    ("guest-without-vcpus", "kvm-guest", {"instance": "kvm-04:10177", "vm": "edge-1"},
+     [*NO_VCPUS, "What the exporter finds"]),
     ("guests-all", "kvm-guest", {}, []),
     ("host-amd", "kvm-host", {"instance": "kvm-03:10177"},
-     ["Busy guests without the VMX preemption timer"]),
+     ["Busy guests without the VMX preemption timer", "Wake-ups of each CPU by idle ticks"]),
     ("timer-storm-one", "kvm-timer-storm", {"instance": "kvm-01:10177", "vm": "ci-runner"}, []),
     ("timer-storm-all", "kvm-timer-storm", {}, []),
 ]
