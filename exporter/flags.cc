@@ -267,9 +267,7 @@ Result<Options> Flags::options() const {
   if (!options.other_events.empty() && !options.collectors[index_of(Event::exit)])
     return Error{
         "--collector.events needs --collector.exits: exits tell which vCPU a thread runs."};
-  options.per_vcpu = per_vcpu_ == "all"    ? PerVcpu::all
-                     : per_vcpu_ == "none" ? PerVcpu::none
-                                           : PerVcpu::counts;
+  options.per_vcpu = per_vcpu_named(per_vcpu_).value_or(options.per_vcpu);
   for (const auto& [flag, text, into] :
        {std::tuple("--vm.include", &vm_include_, &options.vm_filter.include),
         std::tuple("--vm.exclude", &vm_exclude_, &options.vm_filter.exclude)}) {

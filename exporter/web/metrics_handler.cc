@@ -2,6 +2,7 @@
 #include "exporter/web/metrics_handler.h"
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,6 +44,14 @@ Result<CollectorSet> chosen_collectors(std::string_view query, const CollectorSe
     chosen &= ~*collector;
   }
   return chosen;
+}
+
+Result<PerVcpu> chosen_per_vcpu(std::string_view query, PerVcpu fallback) {
+  const std::vector<std::string> wanted = query_values(query, "per_vcpu");
+  if (wanted.empty()) return fallback;
+  const std::optional<PerVcpu> chosen = per_vcpu_named(wanted.front());
+  if (!chosen || wanted.size() > 1) return Error{"give per_vcpu once, as none, counts or all"};
+  return *chosen;
 }
 
 class MetricsHandler::ScrapePermit {
@@ -93,9 +102,10 @@ Response MetricsHandler::answer(const Request& request) {
             .headers = {{"Retry-After", "1"}}};
   const Result<CollectorSet> collectors = chosen_collectors(request.query, defaults_.collectors);
   if (!collectors) return {.status = 400, .body = collectors.error().message + "\n"};
-  ExpositionOptions options = defaults_;
-  options.format = choose_format(request.accept);
-  options.collectors = *collectors;
+  const Result<PerVcpu> per_vcpu = chosen_per_vcpu(request.query, defaults_.per_vcpu);
+  if (!per_vcpu) return {.status = 400, .body = per_vcpu.error().message + "\n"};
+  const ExpositionOptions options{
+      .format = choose_format(request.accept), .collectors = *collectors, .per_vcpu = *per_vcpu};
   return {
       .content_type = std::string(content_type(options.format)),
       .write_body = [this, options, permit](const Sink& sink) { write(options, *permit, sink); },

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string_view>
 
 #include "exporter/base/result.h"
 #include "exporter/metrics/collectors.h"
@@ -20,6 +21,10 @@ namespace kvmx {
 /// those of ?exclude[]=NAME, or all. The error names what there is.
 Result<CollectorSet> chosen_collectors(std::string_view query, const CollectorSet& enabled);
 
+/// Which families a query wants to have the label vcpu: ?per_vcpu=none|counts|all, else `fallback`.
+/// The error says what is allowed.
+Result<PerVcpu> chosen_per_vcpu(std::string_view query, PerVcpu fallback);
+
 /// Answers scrapes. The families of the exporter itself show how the scrape before this one went.
 class MetricsHandler {
  public:
@@ -28,7 +33,7 @@ class MetricsHandler {
   /// At most `max_at_once` scrapes are answered at once; 0: any number. Further ones wait for their
   /// turn, in the order of arrival, and are refused after `patience`. A scrape whose client has yet
   /// to take what is written is not counted meanwhile: slow clients keep out nobody. `defaults`:
-  /// what is written unless a request asks for less, or for another format.
+  /// what is written unless a request asks for other collectors, labels or another format.
   MetricsHandler(Snapshots snapshots, std::size_t max_at_once, const ExpositionOptions& defaults,
                  std::chrono::milliseconds patience = std::chrono::seconds(3))
       : snapshots_(std::move(snapshots)),

@@ -63,6 +63,40 @@ TEST(MetricsHandler, RefusesUnknownCollectors) {
   EXPECT_EQ(handler.answer(scrape("", "collect[]=host")).status, 200);  // neither counts any more
 }
 
+std::shared_ptr<const Snapshot> one_vm() {
+  auto made = std::make_shared<Snapshot>();
+  Vm& vm = made->vms.emplace_back();
+  vm.label = "web-1";
+  vm.counts.isa = Isa::vmx;
+  VcpuCounts vcpu;
+  vcpu.reasons = {{12, 5, 1000}};
+  vm.counts.total = vcpu;
+  vcpu.id = 7;
+  vm.counts.vcpus = {vcpu};
+  return made;
+}
+
+TEST(MetricsHandler, LabelsVcpusAsTheScrapeWants) {
+  MetricsHandler handler(one_vm, 1, kAll, kNoPatience);
+  const auto has = [&](const std::string& query, const std::string& sample) {
+    return body_of(handler.answer(scrape("", query))).find(sample + "\n") != std::string::npos;
+  };
+  const std::string exits = R"(kvm_exits_total{vm="web-1",reason="HLT"} 5)";
+  const std::string exits_of_7 = R"(kvm_exits_total{vm="web-1",vcpu="7",reason="HLT"} 5)";
+  const std::string time_of_7 =
+      R"(kvm_exit_handling_seconds_total{vm="web-1",vcpu="7",reason="HLT"} 0.000001)";
+  // One after the other: what one scrape wants changes nothing for the next.
+  EXPECT_TRUE(has("per_vcpu=none", exits));
+  EXPECT_TRUE(has("", exits_of_7));
+  EXPECT_TRUE(has("per_vcpu=all", time_of_7));
+  EXPECT_FALSE(has("per_vcpu=counts", time_of_7));
+  EXPECT_FALSE(has("per_vcpu=none", exits_of_7));
+  EXPECT_TRUE(has("per_vcpu=none&collect[]=exits", exits));
+  const Response wrong = handler.answer(scrape("", "per_vcpu=some"));
+  EXPECT_EQ(wrong.status, 400);
+  EXPECT_EQ(wrong.body, "give per_vcpu once, as none, counts or all\n");
+}
+
 TEST(MetricsHandler, Answers503AboveTheLimit) {
   MetricsHandler handler(snapshot, 2, kAll, kNoPatience);
   Response first = handler.answer(scrape(""));

@@ -52,5 +52,19 @@ TEST(Query, RefusesUnknownAndDisabledCollectors) {
   EXPECT_EQ(disabled.error().message, "disabled collector in collect[]; there are exits, halts");
 }
 
+TEST(Query, SelectsWhichFamiliesHaveTheLabelVcpu) {
+  EXPECT_EQ(*chosen_per_vcpu("", PerVcpu::counts), PerVcpu::counts);
+  EXPECT_EQ(*chosen_per_vcpu("collect[]=exits", PerVcpu::all), PerVcpu::all);
+  EXPECT_EQ(*chosen_per_vcpu("per_vcpu=none", PerVcpu::all), PerVcpu::none);
+  EXPECT_EQ(*chosen_per_vcpu("per%5Fvcpu=c%6Funts", PerVcpu::all), PerVcpu::counts);
+  EXPECT_EQ(*chosen_per_vcpu("exclude[]=msrs&per_vcpu=all", PerVcpu::none), PerVcpu::all);
+  for (const char* query : {"per_vcpu=", "per_vcpu", "per_vcpu=some", "per_vcpu=ALL", "per_vcpu=1",
+                            "per_vcpu=none,all", "per_vcpu=none&per_vcpu=none"}) {
+    const auto chosen = chosen_per_vcpu(query, PerVcpu::counts);
+    ASSERT_FALSE(chosen) << query;
+    EXPECT_EQ(chosen.error().message, "give per_vcpu once, as none, counts or all");
+  }
+}
+
 }  // namespace
 }  // namespace kvmx
