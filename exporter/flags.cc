@@ -27,6 +27,7 @@ std::string check_path(const std::string& path) {
       path, [](char c) { return c <= ' ' || c == '\x7f' || c == '?' || c == '#' || c == '%'; });
   const bool good =
       path.starts_with('/') && !path.starts_with("/-/") && path.size() > 1 && !has_odd_character;
+  if (path == "/vm") return "another page is there: give another path, such as /metrics";
   return good ? "" : "give a path such as /metrics";
 }
 

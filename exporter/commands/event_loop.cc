@@ -39,8 +39,8 @@ sigset_t block_signals() {
   return signals;
 }
 
-Result<void> run_event_loop(Exporter& exporter, VmRates& rates, WebServer& server,
-                            const sigset_t& signals, Sandbox* sandbox) {
+Result<void> run_event_loop(Exporter& exporter, WebServer& server, const sigset_t& signals,
+                            Sandbox* sandbox) {
   const UniqueFd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC));
   if (!signal_fd) return errno_error("make a signalfd", errno);
   bool was_attached = false;
@@ -60,7 +60,7 @@ Result<void> run_event_loop(Exporter& exporter, VmRates& rates, WebServer& serve
     }
     if (const auto attached = exporter.attach(); !attached)
       spdlog::error("{}", attached.error().message);
-    if (exporter.housekeep()) rates.record(*exporter.snapshot());
+    exporter.housekeep();
     server.housekeep(wakeup == Wakeup::reload);
   }
 }

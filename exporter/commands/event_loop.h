@@ -5,7 +5,6 @@
 
 #include "exporter/exporter.h"
 #include "exporter/sandbox/sandbox.h"
-#include "exporter/snapshot/vm_rates.h"
 #include "exporter/web/server.h"
 
 namespace kvmx {
@@ -17,7 +16,7 @@ sigset_t block_signals();
 /// Keeps house once a second and for every new vCPU, until SIGTERM or SIGINT; SIGHUP reads the web
 /// configuration again. Tells the service manager how far it is. Enters the sandbox, if there is
 /// one, once KVM's events are attached to: attaching takes privileges.
-Result<void> run_event_loop(Exporter& exporter, VmRates& rates, WebServer& server,
-                            const sigset_t& signals, Sandbox* sandbox);
+Result<void> run_event_loop(Exporter& exporter, WebServer& server, const sigset_t& signals,
+                            Sandbox* sandbox);
 
 }  // namespace kvmx

@@ -13,18 +13,16 @@
 #include "exporter/kernel/libbpf_log.h"
 #include "exporter/metrics/collectors.h"
 #include "exporter/sandbox/sandbox.h"
-#include "exporter/web/landing_page.h"
 #include "exporter/web/metrics_handler.h"
+#include "exporter/web/pages/landing_page.h"
+#include "exporter/web/pages/vm_page.h"
 #include "exporter/web/tls/active_web_config.h"
 
 namespace kvmx {
 namespace {
 
-/// VMs in the landing page's table.
-constexpr std::size_t kBusiest = 10;
-
-Routes routes(Exporter& exporter, MetricsHandler& metrics, const VmRates& rates,
-              const Options& options, const Sandbox* sandbox) {
+Routes routes(Exporter& exporter, MetricsHandler& metrics, const Options& options,
+              const Sandbox* sandbox) {
   return {
       {options.telemetry_path,
        [&metrics](const Request& request) { return metrics.answer(request); }},
@@ -35,11 +33,12 @@ Routes routes(Exporter& exporter, MetricsHandler& metrics, const VmRates& rates,
                                  : Response{.status = 503, .body = "starting\n"};
        }},
       {"/",
-       [&exporter, &rates, sandbox, path = options.telemetry_path](const Request&) {
-         return Response{.content_type = "text/html; charset=utf-8",
-                         .body = landing_page(*exporter.snapshot(), rates.busiest(kBusiest), path,
-                                              sandbox ? sandbox->status() : "none (--no-sandbox)")};
+       [&exporter, sandbox, path = options.telemetry_path](const Request&) {
+         return landing_page(*exporter.snapshot(), path,
+                             sandbox ? sandbox->status() : "none (--no-sandbox)");
        }},
+      {"/vm",
+       [&exporter](const Request& request) { return vm_page(*exporter.snapshot(), request); }},
   };
 }
 
@@ -104,7 +103,6 @@ Result<void> serve(const Options& options) {
                      options.pin_dir});
   MetricsHandler metrics([&exporter] { return exporter.snapshot(); }, options.max_requests,
                          {.collectors = enabled_collectors(options), .per_vcpu = options.per_vcpu});
-  VmRates rates;
   auto web_config = WebConfigWatcher::open(options.web_config_file);
   if (!web_config) return web_config.error();
   std::optional<Sandbox> made;
@@ -115,15 +113,15 @@ Result<void> serve(const Options& options) {
   if (sandbox) served.on_thread_start = [sandbox] { sandbox->enter_thread(); };
   service_manager::connect();
   // Served before anything is loaded: a taken address is found out at once, and for nothing.
-  auto server = WebServer::start(served, routes(exporter, metrics, rates, options, sandbox),
-                                 std::move(*web_config));
+  auto server =
+      WebServer::start(served, routes(exporter, metrics, options, sandbox), std::move(*web_config));
   if (!server) return server.error();
   if (auto attached = exporter.attach(); !attached) return attached;
   if (options.systemd_socket)
     spdlog::info("serving {} on the sockets of systemd", options.telemetry_path);
   for (const std::string& address : options.listen_addresses)
     if (!options.systemd_socket) spdlog::info("serving {} on {}", options.telemetry_path, address);
-  return run_event_loop(exporter, rates, *server, signals, sandbox);
+  return run_event_loop(exporter, *server, signals, sandbox);
 }
 
 }  // namespace kvmx

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/counts/sum_counts.h"
 
+#include <algorithm>
+
 namespace kvmx {
 namespace {
 
@@ -75,6 +77,12 @@ std::uint64_t events(const VcpuCounts& counts) {
   for (const UserspaceExitCount& exits : counts.userspace_exits) sum += exits.exits;
   for (const EventCount& event : counts.events) sum += event.count;
   return sum;
+}
+
+std::uint64_t count_vcpus(const VmCounts& vm) {
+  if (vm.listed > 0) return vm.listed;
+  return static_cast<std::uint64_t>(
+      std::ranges::count_if(vm.vcpus, [](const VcpuCounts& vcpu) { return vcpu.id.has_value(); }));
 }
 
 }  // namespace kvmx

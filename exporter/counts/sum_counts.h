@@ -19,6 +19,10 @@ VcpuCounts total(std::span<const VcpuCounts> vcpus);
 /// without an event.
 std::uint64_t events(const VcpuCounts& counts);
 
+/// vCPUs that exist. A VM that is not listed yet, or where the kernel cannot list them, has those
+/// that were seen to run.
+std::uint64_t count_vcpus(const VmCounts& vm);
+
 template <std::size_t kBuckets>
 void merge(Histogram<kBuckets>& into, const Histogram<kBuckets>& more) {
   for (std::size_t i = 0; i < kBuckets; ++i) into.buckets[i] += more.buckets[i];

@@ -70,6 +70,10 @@ bool programs_a_timer(std::uint32_t index) {
   return std::ranges::find(kTimerMsrs, index) != kTimerMsrs.end();
 }
 
+std::uint64_t accesses(const MsrCount& msr) {
+  return msr.accesses[KVMX_MSR_READ] + msr.accesses[KVMX_MSR_WRITE];
+}
+
 /// Appends to `codes`, which stay in order: causes without a counter of their own come first where
 /// they are counted, and last here.
 template <typename Counts, typename Convert>
@@ -93,11 +97,16 @@ void read_counters(const VmCounts& counts, bool ended, VmCounters& into) {
       counts.total.msrs,
       [](const MsrCount& msr) {
         const std::uint32_t index = msr.index.value_or(CodeCounter::kOther);
-        const bool timer = programs_a_timer(index);
-        return CodeCounter{
-            index, timer ? 0 : msr.accesses[KVMX_MSR_READ] + msr.accesses[KVMX_MSR_WRITE], 0};
+        return CodeCounter{index, programs_a_timer(index) ? 0 : accesses(msr), 0};
       },
       into.msrs);
+  read_codes(
+      counts.total.msrs,
+      [](const MsrCount& msr) {
+        const std::uint32_t index = msr.index.value_or(CodeCounter::kOther);
+        return CodeCounter{index, programs_a_timer(index) ? accesses(msr) : 0, 0};
+      },
+      into.timer_msrs);
   read_codes(
       counts.total.reasons,
       [&](const ReasonCount& reason) {
@@ -111,6 +120,9 @@ void read_counters(const VmCounts& counts, bool ended, VmCounters& into) {
         return CodeCounter{exit.id, exit.exits, 0};
       },
       into.userspace_exits);
+  into.intervals.clear();
+  for (std::uint32_t bucket = 0; bucket < KVMX_INTERVAL_BUCKETS; ++bucket)
+    into.intervals.push_back({bucket, counts.intervals.buckets[bucket], 0});
 }
 
 }  // namespace kvmx

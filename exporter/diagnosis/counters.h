@@ -42,11 +42,13 @@ struct CodeCounter {
 struct VmCounters {
   VmKey key;
   Isa isa = Isa::other;
-  bool ended = false;                ///< its counters will not move again
-  std::vector<VcpuCounters> vcpus;   ///< by id, the unknown one first; no id twice
-  std::vector<CodeCounter> msrs;     ///< that program no timer; by index, as are the next two
-  std::vector<CodeCounter> reasons;  ///< exit codes of the hardware
+  bool ended = false;                   ///< its counters will not move again
+  std::vector<VcpuCounters> vcpus;      ///< by id, the unknown one first; no id twice
+  std::vector<CodeCounter> msrs;        ///< that program no timer; by index, as are the next four
+  std::vector<CodeCounter> timer_msrs;  ///< that do
+  std::vector<CodeCounter> reasons;     ///< exit codes of the hardware
   std::vector<CodeCounter> userspace_exits;  ///< KVM_EXIT_*, or enum kvmx_userspace_exit
+  std::vector<CodeCounter> intervals;        ///< timer programmings by bucket of their interval
 };
 
 /// Reads what was counted of a VM. `into` is used again and again, so that it need not be made anew

@@ -63,6 +63,7 @@ VmDiagnosis Diagnosis::look(Vm& vm, const HostFacts& host) const {
     made.findings = diagnose(*window, host);
     made.tick_hertz = window->running.empty() ? 0 : tick_of(*window).hertz;
     made.vcpus_running = window->running.size();
+    made.breakdown = vm.history.breakdown(times_, host);
   }
   std::array<bool, kFindingKinds> holds{};
   for (Finding& finding : made.findings) {

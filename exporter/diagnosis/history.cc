@@ -2,6 +2,7 @@
 #include "exporter/diagnosis/history.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <numeric>
 
@@ -129,6 +130,11 @@ void VmHistory::record(const VmCounters& vm, const RoundTimes& times, const Host
   if (vm.isa != Isa::other) isa_ = vm.isa;
   if (since_ < times.first()) start_again(times);
   match_vcpus(vm, times);
+  reasons_.record(vm.reasons, round);
+  msrs_.record(vm.msrs, round);
+  timer_msrs_.record(vm.timer_msrs, round);
+  userspace_exits_.record(vm.userspace_exits, round);
+  intervals_.record(vm.intervals, round);
   Sums moved{};
   std::size_t running = 0;
   bool back = false;
@@ -207,6 +213,34 @@ std::optional<VmWindow> VmHistory::window(const RoundTimes& times, const HostFac
   made.since_program = programmed_ns_ ? static_cast<double>(now - *programmed_ns_) / kNsPerSecond
                                       : std::numeric_limits<double>::infinity();
   if (causes_) causes_->name(made);
+  return made;
+}
+
+std::shared_ptr<const VmBreakdown> VmHistory::breakdown(const RoundTimes& times,
+                                                        const HostFacts& host) const {
+  const std::optional<std::uint64_t> start = times.window_start();
+  if (!start || since_ > *start) return nullptr;
+  const std::uint64_t round = times.current();
+  const double seconds = times.seconds(*start, round);
+  auto made = std::make_shared<VmBreakdown>();
+  made->vcpus.reserve(vcpus_.size());
+  for (const Vcpu& vcpu : vcpus_) {
+    if (vcpu.since > *start || !vcpu.id) continue;
+    const Sample step = difference(vcpu.samples[round % kRounds], vcpu.samples[*start % kRounds]);
+    made->vcpus.push_back({*vcpu.id, runs(step, host), rates_of(step, seconds)});
+  }
+  made->total = rates_of(moved(*start, round), seconds);
+  const auto by_rate = [](std::vector<CodeRate> rates) {
+    std::ranges::stable_sort(rates, std::greater(), &CodeRate::rate);
+    return rates;
+  };
+  made->reasons = by_rate(reasons_.rates(*start, round, seconds));
+  made->msrs = msrs_.rates(*start, round, seconds);
+  const std::vector<CodeRate> timers = timer_msrs_.rates(*start, round, seconds);
+  made->msrs.insert(made->msrs.end(), timers.begin(), timers.end());
+  made->msrs = by_rate(std::move(made->msrs));
+  made->userspace_exits = by_rate(userspace_exits_.rates(*start, round, seconds));
+  made->intervals = intervals_.rates(*start, round, seconds);
   return made;
 }
 

@@ -8,14 +8,13 @@
 #include <optional>
 #include <vector>
 
+#include "exporter/diagnosis/breakdown.h"
 #include "exporter/diagnosis/causes.h"
+#include "exporter/diagnosis/code_history.h"
 #include "exporter/diagnosis/counters.h"
 #include "exporter/diagnosis/window.h"
 
 namespace kvmx {
-
-/// Rounds that are kept: the window's ten seconds, and where they begin.
-inline constexpr std::size_t kRounds = 11;
 
 /// When the rounds were that every history has a sample of.
 class RoundTimes {
@@ -60,6 +59,10 @@ class VmHistory {
   [[nodiscard]] std::optional<VmWindow> window(const RoundTimes& times,
                                                const HostFacts& host) const;
 
+  /// The same window for people who look; null as long as there are not ten seconds.
+  [[nodiscard]] std::shared_ptr<const VmBreakdown> breakdown(const RoundTimes& times,
+                                                             const HostFacts& host) const;
+
  private:
   using Sample = std::array<std::uint32_t, kCounters>;
   using Sums = std::array<std::uint64_t, kCounters>;
@@ -84,6 +87,11 @@ class VmHistory {
   std::optional<std::uint64_t> programmed_ns_;  ///< when one programmed a timer MSR last
   std::vector<Vcpu> vcpus_;                     ///< by id, as in VmCounters
   std::unique_ptr<Causes> causes_;              ///< null of a VM that does little
+  CodeHistory reasons_;
+  CodeHistory msrs_;
+  CodeHistory timer_msrs_;
+  CodeHistory userspace_exits_;
+  CodeHistory intervals_;
 };
 
 }  // namespace kvmx

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -12,6 +13,8 @@
 
 namespace kvmx {
 
+struct VmBreakdown;
+
 /// What is wrong with one VM now, and what was.
 struct VmDiagnosis {
   VmKey key{};
@@ -19,7 +22,8 @@ struct VmDiagnosis {
   /// Nanoseconds for which each kind held since the VM was first seen; they only grow.
   std::array<std::uint64_t, kFindingKinds> held_ns{};
   std::optional<double> tick_hertz{};  ///< nothing before ten seconds are known, or once it ended
-  std::optional<std::size_t> vcpus_running{};  ///< the same
+  std::optional<std::size_t> vcpus_running{};      ///< the same
+  std::shared_ptr<const VmBreakdown> breakdown{};  ///< what it did; null for nothing
 };
 
 /// What is wrong with a host's guests, by their keys.

@@ -11,6 +11,9 @@
 
 namespace kvmx {
 
+/// Rounds that are kept: the window's ten seconds, and where they begin.
+inline constexpr std::size_t kRounds = 11;
+
 /// What is kept of each vCPU, in the order in which it is kept. Times are in microseconds.
 enum Counter : std::uint8_t {
   kExits,

@@ -36,9 +36,12 @@ std::optional<CpuClock> read_cpu_clock(const std::string& directory) {
   for (std::filesystem::directory_iterator at(directory, failed), end; !failed && at != end;
        at.increment(failed)) {
     if (!is_cpu(at->path().filename())) continue;
-    const auto hertz = kHertzPerKilohertz *
-                       static_cast<double>(kilohertz(at->path() / "cpufreq" / "scaling_cur_freq"));
+    const auto hertz_of = [&at](const char* file) {
+      return kHertzPerKilohertz * static_cast<double>(kilohertz(at->path() / "cpufreq" / file));
+    };
+    const double hertz = hertz_of("scaling_cur_freq");
     if (hertz == 0) continue;
+    clock.limit_hertz = std::max(clock.limit_hertz, hertz_of("cpuinfo_max_freq"));
     clock.max_hertz = std::max(clock.max_hertz, hertz);
     clock.mean_hertz += hertz;
     ++cpus;

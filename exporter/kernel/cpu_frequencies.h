@@ -7,14 +7,15 @@
 
 namespace kvmx {
 
-/// At which frequency the host's CPUs run now.
+/// At which frequency the host's CPUs run now, and could.
 struct CpuClock {
-  double max_hertz = 0;   ///< of the fastest
-  double mean_hertz = 0;  ///< of all that tell
+  double max_hertz = 0;    ///< of the fastest
+  double mean_hertz = 0;   ///< of all that tell
+  double limit_hertz = 0;  ///< what the fastest can do at most; 0: not known
 };
 
-/// Reads scaling_cur_freq of each CPU under `directory`, /sys/devices/system/cpu. Nothing where no
-/// CPU has a cpufreq driver, as in most virtual machines.
+/// Reads scaling_cur_freq and cpuinfo_max_freq of each CPU under `directory`,
+/// /sys/devices/system/cpu. Nothing where no CPU has a cpufreq driver, as in most virtual machines.
 std::optional<CpuClock> read_cpu_clock(const std::string& directory);
 
 /// The same at most every ten seconds: a large host has hundreds of files to read.

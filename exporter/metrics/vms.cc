@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-
+#include "exporter/counts/sum_counts.h"
 #include "exporter/metrics/families.h"
 #include "exporter/metrics/vcpu_series.h"
 
@@ -31,14 +30,6 @@ void add_identity(Labels& labels, const Vm& vm) {
   labels.add("id", vm.identity.id);
   labels.add("project", vm.identity.project);
   labels.add("user", vm.identity.user);
-}
-
-/// vCPUs that exist. A VM that is not listed yet, or where the kernel cannot list them, has those
-/// that were seen to run.
-std::uint64_t count_vcpus(const VmCounts& vm) {
-  if (vm.listed > 0) return vm.listed;
-  return static_cast<std::uint64_t>(
-      std::ranges::count_if(vm.vcpus, [](const VcpuCounts& vcpu) { return vcpu.id.has_value(); }));
 }
 
 }  // namespace

@@ -14,4 +14,7 @@ std::vector<std::string> query_values(std::string_view query, std::string_view n
 /// Text with its percent-escapes decoded (RFC 3986, 2.1). A '%' that starts none stays as it is.
 std::string percent_decode(std::string_view text);
 
+/// Any text as the value of a query's parameter: all but RFC 3986's unreserved characters escaped.
+std::string percent_encode(std::string_view text);
+
 }  // namespace kvmx

@@ -1,4 +1,4 @@
-"""hostile_test.py EXPORTER GUEST: guests and a VMM that want the page to grow, to lie or to break.
+"""hostile_test.py EXPORTER GUEST: guests and a VMM that want pages to grow, to lie or to break.
 
 In an emulated AMD host. Many vCPUs of a guest read and write thousands of different MSRs as fast as
 they can, most of which fault, with some timer programmings in between, under a name that is itself
@@ -6,10 +6,12 @@ a page. Sums stay exact, the timer stays in sight, no series are added by furthe
 in the name stays in a label.
 """
 
+import html
 import os
 import pathlib
 import re
 import sys
+import urllib.parse
 from collections import Counter
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
@@ -25,9 +27,18 @@ OVERFLOW_MSRS = 8  # places a vCPU for MSRs without a counter of their own, see 
 OWN_MSRS = 8    # with a counter of their own, that the guest itself uses
 ATTACK = ("--hold-before", "--hold-after", "--vcpus", VCPUS, "--program", "random-msr", "--indices",
           2000, "--count", COUNT, "--deadlines", DEADLINES)
-NAME = 'x"} 1\nkvm_exits_total{vm="innocent",vcpu="0",reason="cpuid"} 1e9\n# EOF\n\\'
+NAME = 'x"></b><script>} 1\nkvm_exits_total{vm="innocent",vcpu="0",reason="cpuid"} 1e9\n# EOF\n\\'
 LINE = re.compile(r"# (HELP|TYPE) (kvm|process)_|(kvm|process)_\w+[ {]")
 FAMILY = "kvm_msr_accesses_total"
+
+
+def check_pages(verdict, exporter, seed, label):
+    """On pages the name is text, and its link leads to it."""
+    link = "./vm?name=" + urllib.parse.quote(label, safe="")
+    text = f"<bdi>{html.escape(label).replace('&#x27;', '&#39;')}</bdi>"
+    home, page = exporter.get("/"), exporter.get(link[1:])
+    verdict.check(f'<a href="{link}">{text}</a>' in home and f"<h1>{text}</h1>" in page
+                  and "</b><script>" not in home + page, f"seed {seed}: its name is text on pages")
 
 
 def check_attack(verdict, exporter, guests, seed):
@@ -39,6 +50,7 @@ def check_attack(verdict, exporter, guests, seed):
     label = next(m.labels["vm"] for m in page.samples
                  if m.name == "kvm_vm_info" and m.labels["pid"] == pid)
     have = exported_counts([m for m in page.samples if m.labels.get("vm") == label])
+    check_pages(verdict, exporter, seed, label)
     guests.go_on(process)
     process.wait()
 

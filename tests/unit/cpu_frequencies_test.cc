@@ -36,8 +36,16 @@ TEST_F(CpuFrequenciesTest, AreThoseOfTheCpusThatTell) {
   std::filesystem::create_directories(directory_ + "/cpu3");
   const auto clock = read_cpu_clock(directory_);
   ASSERT_TRUE(clock);
+  EXPECT_DOUBLE_EQ(clock->limit_hertz, 0);
   EXPECT_DOUBLE_EQ(clock->max_hertz, 3.5e9);
   EXPECT_DOUBLE_EQ(clock->mean_hertz, 2.15e9);
+}
+
+TEST_F(CpuFrequenciesTest, HaveALimitWhereTheDriverTells) {
+  add_cpu("cpu0", "3500000\n");
+  add_cpu("cpu1", "800000\n");
+  std::ofstream(directory_ + "/cpu1/cpufreq/cpuinfo_max_freq") << "3900000\n";
+  EXPECT_DOUBLE_EQ(read_cpu_clock(directory_)->limit_hertz, 3.9e9);
 }
 
 TEST_F(CpuFrequenciesTest, AreAbsentWithoutADriver) {

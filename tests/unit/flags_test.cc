@@ -65,6 +65,7 @@ TEST(Flags, MistakesExitWithTwo) {
       {"--bpf.max-vcpus=-1"},
       {"--web.telemetry-path=metrics"},
       {"--web.telemetry-path=/"},
+      {"--web.telemetry-path=/vm"},
       {"--log.level=loud"},
       {"--collector.events", "--no-collector.exits"},
       {"--web.listen-address=:10177", "stray"},

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "exporter/counts/sum_counts.h"
 
 namespace kvmx {
@@ -94,6 +96,25 @@ TEST(Counters, OfAVmReplaceThoseOfTheLast) {
   EXPECT_EQ(vm.key, (VmKey{9, 9, 9}));
   EXPECT_TRUE(vm.vcpus.empty());
   EXPECT_TRUE(vm.msrs.empty());
+}
+
+TEST(Counters, KeepTimersApartAndHaveTheIntervalsOfTheVm) {
+  VmCounts counts;
+  VcpuCounts vcpu;
+  vcpu.msrs = {{std::nullopt, {1, 2}}, {0x48, {0, 4}}, {0x6e0, {1, 900}}, {0x838, {2, 0}}};
+  counts.vcpus = {vcpu};
+  counts.total = total(counts.vcpus);
+  counts.intervals.buckets[4] = 17;
+  VmCounters read;
+  read_counters(counts, false, read);
+  read_counters(counts, false, read);  // into what was used before
+  std::map<std::uint32_t, std::uint64_t> timers;
+  for (const CodeCounter& msr : read.timer_msrs)
+    if (msr.count > 0) timers[msr.code] = msr.count;
+  EXPECT_EQ(timers, (std::map<std::uint32_t, std::uint64_t>{{0x6e0, 901}, {0x838, 2}}));
+  ASSERT_EQ(read.intervals.size(), std::size_t{KVMX_INTERVAL_BUCKETS});
+  EXPECT_EQ(read.intervals[4].code, 4U);
+  EXPECT_EQ(read.intervals[4].count, 17U);
 }
 
 }  // namespace

@@ -27,6 +27,15 @@ TEST(Query, DecodesPaths) {
   EXPECT_EQ(percent_decode("%"), "%");
 }
 
+TEST(Query, EncodesWhatItDecodes) {
+  EXPECT_EQ(percent_encode("web-1_a.b~C"), "web-1_a.b~C");
+  EXPECT_EQ(percent_encode("a b&c=d+e%f/?#\"'<>"), "a%20b%26c%3Dd%2Be%25f%2F%3F%23%22%27%3C%3E");
+  EXPECT_EQ(percent_encode("ü"), "%C3%BC");
+  std::string all;
+  for (int c = 0; c < 256; ++c) all += static_cast<char>(c);
+  EXPECT_EQ(query_values("x=1&name=" + percent_encode(all), "name"), Values{all});
+}
+
 TEST(Query, SelectsCollectorsByName) {
   const CollectorSet all = CollectorSet().set();
   const CollectorSet exits = *collector_named("exits");

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/diagnosis/code_history.h"
+
+#include <algorithm>
+
+namespace kvmx {
+
+void CodeHistory::record(std::span<const CodeCounter> counters, std::uint64_t round) {
+  const std::size_t now = round % kRounds;
+  const std::size_t before = (round - 1) % kRounds;
+  // A cause that is not counted any more stands still.
+  for (Row& row : rows_) row.counts[now] = row.counts[before];
+  auto row = rows_.begin();
+  for (const CodeCounter& counter : counters) {
+    while (row != rows_.end() && row->code < counter.code) ++row;
+    if (row == rows_.end() || row->code != counter.code) {
+      if (counter.count == 0) continue;
+      row = rows_.insert(row, Row{counter.code, {}});
+    }
+    row->counts[now] = static_cast<std::uint32_t>(counter.count);
+  }
+}
+
+std::vector<CodeRate> CodeHistory::rates(std::uint64_t from, std::uint64_t to,
+                                         double seconds) const {
+  constexpr std::uint32_t kSteppedBack = 1U << 31U;
+  std::vector<CodeRate> rates;
+  rates.reserve(rows_.size());
+  for (const Row& row : rows_) {
+    const std::uint32_t moved = row.counts[to % kRounds] - row.counts[from % kRounds];
+    if (moved != 0 && moved < kSteppedBack) rates.push_back({row.code, moved / seconds});
+  }
+  return rates;
+}
+
+}  // namespace kvmx
