@@ -6,8 +6,8 @@
 
 #include <set>
 #include <string>
-#include <vector>
 #include <utility>
+#include <vector>
 
 #include "tests/unit/diagnosis/simulated_host.h"
 
