@@ -54,7 +54,15 @@ foreach(suite IN LISTS KVMX_PACKAGE_SUITES)
             ${suite})
   set_tests_properties(package-build-${suite} PROPERTIES FIXTURES_SETUP package-${suite})
   set_tests_properties(package-install-${suite} PROPERTIES FIXTURES_REQUIRED package-${suite})
+  # The package with the static program, made on this one, is for all of them.
+  kvmx_test(package-static-${suite} package 900 "${here}/deploy/package_test.sh" "${package}-static" ${suite})
+  set_tests_properties(package-static-${suite} PROPERTIES FIXTURES_REQUIRED package-static)
 endforeach()
+if(KVMX_PACKAGE_SUITES)
+  kvmx_test(package-static-build package 300 "${here}/deploy/build_package.sh" --prebuilt "${PROJECT_BINARY_DIR}"
+            --static "${package}-static")
+  set_tests_properties(package-static-build PROPERTIES FIXTURES_SETUP package-static)
+endif()
 # The playbook that installs it: Ansible takes ten minutes in an emulated host.
 option(KVMX_PLAYBOOK "Run the Ansible playbook, too" OFF)
 if(KVMX_PLAYBOOK)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # build.sh: a Debian package of this checkout, for the Debian that it is built on
 #
-# usage: deploy/debian/build.sh [--version VERSION] [--source DIR] [--prebuilt BUILD] OUT
+# usage: deploy/debian/build.sh [--version VERSION] [--source DIR] [--prebuilt BUILD] [--static] OUT
 #
 # The .deb, and one with debug symbols, go to OUT. The build takes what debian/control lists:
 # apt-get build-dep, or deploy/packages.sh and debhelper. Build on bookworm for bookworm, on trixie
@@ -11,12 +11,14 @@
 #   --version VERSION  instead of the first one in debian/changelog
 #   --source DIR       only lay the source there, ready for dpkg-buildpackage -b
 #   --prebuilt BUILD   package what CMake built of this checkout in that directory, and build nothing
+#   --static           with the static program: one package for Debian 12 and 13 and for Ubuntu
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
-version='' source='' prebuilt=''
+version='' source='' prebuilt='' static=''
 while (($# > 1)); do
   case $1 in
+    --static) static=yes && shift && continue ;;
     --version) version=$2 ;;
     --source) source=$2 ;;
     --prebuilt) prebuilt=$(realpath "$2") ;;
@@ -24,12 +26,12 @@ while (($# > 1)); do
   esac
   shift 2
 done
-if [[ -n $source && $# == 0 ]]; then
+if [[ -n $source && -z $static && $# == 0 ]]; then
   mkdir -p "$source"
 elif [[ $# == 1 && $1 != -* ]]; then
   out=$(realpath -m "$1")
-  scratch=$(mktemp -d)
-  trap 'rm -rf "$scratch"' EXIT
+  # shellcheck source=../static/common.sh
+  . "$ROOT/deploy/static/common.sh"
   source=$scratch/source
   mkdir -p "$source" "$out"
 else
@@ -43,6 +45,11 @@ fi
 cp -r "$source/deploy/debian" "$source/debian"
 cp "$ROOT/deploy/systemd/kvm-exit-exporter.service" "$source/debian/"
 git -C "$ROOT" rev-parse --short=12 HEAD >"$source/debian/revision"
+if [[ -n $static ]]; then
+  build_static
+  stage "$scratch/static"
+  export KVMX_STATIC=$scratch/static # for debian/rules
+fi
 if [[ -n $prebuilt ]]; then
   for setting in CMAKE_BUILD_TYPE:STRING=RelWithDebInfo KVMX_SANITIZE:STRING=; do
     grep -qx "$setting" "$prebuilt/CMakeCache.txt" ||

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# What every package of the static program begins with. Sourced, with $ROOT set, by build.sh here and in rpm/.
+# What every package of the static program begins with. Sourced, with $ROOT set, by build.sh here, in rpm/ and in
+# debian/.
 
 die() {
   echo "$(basename "$0"): $*" >&2
@@ -25,7 +26,7 @@ build_static() {
     # shellcheck source=../packages.sh
     . "$ROOT/deploy/packages.sh"
     prebuilt=$ROOT/build/static
-    build "$prebuilt" -DKVMX_TESTS=OFF -- kvm_exit_exporter_static kvmx_man kvmx_bash kvmx_zsh >&2
+    build "$prebuilt" -DKVMX_TESTS=OFF -- all kvm_exit_exporter_static >&2
   fi
   [[ -x $prebuilt/exporter/static/kvm_exit_exporter_static ]] ||
     die "$prebuilt has no static program: cmake --build $prebuilt --target kvm_exit_exporter_static"
@@ -60,7 +61,6 @@ stage() {
       sed "s,\$, $doc," deploy/debian/kvm-exit-exporter.docs
     )
     put CHANGELOG.md "$tree" "$doc/CHANGELOG.md"
-    put deploy/static/README.md "$tree" "$doc/deploy/static/README.md"
     put LICENSE "$tree" "$doc/licenses/kvm-exit-exporter"
     /usr/bin/python3 deploy/static/sbom.py "$prebuilt" "$tree/usr/bin/kvm_exit_exporter" "$tree/$doc/licenses" \
       >"$tree/$doc/sbom.spdx.json"
