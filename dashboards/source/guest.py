@@ -23,7 +23,7 @@ def summary():
     rate = "sum(rate(%s{@vm}[$__rate_interval]))"
     return [
         g.stat("Verdict", "What the exporter finds in it; of several guests the worst.", "none",
-               f"max({kvm.verdict('@vm')})", line=False, mappings=g.words(kvm.VERDICTS), w=4,
+               f"max({kvm.verdict('@vm')})", line=False, mappings=g.words(kvm.VERDICTS), w=3,
                alerts=kvm.OF_FINDINGS),
         g.stat("vCPUs", "vCPUs that exist.", "none", "sum(kvm_vm_vcpus{@vm})"),
         g.stat("Up", "Since the VM's process started; of several the oldest.", "dtdurations",

@@ -14,17 +14,16 @@ def by_guest(title, text, unit, query, **more):
 
 def summary():
     info = g.table(
-        "Host", "How KVM is set up: kvm_host_info.",
+        "Host", "How KVM is set up, and how many CPUs are online.",
         {"instance": "host", "isa": "isa", "kernel": "kernel",
          "preemption_timer": "hv timer", "halt_poll_ns": "halt_poll_ns"},
-        [g.column("hosts", "count by (instance, isa, kernel, preemption_timer, halt_poll_ns) "
-                  "(kvm_host_info{@host})", "none")],
-        hide=["Value"], widths={"kernel": 140}, w=9)
+        [g.column("CPUs", "max by (instance, isa, kernel, preemption_timer, halt_poll_ns) (kvm_host_info{@host} "
+                  "* on (job, instance) group_left () kvm_host_cpus{@host})", "none")],
+        widths={"kernel": 130}, w=9)
     return [
         info,
         g.stat("Guests", "VMs that exist.", "none", "count(kvm_vm_vcpus{@host}) or vector(0)"),
         g.stat("vCPUs", "vCPUs that exist.", "none", "sum(kvm_vm_vcpus{@host})"),
-        g.stat("CPUs", "CPUs of the host that are online.", "none", "sum(kvm_host_cpus{@host})"),
         g.stat("Storms", "Guests in which the exporter has found a timer storm.",
                "none", f"count({kvm.found('timer_storm')}) or vector(0)",
                thresholds={1: kvm.STORMING}, alerts=["KvmTimerStorm"]),
@@ -202,6 +201,6 @@ def dashboard():
         [(4, summary()), (12, [verdicts()]),
          (8, [kvm.cpu_frequency("@host"), idle_ticks]), (9, [every_guest, ticks_of]), (9, [costs, halted]),
          (9, [exit_rates, kvm.exits_by_reason("@host")]), (9, extremes()),
-         (8, [kvm.msrs("@host"), polling(), hardware()]),
+         (8, [kvm.msrs("@host"), polling()]), (8, [hardware()]),
          (1, [g.row("Exporter")]), (4, exporter()), (7, losses()), (7, page())],
         alerts="@host", starts="@host")

@@ -16,11 +16,11 @@ def suspects():
     return kvm.guests(
         "Suspects",
         "What the exporter has found, the worst first; then the guests that cost most. " + kvm.COST,
-        "@vm", 12,
+        "@vm", 9,
         ("vCPUs", "kvm_vm_vcpus{@vm}", "none"),
         ("of them run", "kvm_vm_vcpus_running{@vm}", "none"),
         ("wake-ups", "vm:kvm_halts:rate5m{@vm}", PER_SECOND),
-        ("has stormed for", 'increase(kvm_vm_finding_seconds_total{@vm,finding="timer_storm"}[$__range])', "s"),
+        ("has stormed for", 'sum without (finding) (increase(kvm_vm_finding_seconds_total{@vm,finding="timer_storm"}[$__range]))', "s"),
         widths={"guest": 150, "host": 140})
 
 

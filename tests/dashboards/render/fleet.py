@@ -256,7 +256,7 @@ def scrape_guest(series, when, host, guest):
             series.counter(when, "kvm_vm_finding_seconds_total", int(finding == now.finds),
                            at | {"finding": finding}, zero=True)
     series.gauge(when, "kvm_vm_start_time_seconds", now.start, at)
-    uuid = f"{now.pid:08x}-0e9a-4b7c-9f51-{abs(hash_of(guest.name)):012x}"
+    uuid = f"{hash_of(guest.name) % 16**8:08x}-0e9a-4b7c-9f51-{abs(hash_of(guest.name)):012x}"
     series.gauge(when, "kvm_vm_info", 1, at | {
         "name": guest.name, "uuid": uuid, "domain": guest.name, "vmm": "qemu", "pid": now.pid,
         "namespace": "", "pod": "", "id": "", "project": host.project, "user": ""})
