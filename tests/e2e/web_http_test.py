@@ -56,7 +56,7 @@ def check_content(verdict, exporter):
             ("/nothing", [], "GET", 404), ("/metrics/", [], "GET", 404),
             ("/metrics", [], "POST", 405), ("/", [], "OPTIONS", 405), ("/metrics", [], "BREW", 405),
             ("/metrics", ["Accept: application/json"], "GET", 200),
-            ("/metrics?collect[]=cpu", [], "GET", 400),
+            ("/metrics?collect[]=disks", [], "GET", 400),
             ("/metrics?per_vcpu=none", [], "GET", 200), ("/metrics?per_vcpu=some", [], "GET", 400),
             ("/metrics", ["X: " + "y" * 20000], "GET", 400)]:
         answer = exporter.get(path, *headers, method=method)

@@ -49,10 +49,10 @@ TEST(Query, SelectsCollectorsByName) {
 
 TEST(Query, RefusesUnknownAndDisabledCollectors) {
   const CollectorSet enabled = *collector_named("exits") | *collector_named("halts");
-  const auto unknown = chosen_collectors("collect[]=cpu", enabled);
+  const auto unknown = chosen_collectors("collect[]=disks", enabled);
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().message, "unknown collector in collect[]; there are exits, halts");
-  const auto excluded = chosen_collectors("exclude[]=cpu", enabled);
+  const auto excluded = chosen_collectors("exclude[]=disks", enabled);
   ASSERT_FALSE(excluded);
   EXPECT_EQ(excluded.error().message, "unknown collector in exclude[]; there are exits, halts");
   EXPECT_FALSE(chosen_collectors("collect[]=exits&exclude[]=halts", enabled));
