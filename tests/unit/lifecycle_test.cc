@@ -144,6 +144,7 @@ TEST_F(LifecycleTest, NothingButKvmEndsAVmWhoseVcpusItSaysExist) {
     EXPECT_FALSE(life_.yields_label(kVm));
   }
   told_[kVm] = VcpusTold::nothing;  // the kernel skipped what would have told
+  counters();
   process(ProcessState::gone);
   EXPECT_EQ(state(), ended);
 }
