@@ -44,9 +44,9 @@ int list_threads(struct bpf_iter__task *context) {
   bpf_probe_read_kernel_str(listed.comm, sizeof(listed.comm), task->comm);
   const bool of_vhost = BEGINS_WITH(listed.comm, "vhost-");
   if (of_kernel && !of_vhost && !BEGINS_WITH(listed.comm, "kvm-pit/")) return 0;
-  listed.origin = of_kernel                                      ? KVMX_THREAD_KERNEL
+  listed.origin = of_kernel                                   ? KVMX_THREAD_KERNEL
                   : of_vhost && (flags & KVMX_PF_USER_WORKER) ? KVMX_THREAD_VHOST
-                                                                 : KVMX_THREAD_OF_PROCESS;
+                                                              : KVMX_THREAD_OF_PROCESS;
   listed.tid = task->pid;
   listed.start = task->start_time;
   listed.vm_start = task->group_leader->start_boottime;

@@ -10,8 +10,8 @@
 
 enum kvmx_thread_origin {
   KVMX_THREAD_OF_PROCESS = 0, /* made by the VMM */
-  KVMX_THREAD_VHOST = 1,      /* of the VMM's process, but run by the kernel for vhost: Linux 6.4 on */
-  KVMX_THREAD_KERNEL = 2      /* the kernel's own; its name says for whom */
+  KVMX_THREAD_VHOST = 1, /* of the VMM's process, but run by the kernel for vhost: Linux 6.4 on */
+  KVMX_THREAD_KERNEL = 2 /* the kernel's own; its name says for whom */
 };
 
 struct listed_thread {

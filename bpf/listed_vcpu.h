@@ -20,7 +20,7 @@ struct listed_vcpu {
   char name[KVMX_VCPU_NAME]; /* what KVM calls the descriptor: KVMX_VCPU_PREFIX and its id */
   __u32 asleep;              /* 1: halted and asleep; 0: not, or unknown (no BTF of KVM) */
   __u64 poll_failed_ns;      /* polled for wake-ups that did not come; 0: not, or unknown */
-  __u32 pit_tid; /* the kernel's thread for the VM's timer chip; 0: none, or unknown */
+  __u32 pit_tid;             /* the kernel's thread for the VM's timer chip; 0: none, or unknown */
   __u32 unused;
 };
 

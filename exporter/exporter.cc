@@ -59,7 +59,7 @@ Result<void> Exporter::attach() {
     return {};
   }
   // To load takes 10 MB for a moment: first what does not keep the slots mapped.
-  load_listers();
+  listings_.emplace(2 * config_.max_vcpus);
   Result<Probes> probes =
       Probes::attach(features, event_selection(), config_.max_vcpus, pins_ ? &*pins_ : nullptr);
   if (!probes) return probes.error();
@@ -76,19 +76,6 @@ Result<void> Exporter::open_pins() {
   if (!pins) return pins.error();
   pins_ = std::move(*pins);
   return {};
-}
-
-void Exporter::load_listers() {
-  lister_.reset();
-  thread_lister_.reset();
-  if (Result<VcpuLister> vcpus = VcpuLister::load())
-    lister_ = std::move(*vcpus);
-  else
-    spdlog::warn("VMs and vCPUs are known only once they run: {}", vcpus.error().message);
-  if (Result<ThreadLister> threads = ThreadLister::load(2 * config_.max_vcpus))
-    thread_lister_ = std::move(*threads);
-  else
-    spdlog::warn("CPU times of VMs are not known: {}", threads.error().message);
 }
 
 bool Exporter::attached() {
@@ -230,43 +217,6 @@ void Exporter::refresh() {
   taken_ = Clock::now();
 }
 
-/// The vCPUs that exist, if it is time to look again: at once if `urgent`, which it is when one has
-/// just begun to run.
-std::optional<VcpuListing> Exporter::list_vcpus(bool urgent) {
-  constexpr std::chrono::milliseconds kPause(900);
-  constexpr std::chrono::milliseconds kLongestPause(60'000);
-  const Clock::time_point asked = Clock::now();
-  const bool failed = list_pause_.count() > 0;
-  if (!lister_ || (asked < next_list_ && (failed || !urgent))) return std::nullopt;
-  Result<std::vector<ListedVcpu>> listed = lister_->list();
-  if (!listed) {
-    // No news of any VM, and not given up: descriptors or memory may be there again soon.
-    if (!failed) spdlog::error("{}; trying again", listed.error().message);
-    list_pause_ = std::clamp(2 * list_pause_, kPause, kLongestPause);
-    next_list_ = asked + list_pause_;
-    return std::nullopt;
-  }
-  if (failed) spdlog::info("vCPUs are listed again");
-  list_pause_ = {};
-  next_list_ = asked + kPause;
-  if (!probes_->events_identify_vm())
-    for (ListedVcpu& vcpu : *listed) vcpu.kvm = 0;
-  return VcpuListing{asked, std::move(*listed)};
-}
-
-/// The threads of the VMs that were known in the last round, with their CPU times.
-std::optional<std::vector<listed_thread>> Exporter::list_threads() {
-  if (!thread_lister_) return std::nullopt;
-  std::set<std::uint32_t> processes;
-  for (const auto& [process, start] : published_vm_processes_) processes.insert(process);
-  Result<std::vector<listed_thread>> listed = thread_lister_->list(processes);
-  const bool failed = std::exchange(threads_failed_, !listed);
-  if (!listed && !failed) spdlog::error("{}; trying again", listed.error().message);
-  if (listed && failed) spdlog::info("threads are listed again");
-  if (!listed) return std::nullopt;
-  return std::move(*listed);
-}
-
 bool Exporter::housekeep() {
   if (!probes_) return false;  // set by this thread
   read_vms_of_new_slots();
@@ -301,10 +251,14 @@ std::chrono::milliseconds Exporter::housekeeping_wait() {
 }
 
 void Exporter::run_round() {
-  std::optional<VcpuListing> listing = list_vcpus(std::exchange(new_vcpus_, false));
+  std::optional<VcpuListing> listing = listings_->vcpus(std::exchange(new_vcpus_, false));
+  if (listing && !probes_->events_identify_vm())
+    for (ListedVcpu& vcpu : listing->vcpus) vcpu.kvm = 0;
   if (listing) read_new_vms(listed_vms(listing->vcpus));
   look_at_processes(listing);
-  std::optional<std::vector<listed_thread>> threads = list_threads();
+  std::set<std::uint32_t> processes;
+  for (const auto& [process, start] : published_vm_processes_) processes.insert(process);
+  std::optional<std::vector<listed_thread>> threads = listings_->threads(processes);
   const std::lock_guard lock(mutex_);
   threads_ = std::move(threads);
   if (const Result<void> reclaimed = probes_->table().reclaim(); !reclaimed)

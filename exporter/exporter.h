@@ -23,9 +23,8 @@
 #include "exporter/identity/vm_filter.h"
 #include "exporter/kernel/cpu_frequencies.h"
 #include "exporter/kernel/probes.h"
-#include "exporter/kernel/thread_lister.h"
-#include "exporter/kernel/vcpu_lister.h"
 #include "exporter/lifecycle/lifecycle.h"
+#include "exporter/listings.h"
 #include "exporter/snapshot/snapshot.h"
 #include "exporter/work_budget.h"
 
@@ -84,9 +83,6 @@ class Exporter {
 
   Result<void> open_pins();
   [[nodiscard]] EventSelection event_selection() const;
-  void load_listers();
-  std::optional<VcpuListing> list_vcpus(bool urgent);
-  std::optional<std::vector<listed_thread>> list_threads();
   [[nodiscard]] std::vector<VmCounts> read_counts();
   void follow(std::span<const VmCounts> counts);
   void diagnose(std::span<const VmCounts> counts, const Snapshot& snapshot, std::uint64_t now_ns);
@@ -107,11 +103,7 @@ class Exporter {
   std::mutex mutex_;
   std::optional<PinDirectory> pins_;  ///< locked from the first attach()
   std::optional<Probes> probes_;
-  std::optional<VcpuLister> lister_;  ///< the housekeeper's own, as are the next six
-  std::optional<ThreadLister> thread_lister_;
-  bool threads_failed_ = false;  ///< the last time
-  Clock::time_point next_list_;
-  std::chrono::milliseconds list_pause_{};  ///< after a listing that failed
+  std::optional<Listings> listings_;  ///< the housekeeper's own, as are the next three
   WorkBudget budget_{kHousekeepingParts, kHousekeepingBurst};
   WorkBudget lookup_budget_{kHousekeepingParts, kHousekeepingBurst};
   bool new_vcpus_ = false;  ///< since the last round

@@ -24,8 +24,7 @@ void FailedPolls::fill(std::span<VmCounts> vms) const {
     if (found == vms_.end()) continue;
     for (const auto& [id, polls] : found->second) {
       vm.total.poll_failed_ns += polls.ns;
-      const auto vcpu =
-          std::ranges::lower_bound(vm.vcpus, std::optional(id), {}, &VcpuCounts::id);
+      const auto vcpu = std::ranges::lower_bound(vm.vcpus, std::optional(id), {}, &VcpuCounts::id);
       if (vcpu != vm.vcpus.end() && vcpu->id == id) vcpu->poll_failed_ns = polls.ns;
     }
   }

@@ -74,10 +74,10 @@ struct VcpuCounts {
   std::array<HaltCount, KVMX_WAKEUPS> halts{};          ///< by enum kvmx_wakeup
   std::vector<UserspaceExitCount> userspace_exits;      ///< by id
   std::vector<EventCount> events;
-  std::uint64_t userspace_ns = 0;  ///< in the VMM between such a return and the next entry
+  std::uint64_t userspace_ns = 0;    ///< in the VMM between such a return and the next entry
   std::uint64_t poll_failed_ns = 0;  ///< polled for wake-ups that did not come; in a halt's time
-  std::uint64_t cpu_ns = 0;        ///< CPU time of the thread that runs it
-  std::uint64_t run_delay_ns = 0;  ///< in which it could have run but waited for a CPU
+  std::uint64_t cpu_ns = 0;          ///< CPU time of the thread that runs it
+  std::uint64_t run_delay_ns = 0;    ///< in which it could have run but waited for a CPU
 };
 
 /// A thread that runs a vCPU.
@@ -97,9 +97,9 @@ struct VmCounts {
   Histogram<KVMX_INTERVAL_BUCKETS> intervals;  ///< between a vCPU's timer programmings
   std::vector<std::uint32_t> slots;            ///< indices of the slots that these counts come from
   std::uint32_t destroyed = 0;                 ///< how many of these KVM has destroyed the vCPU of
-  std::uint32_t undestroyed = 0;  ///< how many have a vCPU's pointer and are none of those
-  std::vector<VcpuThread> threads;             ///< that have run its vCPUs
-  std::uint32_t listed = 0;                    ///< vCPUs that exist; 0: not listed (yet)
+  std::uint32_t undestroyed = 0;    ///< how many have a vCPU's pointer and are none of those
+  std::vector<VcpuThread> threads;  ///< that have run its vCPUs
+  std::uint32_t listed = 0;         ///< vCPUs that exist; 0: not listed (yet)
   std::array<std::uint64_t, kThreadKinds> cpu_ns{};  ///< CPU time by ThreadKind
 };
 

@@ -15,14 +15,14 @@ namespace kvmx {
 
 /// A vCPU that exists, whether or not it ever ran.
 struct ListedVcpu {
-  std::uint32_t tgid = 0;      ///< its process
-  std::uint64_t start_ns = 0;  ///< start of that process, ns since boot
-  std::uint64_t kvm = 0;       ///< its VM; 0 where the kernel has no BTF of KVM
-  std::uint32_t id = 0;        ///< KVM's
-  std::string comm;            ///< name of the process
-  bool asleep = false;         ///< halted and asleep; false too where that is not known
+  std::uint32_t tgid = 0;            ///< its process
+  std::uint64_t start_ns = 0;        ///< start of that process, ns since boot
+  std::uint64_t kvm = 0;             ///< its VM; 0 where the kernel has no BTF of KVM
+  std::uint32_t id = 0;              ///< KVM's
+  std::string comm;                  ///< name of the process
+  bool asleep = false;               ///< halted and asleep; false too where that is not known
   std::uint64_t poll_failed_ns = 0;  ///< polled for wake-ups that did not come, since its creation
-  std::uint32_t pit_tid = 0;   ///< the kernel's thread for its VM's timer chip; 0: none, unknown
+  std::uint32_t pit_tid = 0;  ///< the kernel's thread for its VM's timer chip; 0: none, unknown
 };
 
 /// The vCPUs that existed at some time after `asked`.

@@ -23,8 +23,7 @@ template <typename Value>
 void write_vcpus(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer, Value value) {
   for_each_vcpu_or_vm(snapshot, per_vcpu >= PerVcpu::all,
                       [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
-                        if (counts.cpu_ns != 0)
-                          writer.sample(labels, Nanoseconds{value(counts)});
+                        if (counts.cpu_ns != 0) writer.sample(labels, Nanoseconds{value(counts)});
                       });
 }
 

@@ -25,8 +25,8 @@ void Connections::open(int socket, Clock::time_point now) {
 }
 
 std::size_t Connections::count() const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(connections_, [](const Entry& entry) { return !entry.second.evicted; }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      connections_, [](const Entry& entry) { return !entry.second.evicted; }));
 }
 
 Connections::Entry* Connections::slowest_reader(Clock::time_point now) {

@@ -120,8 +120,8 @@ TEST_F(CpuTimesTest, TheTimerChipIsThatOfItsVmWhereKvmTells) {
   listing.vcpus = {vcpu};
   VmCounts second = vm(10);
   second.threads = {};
-  const auto seen = observe({thread(100, 5), kernel_thread(52, "kvm-pit/1", 3)}, {vm(), second},
-                            listing);
+  const auto seen =
+      observe({thread(100, 5), kernel_thread(52, "kvm-pit/1", 3)}, {vm(), second}, listing);
   EXPECT_EQ(seen[0].cpu_ns, (Kinds{0, 5, 0, 0}));
   EXPECT_EQ(seen[1].cpu_ns, (Kinds{0, 0, 0, 3}));
 }
