@@ -251,8 +251,7 @@ MSR(kvm_msr_alone, false) /* where kvm_entry has no program */
 /* kvm_hv_timer_state(vcpu_id, hv_timer_in_use) */
 SEC("tp_btf/kvm_hv_timer_state")
 int kvm_hv_timer_state_tp_btf(const __u64 *arguments) {
-  struct vcpu_slot *slot = kvmx_slot_of_thread();
-  return count_timer(kvmx_slot_of_id(slot, arguments[0]), arguments[1] & 1);
+  return count_timer(kvmx_slot_of_named(arguments[0]), arguments[1] & 1);
 }
 
 SEC("tp_btf/kvm_vcpu_wakeup")
@@ -333,12 +332,12 @@ int kvm_userspace_exit_tracepoint(void *record) {
 
 SEC("fentry/kvm_arch_vcpu_destroy")
 int BPF_PROG(kvm_arch_vcpu_destroy_fentry, struct kvm_vcpu *vcpu) {
-  return kvmx_vcpu_destroyed((__u64)vcpu);
+  return kvmx_vcpu_destroyed((__u64)vcpu, vcpu->vcpu_id);
 }
 
 SEC("fentry/kvm_arch_vcpu_postcreate")
 int BPF_PROG(kvm_arch_vcpu_postcreate_fentry, struct kvm_vcpu *vcpu) {
-  return kvmx_vcpu_made((__u64)vcpu);
+  return kvmx_vcpu_made((__u64)vcpu, vcpu->vcpu_id);
 }
 
 SEC("fentry/kvm_arch_vcpu_ioctl_run")

@@ -270,6 +270,16 @@ struct vcpu_maker {
   char comm[KVMX_COMM];
 };
 
+/* vCPUs of one id that a process has made: one for each of its VMs. */
+struct vcpu_id_key {
+  __u32 tgid;
+  __u32 vcpu_id;
+};
+struct vcpus_of_id {
+  __u64 vcpu;  /* struct kvm_vcpu *; 0 once there have been two at a time */
+  __u64 count; /* how many there are */
+};
+
 /*
  * Counters of all other KVM events, which are opt-in, by the number that the exporter gave to the
  * event. Other threads of the VM than the vCPU's own may write them, so programs add atomically.

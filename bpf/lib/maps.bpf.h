@@ -96,6 +96,18 @@ struct {
 } vcpu_makers SEC(".maps");
 
 /*
+ * Process and vCPU id -> its vCPUs of that id. Set by the exporter: twice slots. Full: events that
+ * name a vCPU by its id alone, and that another thread raises, are counted in slots of that thread.
+ */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1);
+  __type(key, struct vcpu_id_key);
+  __type(value, struct vcpus_of_id);
+} vcpus_by_id SEC(".maps");
+
+/*
  * Indices of new slots. They wake the exporter, so that it identifies a short-lived VM before it is
  * gone. Full: nothing is lost, because the exporter also looks once a second.
  */

@@ -193,8 +193,7 @@ static __always_inline struct vcpu_slot *kvmx_bound_slot(const struct vcpu_ref *
 }
 
 /* A vCPU by its pointer. Its VM is that of the process that made it, if KVM told of that. */
-static __noinline struct vcpu_slot *kvmx_bound_slot_of_vcpu(__u64 vcpu) {
-  if (!vcpu) return NULL; /* never null; the verifier wants the check before address arithmetic */
+static __always_inline struct vcpu_ref kvmx_ref_of_vcpu(__u64 vcpu) {
   const struct kvm_vcpu *pointer = (const void *)vcpu;
   struct vcpu_ref ref = kvmx_ref_of_id(BPF_CORE_READ(pointer, vcpu_id), kvmx_thread_any());
   ref.vcpu = vcpu;
@@ -204,6 +203,12 @@ static __noinline struct vcpu_slot *kvmx_bound_slot_of_vcpu(__u64 vcpu) {
     ref.tgid = maker->tgid;
     ref.vm_start = maker->start;
   }
+  return ref;
+}
+
+static __noinline struct vcpu_slot *kvmx_bound_slot_of_vcpu(__u64 vcpu) {
+  if (!vcpu) return NULL; /* never null; the verifier wants the check before address arithmetic */
+  const struct vcpu_ref ref = kvmx_ref_of_vcpu(vcpu);
   return kvmx_bound_slot(&ref);
 }
 
@@ -350,6 +355,37 @@ static __noinline struct vcpu_slot *kvmx_slot_of_other_id(const struct vcpu_slot
 static __always_inline struct vcpu_slot *kvmx_slot_of_id(struct vcpu_slot *slot, __u32 vcpu_id) {
   if (!slot || slot->vcpu_id == vcpu_id) return slot;
   return kvmx_slot_of_other_id(slot, vcpu_id);
+}
+
+/* The slot of the current process's vCPU of this id, if KVM told of one and no other. No thread is
+ * bound to it. */
+static __always_inline struct vcpu_slot *kvmx_slot_of_only_id(__u32 vcpu_id) {
+  const struct vcpu_id_key key = {.tgid = bpf_get_current_pid_tgid() >> 32, .vcpu_id = vcpu_id};
+  const struct vcpus_of_id *named = bpf_map_lookup_elem(&vcpus_by_id, &key);
+  if (!named || !named->vcpu) return NULL;
+  const struct vcpu_ref ref = kvmx_ref_of_vcpu(named->vcpu);
+  __u32 index;
+  return kvmx_find_slot(&ref, &index);
+}
+
+/* Mostly an ioctl on a vCPU by a thread that does not run it: one that restores a VM, say. */
+static __noinline struct vcpu_slot *kvmx_slow_slot_of_named(__u32 vcpu_id) {
+  const __u32 tid = bpf_get_current_pid_tgid();
+  const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &tid);
+  struct vcpu_slot *slot = current ? kvmx_slot(*current) : NULL;
+  if (slot && slot->vcpu_id == vcpu_id && slot->fast_start == kvmx_thread_start()) return slot;
+  return kvmx_slot_of_only_id(vcpu_id) ?: kvmx_slot_of_id(kvmx_slot_of_thread(), vcpu_id);
+}
+
+/* The same, of a program whose kernel has bpf_get_current_task_btf(). */
+static __always_inline struct vcpu_slot *kvmx_slot_of_named(__u32 vcpu_id) {
+  if (!kvmx_told) return kvmx_slot_of_id(kvmx_slot_of_thread(), vcpu_id);
+  struct vcpu_slot *slot = kvmx_last_slot();
+  const struct task_struct *task = bpf_get_current_task_btf();
+  if (slot && slot->fast_start == task->start_time && slot->tid == (__u32)task->pid &&
+      slot->vcpu_id == vcpu_id)
+    return slot;
+  return kvmx_slow_slot_of_named(vcpu_id);
 }
 
 #endif

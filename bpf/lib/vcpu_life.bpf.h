@@ -22,20 +22,43 @@ static __always_inline void kvmx_end_slot(__u64 vcpu) {
   *(volatile __u64 *)&slot->vcpu |= KVMX_VCPU_DESTROYED; /* `vcpu` itself may be no number */
 }
 
+/* Notes under its id that the process `tgid` has made a vCPU. */
+static __always_inline void kvmx_enter_id(__u32 tgid, __u64 vcpu, __u32 vcpu_id) {
+  const struct vcpu_id_key key = {.tgid = tgid, .vcpu_id = vcpu_id};
+  const struct vcpus_of_id first = {.vcpu = vcpu, .count = 1};
+  struct vcpus_of_id *others = bpf_map_lookup_elem(&vcpus_by_id, &key);
+  if (!others) {
+    bpf_map_update_elem(&vcpus_by_id, &key, &first, BPF_ANY);
+    return;
+  }
+  others->vcpu = 0;
+  __sync_fetch_and_add(&others->count, 1);
+}
+
+static __always_inline void kvmx_leave_id(__u32 tgid, __u32 vcpu_id) {
+  const struct vcpu_id_key key = {.tgid = tgid, .vcpu_id = vcpu_id};
+  struct vcpus_of_id *there = bpf_map_lookup_elem(&vcpus_by_id, &key);
+  if (there && __sync_fetch_and_add(&there->count, -1) == 1)
+    bpf_map_delete_elem(&vcpus_by_id, &key);
+}
+
 /* The current process has made this vCPU. A slot under its pointer is that of one whose destruction
  * was not told, since the kernel skipped the program. */
-static __always_inline int kvmx_vcpu_made(__u64 vcpu) {
+static __always_inline int kvmx_vcpu_made(__u64 vcpu, __u32 vcpu_id) {
   struct vcpu_maker maker = {.start = kvmx_process_start(),
                              .tgid = bpf_get_current_pid_tgid() >> 32};
   kvmx_process_comm(maker.comm);
   kvmx_end_slot(vcpu);
   bpf_map_update_elem(&vcpu_makers, &vcpu, &maker, BPF_ANY);
+  kvmx_enter_id(maker.tgid, vcpu, vcpu_id);
   return 0;
 }
 
 /* No thread can be in KVM_RUN for this vCPU any more. */
-static __always_inline int kvmx_vcpu_destroyed(__u64 vcpu) {
+static __always_inline int kvmx_vcpu_destroyed(__u64 vcpu, __u32 vcpu_id) {
   kvmx_end_slot(vcpu);
+  const struct vcpu_maker *maker = bpf_map_lookup_elem(&vcpu_makers, &vcpu);
+  if (maker) kvmx_leave_id(maker->tgid, vcpu_id);
   bpf_map_delete_elem(&vcpu_makers, &vcpu);
   return 0;
 }

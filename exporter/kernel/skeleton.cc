@@ -76,7 +76,8 @@ Result<void> size_maps(kvm_exit_bpf& skeleton, const EventSelection& selection,
                {skeleton.maps.vm_processes, max_vcpus},
                {skeleton.maps.slot_of_vcpu, 2 * max_vcpus},
                {skeleton.maps.slot_of_thread, 2 * max_vcpus},
-               {skeleton.maps.vcpu_makers, 2 * max_vcpus}};
+               {skeleton.maps.vcpu_makers, 2 * max_vcpus},
+               {skeleton.maps.vcpus_by_id, 2 * max_vcpus}};
   for (const auto& size : sizes)
     if (const int error = bpf_map__set_max_entries(size.map, size.entries); error != 0)
       return errno_error(std::string("size the map ") + bpf_map__name(size.map), -error);

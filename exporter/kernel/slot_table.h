@@ -23,6 +23,7 @@ struct SlotMapFds {
   int slot_of_vcpu = -1;
   int slot_of_thread = -1;
   int vcpu_makers = -1;
+  int vcpus_by_id = -1;
   int vm_processes = -1;
   int events = -1;  ///< -1: no further events are counted
   int lost = -1;
@@ -41,6 +42,7 @@ inline constexpr SlotMap kSlotMaps[] = {
     {"slot_of_vcpu", &SlotMapFds::slot_of_vcpu},
     {"slot_of_thread", &SlotMapFds::slot_of_thread},
     {"vcpu_makers", &SlotMapFds::vcpu_makers},
+    {"vcpus_by_id", &SlotMapFds::vcpus_by_id},
     {"vm_processes", &SlotMapFds::vm_processes},
     {"events", &SlotMapFds::events},
     {"lost", &SlotMapFds::lost},

@@ -29,7 +29,7 @@ SCRAPE_EVERY = 0.5
 SPAWNERS = 2
 VCPUS_AT_MOST = 3
 VMS_A_SCRAPE = 8  # at most, so that a slow machine too sees each while it lingers
-MAPS = ("slot_of_vcpu", "slot_of_thread", "vm_processes", "vcpu_makers")
+MAPS = ("slot_of_vcpu", "slot_of_thread", "vm_processes", "vcpu_makers", "vcpus_by_id")
 RESIDENT_MAY_GROW = 2048  # KiB: a heap settles at 12 MB, from 10.8 to 11.6 after the first hundred
 
 

@@ -4,7 +4,8 @@
 A VM keeps its label whatever its process is called; what counts has not ended, whoever runs its vCPU
 and whether or not its descriptors are closed; a VM that lives comes before those that have ended
 when there is no more room. A vCPU is one, however many threads run it, and it is told apart from
-those of other VMs of its process before it has entered its guest. On this machine's KVM, or in an
+those of other VMs of its process before it has entered its guest, and is itself already when its timer
+is restored. On this machine's KVM, or in an
 emulated host, which alone has exits.
 """
 
@@ -159,6 +160,23 @@ def check_threads(verdict, binary):
     exporter.stop()
 
 
+def check_restore(verdict, exporter, binary):
+    """vCPUs whose timers a thread has restored that runs none of them."""
+    trick = Trick(binary, "restore")
+    pages, count = watch(exporter, trick)
+    pages.append(exporter.scrape())
+    labels = set().union(*(labels_of(page, trick.process.pid) for page in pages))
+    got = returns(pages[-1], labels)
+    verdict.check(len(labels) == 1 and got == count, f"{count} returns of restored vCPUs: {got}")
+    arms = {m.labels["vcpu"] for m in pages[-1].samples
+            if m.name == "kvm_timer_arms_total" and m.labels["vm"] in labels}
+    verdict.check(arms == {"0", "1", "2", "3"}, f"each has its timer: {arms}")
+    if ALONE and told(pages[-1]):
+        used = pages[-1].sum("kvm_exporter_vcpu_slots", state="used")
+        verdict.check(used == 4, f"4 vCPUs have 4 slots: {used}")
+    trick.stop()
+
+
 def check_two_vms(verdict, exporter, binary):
     """The second VM's returns are nobody else's, from the first page on."""
     trick = Trick(binary, "two-vms")
@@ -167,6 +185,7 @@ def check_two_vms(verdict, exporter, binary):
         print("not checked here, where KVM does not tell which vCPU a thread runs: two VMs")
         trick.stop()
         return
+    pages.append(exporter.until(lambda page: len(labels_of(page, trick.process.pid)) == 2) or pages[-1])
     seen = [sorted(returns(page, {label}, INTERRUPTED) for label in labels_of(page, trick.process.pid))
             for page in pages]
     verdict.check(count == 7 and seen[-1] == [0, 7], f"one VM has {count} returns, the other none: {seen[-1]}")
@@ -186,6 +205,7 @@ def main():
     check_other_process(verdict, exporter, sys.argv[2])
     check_closed(verdict, exporter, sys.argv[2])
     check_two_vms(verdict, exporter, sys.argv[2])
+    check_restore(verdict, exporter, sys.argv[2])
     verdict.check(exporter.stop() == 0, "the exporter ends well")
     check_full_table(verdict, sys.argv[1:3])
     check_threads(verdict, sys.argv[1:3])

@@ -10,7 +10,8 @@
 //                  at once, it does so without entering the guest
 //   two-vms        a vCPU of a second VM returns 7 times before it first enters, while that of the
 //                  first runs a guest that never returns; prints 7 at once, and enters at the end
-//   short          starts processes, 40 or more, that each run a VM for a moment, one after the
+//   restore        its main thread restores the APIC timers of 4 vCPUs, which other threads then
+//   run short          starts processes, 40 or more, that each run a VM for a moment, one after the
 //                  other; prints how many
 //
 // Other guests write to an I/O port, so each KVM_RUN returns with KVM_EXIT_IO. After SECONDS it
@@ -28,6 +29,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -63,7 +65,7 @@ struct Vm {
   kvm_run* shared;
 };
 
-Vm make_vm(std::string_view code = kPortLoop) {
+Vm make_vm_alone(std::string_view code) {
   Vm made{};
   made.kvm = checked(::open("/dev/kvm", O_RDWR | O_CLOEXEC), "/dev/kvm");
   made.vm = checked(::ioctl(made.kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
@@ -74,7 +76,12 @@ Vm make_vm(std::string_view code = kPortLoop) {
   const kvm_userspace_memory_region region{0, 0, 0, kMemory,
                                            reinterpret_cast<std::uintptr_t>(memory)};
   checked(::ioctl(made.vm, KVM_SET_USER_MEMORY_REGION, &region), "KVM_SET_USER_MEMORY_REGION");
-  made.vcpu = checked(::ioctl(made.vm, KVM_CREATE_VCPU, 0), "KVM_CREATE_VCPU");
+  return made;
+}
+
+/// The VM with a vCPU of this id, another than it had.
+Vm with_vcpu(Vm made, unsigned long id) {
+  made.vcpu = checked(::ioctl(made.vm, KVM_CREATE_VCPU, id), "KVM_CREATE_VCPU");
   const int size = checked(::ioctl(made.kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
   void* const shared = ::mmap(nullptr, static_cast<std::size_t>(size), PROT_READ | PROT_WRITE,
                               MAP_SHARED, made.vcpu, 0);
@@ -90,6 +97,8 @@ Vm make_vm(std::string_view code = kPortLoop) {
   checked(::ioctl(made.vcpu, KVM_SET_REGS, &regs), "KVM_SET_REGS");
   return made;
 }
+
+Vm make_vm(std::string_view code = kPortLoop) { return with_vcpu(make_vm_alone(code), 0); }
 
 std::atomic<unsigned long> returns;
 Clock::time_point end;
@@ -143,6 +152,37 @@ void run_on_threads() {
   std::this_thread::sleep_until(end);
 }
 
+void set_register(kvm_lapic_state& apic, std::size_t offset, std::uint32_t value) {
+  std::memcpy(apic.regs + offset, &value, sizeof(value));
+}
+
+/// Gives a vCPU's APIC a timer that is running, as if it came from another host.
+void restore_timer(const Vm& vm) {
+  constexpr std::uint32_t kLongTime = 0x40000000;
+  kvm_lapic_state apic{};
+  checked(::ioctl(vm.vcpu, KVM_GET_LAPIC, &apic), "KVM_GET_LAPIC");
+  set_register(apic, 0x0f0, 0x1ff);      // spurious interrupts: the APIC is on
+  set_register(apic, 0x320, 0xec);       // timer: once
+  set_register(apic, 0x380, kLongTime);  // its initial count
+  set_register(apic, 0x390, kLongTime);  // and what is left of it
+  checked(::ioctl(vm.vcpu, KVM_SET_LAPIC, &apic), "KVM_SET_LAPIC");
+}
+
+void run_restored() {
+  const Vm vm = make_vm_alone(kPortLoop);
+  checked(::ioctl(vm.vm, KVM_CREATE_IRQCHIP, 0), "KVM_CREATE_IRQCHIP");
+  std::vector<Vm> vcpus;
+  for (unsigned long id = 0; id < 4; ++id) {
+    vcpus.push_back(with_vcpu(vm, id));
+    const kvm_mp_state runnable{KVM_MP_STATE_RUNNABLE};
+    checked(::ioctl(vcpus[id].vcpu, KVM_SET_MP_STATE, &runnable), "KVM_SET_MP_STATE");
+    restore_timer(vcpus[id]);
+  }
+  std::vector<std::thread> threads;
+  for (Vm& vcpu : vcpus) threads.emplace_back(run, &vcpu);
+  for (std::thread& thread : threads) thread.join();
+}
+
 void print_returns() {
   std::printf("%lu\n", returns.load());
   std::fflush(stdout);
@@ -188,6 +228,8 @@ int main(int argc, char** argv) {
     run_in_child(vm);
   } else if (trick == "threads") {
     run_on_threads();
+  } else if (trick == "restore") {
+    run_restored();
   } else if (trick == "two-vms") {
     run_two_vms();
   } else if (trick == "closed") {
@@ -198,8 +240,9 @@ int main(int argc, char** argv) {
     rename_until_end();
     vcpu.join();
   } else {
-    std::fputs("usage: kvmx-tricks rename|closed|other-process|threads|two-vms|short SECONDS\n",
-               stderr);
+    std::fputs(
+        "usage: kvmx-tricks rename|closed|other-process|threads|two-vms|restore|short SECONDS\n",
+        stderr);
     return 2;
   }
   print_returns();
