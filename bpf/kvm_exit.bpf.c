@@ -12,6 +12,8 @@
 
 #include "kvm_types.bpf.h"
 #include "lib/count.bpf.h"
+#include "lib/handling.bpf.h"
+#include "lib/interrupt.bpf.h"
 #include "lib/slot.bpf.h"
 #include "lib/vcpu_life.bpf.h"
 #include "record_offsets.h"
@@ -20,24 +22,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile struct record_offsets kvmx_record; /* set by the exporter */
 
-/* Whether kvm_entry has a program, which turns the time stamp of an exit into its handling time.
- * Without it no stamp is taken. */
-const volatile bool kvmx_timed;
-/* Whether userspace exits are counted. Where they are not, their program may still run, to note
- * that the vCPU is in the VMM. */
-const volatile bool kvmx_count_userspace_exits;
-
 /* Whether the kernel may skip the program of kvm_msr, so that kvm_entry counts skipped accesses. */
 const volatile bool kvmx_msr_skipped;
-
-/* Readers rely on the order of these writes: the count, the stamp, `exit`. */
-static __always_inline int count_exit_as(struct vcpu_slot *slot, __u32 exit, bool timed) {
-  slot->reason[exit & KVMX_EXIT_ID].count++;
-  if (!timed) return 0;
-  *(volatile __u64 *)&slot->exit_ns = bpf_ktime_get_ns();
-  *(volatile __u32 *)&slot->exit = exit;
-  return 0;
-}
 
 static __always_inline int count_exit(struct vcpu_slot *slot, __u64 code, bool timed) {
   __u32 exit = kvmx_dense_entry(kvmx_dense, code);
@@ -48,46 +34,6 @@ static __always_inline int count_exit(struct vcpu_slot *slot, __u64 code, bool t
 static __noinline int count_unread_exit(struct vcpu_slot *slot) {
   kvmx_count_lost_event(KVMX_LOST_REASON_READ);
   return count_exit_as(slot, KVMX_REASON_OTHER, kvmx_timed);
-}
-
-/*
- * Ends the exit being handled and returns its time. `exit` is cleared before the time is added: a
- * reader in between misses the time for a moment, but never counts it twice.
- */
-static __always_inline __u64 end_exit(struct vcpu_slot *slot, __u32 id) {
-  const __u64 took = bpf_ktime_get_ns() - slot->exit_ns;
-  *(volatile __u32 *)&slot->exit = KVMX_EXIT_NONE;
-  *(volatile __u64 *)&slot->reason[id].ns += took;
-  return took;
-}
-
-/*
- * Ends the vCPU's stay in the VMM, if it was there. The stamp is cleared before the time is added:
- * a reader in between misses the time for a moment, but never counts it twice.
- */
-static __always_inline void end_userspace(struct vcpu_slot *slot, __u64 ended) {
-  const __u64 began = slot->userspace_ns;
-  if (!began) return;
-  *(volatile __u64 *)&slot->userspace_ns = 0;
-  if (ended > began) *(volatile __u64 *)&slot->userspace_total_ns += ended - began;
-}
-
-/* Counts an entry whose exit has flags in `exit`, or that follows no exit. */
-static __noinline int count_other_entry(struct vcpu_slot *slot) {
-  const __u32 exit = slot->exit;
-  if (exit & KVMX_EXIT_NONE) {
-    slot->exit = KVMX_EXIT_NONE;
-    return 0;
-  }
-  const __u64 took = end_exit(slot, exit & KVMX_EXIT_ID);
-  if (!(exit & KVMX_EXIT_IDLE)) kvmx_count_latency(slot->latency, took);
-  end_userspace(slot, slot->exit_ns + took);
-  return 0;
-}
-
-static __always_inline int count_plain_entry(struct vcpu_slot *slot, __u32 exit) {
-  kvmx_count_latency(slot->latency, end_exit(slot, exit));
-  return 0;
 }
 
 /* Counts the time since the guest last programmed its timer. Where exits are timed, the exit that
@@ -118,55 +64,17 @@ static __always_inline int count_msr(struct vcpu_slot *slot, __u32 id, bool writ
  * Counts the MSR access of an exit that kvm_msr's program was skipped for. Since 7.x tracepoints
  * leave preemption on, and the kernel does not run a program on a CPU on which another thread was
  * preempted within it. Exits and entries are never skipped, because KVM has preemption off there.
- * The operands of the access are still in the guest's registers. On a vCPU that has run a nested
- * guest, that guest may have made the access, which its own hypervisor answers; so on such vCPUs
- * nothing is counted here.
+ * On a vCPU that has run a nested guest, that guest may have made the access, which its own
+ * hypervisor answers; so on such vCPUs nothing is counted here.
  */
 static __noinline int count_skipped_msr(struct vcpu_slot *slot, const struct kvm_vcpu *vcpu) {
   if (!vcpu || vcpu->stat.nested_run) return 0; /* never null; the verifier wants the check */
-  const bool write = kvmx_wrote_msr(slot->vcpu, slot->exit & KVMX_EXIT_ID);
-  const __u32 id = kvmx_msr_id(slot, vcpu->arch.regs[KVMX_RCX]);
-  const __u64 data = (__u32)vcpu->arch.regs[KVMX_RAX] | vcpu->arch.regs[KVMX_RDX] << 32;
+  struct kvmx_msr_access access;
+  if (!kvmx_read_msr_access(slot, vcpu, &access)) return 0;
   const bool raised = vcpu->arch.exception.pending || vcpu->arch.exception.injected;
-  return count_msr(slot, id, write, data, raised && vcpu->arch.exception.vector == KVMX_GP_VECTOR,
-                   true);
-}
-
-/*
- * Ends a stay in the VMM at the beginning of a halt that has just ended after `ns`. A signal had
- * taken the vCPU out of an earlier halt and KVM_RUN had returned to the VMM; called again, KVM_RUN
- * put the vCPU back to sleep without entering the guest.
- */
-static __noinline void end_userspace_by_halt(struct vcpu_slot *slot, __u64 ns) {
-  *(volatile __u32 *)&slot->exit &= ~KVMX_EXIT_IN_VMM;
-  end_userspace(slot, bpf_ktime_get_ns() - ns);
-}
-
-static __always_inline int count_wakeup(struct vcpu_slot *slot, __u64 ns, bool waited) {
-  if (!slot) return 0;
-  if (slot->exit & KVMX_EXIT_IN_VMM) end_userspace_by_halt(slot, ns);
-  if (!(slot->exit & KVMX_EXIT_NONE)) *(volatile __u32 *)&slot->exit |= KVMX_EXIT_HALT_ENDED;
-  slot->halts[waited].count++;
-  *(volatile __u64 *)&slot->halts[waited].ns += ns;
-  return 0;
-}
-
-static __always_inline int count_userspace_exit(struct vcpu_slot *slot, __u32 reason, int error) {
-  if (!slot) return 0;
-  const __u32 exit = slot->exit;
-  const bool answers_msr =
-      error >= 0 && (reason == KVMX_USERSPACE_RDMSR || reason == KVMX_USERSPACE_WRMSR);
-  *(volatile __u32 *)&slot->exit = (answers_msr ? exit & ~KVMX_EXIT_MSR : exit) |
-                                   KVMX_EXIT_IN_VMM; /* the VMM answers: no kvm_msr */
-  if (!kvmx_count_userspace_exits) return 0;
-  __u32 id = kvmx_userspace_exit_id(reason, error);
-  barrier_var(id);
-  if (id >= KVMX_USERSPACE_EXITS) return 0;
-  slot->userspace_exits[id]++;
-  /* Where KVM_RUN returns twice without an entry, the stay in the VMM began the first time. */
-  if (exit & (KVMX_EXIT_NONE | KVMX_EXIT_IN_VMM)) return 0;
-  *(volatile __u64 *)&slot->userspace_ns = bpf_ktime_get_ns();
-  return 0;
+  const bool fault = raised && vcpu->arch.exception.vector == KVMX_GP_VECTOR;
+  const __u32 id = kvmx_msr_id(slot, access.index);
+  return count_msr(slot, id, access.write, access.data, fault, true);
 }
 
 static __always_inline int count_timer(struct vcpu_slot *slot, bool hv) {

@@ -104,6 +104,7 @@ union vmx_exit_reason {
 /* Since 6.15 VMX and TDX vCPUs share the members that both have in a struct vcpu_vt. */
 struct vcpu_vt {
   union vmx_exit_reason exit_reason;
+  unsigned long exit_qualification; /* as KVM last read it */
 };
 
 struct vcpu_vmx___vt {
@@ -311,31 +312,57 @@ static __always_inline bool kvmx_read_svm_code(struct vcpu_slot *slot, const str
   return true;
 }
 
-/* Whether the MSR access for which the vCPU at this address last exited was a write. */
-static __always_inline bool kvmx_wrote_msr(__u64 vcpu, __u32 reason_id) {
-  if (kvmx_isa == KVMX_ISA_VMX) return reason_id == KVMX_VMX_MSR_WRITE;
+/* An access by RDMSR or WRMSR. */
+struct kvmx_msr_access {
+  __u32 index;
+  bool write;
+  __u64 data; /* of a write */
+};
+
+/* RDMSR and WRMSR with an immediate: KVM reads the MSR's index from the exit qualification. Which
+ * register has the data only the VMCS says, so that it is taken for one that programs a timer. */
+static __always_inline bool kvmx_read_immediate_msr(const struct vcpu_slot *slot,
+                                                    struct kvmx_msr_access *access) {
+  const struct vcpu_vmx___vt *vmx = 0;
+  __u64 qualification;
+  if (!bpf_core_field_exists(vmx->vt.exit_qualification)) return false;
+  if (!kvmx_probe(slot->vcpu + bpf_core_field_offset(vmx->vt.exit_qualification), &qualification))
+    return false;
+  access->index = qualification;
+  access->data = 1;
+  return true;
+}
+
+/* Whether the VMCB says that the guest accessed an MSR: an encrypted guest exits by VMGEXIT, and
+ * KVM then puts into its VMCB what the guest exits for. */
+static __always_inline bool kvmx_read_svm_msr(const struct vcpu_slot *slot, bool *write) {
   const struct vcpu_svm *svm = 0;
   const struct vmcb *vmcb = 0;
-  __u64 control = 0, info = 0;
-  if (bpf_core_field_exists(svm->vmcb) &&
-      kvmx_probe(vcpu + bpf_core_field_offset(svm->vmcb), &control))
-    kvmx_probe(control + bpf_core_field_offset(vmcb->control.exit_info_1), &info);
-  return info & 1;
+  __u64 control, code, info;
+  if (!bpf_core_field_exists(svm->vmcb)) return false;
+  if (!kvmx_probe(slot->vcpu + bpf_core_field_offset(svm->vmcb), &control)) return false;
+  if (!kvmx_probe(control + bpf_core_field_offset(vmcb->control.exit_code), &code)) return false;
+  if (!kvmx_probe(control + bpf_core_field_offset(vmcb->control.exit_info_1), &info)) return false;
+  *write = info & 1;
+  return (__u32)code == KVMX_SVM_MSR;
 }
 
 /*
- * Whether the event was raised in an interrupt, so that it has nothing to do with the current task.
- * Interrupts have stacks of their own, and the arguments of a raw tracepoint are on the stack, so
- * the address of `context` is outside the task's stack then. No helper says so, and programs can
- * read the kernel's own count, a per-CPU variable, only where kallsyms has data symbols.
+ * The MSR access that the vCPU of this slot last exited for, after KVM has made it. Returns false
+ * if it was for something else. Mostly the operands are still in the guest's registers; those of an
+ * encrypted guest are what it has shown to KVM.
  */
-#define KVMX_STACK_SIZE 16384 /* THREAD_SIZE on x86-64 */
-static __always_inline bool kvmx_in_interrupt(const void *context) {
-  const struct task_struct *task = (const void *)bpf_get_current_task();
-  const __u64 pointer = (__u64)context;
-  __u64 address = 0; /* the pointer as a plain number, which the verifier lets us subtract from */
-  bpf_probe_read_kernel(&address, sizeof(address), &pointer);
-  return address - (__u64)BPF_CORE_READ(task, stack) >= KVMX_STACK_SIZE;
+static __always_inline bool kvmx_read_msr_access(const struct vcpu_slot *slot,
+                                                 const struct kvm_vcpu *vcpu,
+                                                 struct kvmx_msr_access *access) {
+  const __u32 reason = slot->exit & KVMX_EXIT_ID;
+  access->index = vcpu->arch.regs[KVMX_RCX];
+  access->data = (__u32)vcpu->arch.regs[KVMX_RAX] | vcpu->arch.regs[KVMX_RDX] << 32;
+  if (kvmx_isa != KVMX_ISA_VMX) return kvmx_read_svm_msr(slot, &access->write);
+  access->write = reason == KVMX_VMX_MSR_WRITE || reason == KVMX_VMX_MSR_WRITE_IMM;
+  if (reason == KVMX_VMX_MSR_READ_IMM || reason == KVMX_VMX_MSR_WRITE_IMM)
+    return kvmx_read_immediate_msr(slot, access);
+  return true;
 }
 
 /*

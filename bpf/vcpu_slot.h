@@ -35,7 +35,10 @@ enum kvmx_isa { KVMX_ISA_OTHER = 0, KVMX_ISA_VMX = 1, KVMX_ISA_SVM = 2 };
 #define KVMX_VMX_REASONS 96 /* a basic exit reason of VMX below this is its own id */
 #define KVMX_VMX_MSR_READ 31
 #define KVMX_VMX_MSR_WRITE 32
+#define KVMX_VMX_MSR_READ_IMM 84
+#define KVMX_VMX_MSR_WRITE_IMM 85
 #define KVMX_SVM_MSR 0x07c
+#define KVMX_SVM_VMGEXIT 0x403
 
 /*
  * Exit codes that have an entry in kvmx_dense[]: 0x000-0x0ff, then SVM's 0x400-0x40f. An entry is
@@ -61,8 +64,8 @@ enum kvmx_exit {
   KVMX_EXIT_IN_VMM = 0x200,
   /* No exit is being handled: the guest runs, or has not run yet. */
   KVMX_EXIT_NONE = 0x400,
-  /* An MSR access whose kvm_msr event has not come yet. Used where the kernel may skip that event's
-   * program, see count_skipped_msr(). */
+  /* Perhaps an MSR access, whose kvm_msr event has not come yet. Used where the kernel may skip
+   * that event's program, see count_skipped_msr(). */
   KVMX_EXIT_MSR = 0x800
 };
 
@@ -239,6 +242,7 @@ struct vcpu_slot {
   __u64 latency[KVMX_LATENCY_BUCKETS];
   __u64 intervals[KVMX_INTERVAL_BUCKETS];
   __u64 interval_total_ns;
+  __u64 halted_ns; /* part of reason[].ns: exits whose reason does not tell that the vCPU halted */
 
   __u32 reason_code[KVMX_OVERFLOW_REASONS];
   /* A place's counters go on from MSR to MSR, so that their sum is exact at any moment: those of
@@ -314,9 +318,10 @@ struct exported_times {
   __u64 exit_ns;
   __u64 halt_ns;
   __u64 userspace_ns;
+  __u64 latency_ns;
   struct exported_msrs msrs;
 };
 
-KVMX_STATIC_ASSERT(sizeof(struct exported_times) == 392, "no padding in what is kept");
+KVMX_STATIC_ASSERT(sizeof(struct exported_times) == 400, "no padding in what is kept");
 
 #endif

@@ -40,6 +40,7 @@ kvmx_host_test(identity-native 300 python3 "${here}/e2e/identity_test.py" "${exp
 kvmx_host_test(idle-vms-native 200 python3 "${here}/e2e/idle_vms_test.py" "${exporter}" "${guest}")
 kvmx_host_test(cpu-times-native 200 python3 "${here}/e2e/cpu_times_test.py" "${exporter}" "${guest}")
 kvmx_host_test(lifecycle-native 200 python3 "${here}/e2e/lifecycle_test.py" "${exporter}" "$<TARGET_FILE:kvmx-tricks>")
+kvmx_host_test(interrupt-native 120 python3 "${here}/bpf/interrupt_test.py" "${PROJECT_BINARY_DIR}/tests/bpf/interrupt.bpf.o")
 kvmx_host_test(monotonic-native 120 python3 "${here}/e2e/monotonic_test.py" "${exporter}" "${guest}")
 
 # Emulated hosts. Scenarios that can share one do: the test boot-NAME boots it and runs them all, and
@@ -83,6 +84,8 @@ foreach(kernel IN LISTS KVMX_AMD_KERNELS)
   # The static program, where nothing else is.
   kvmx_lab_test(amd-${kernel} static-amd-${kernel} 600 COMMAND /usr/bin/python3 "${here}/e2e/static_test.py"
                 "${static}" "${guest}")
+  kvmx_lab_test(amd-${kernel} interrupt-amd-${kernel} 300 COMMAND /usr/bin/python3
+                "${here}/bpf/interrupt_test.py" "${PROJECT_BINARY_DIR}/tests/bpf/interrupt.bpf.o")
 endforeach()
 kvmx_lab_test(amd-6.1 exact-static-amd-6.1 600 COMMAND "${here}/exact/scenario.sh" "${static}" "${guest}"
               /lab-out/exact-static CHECK python3 "${here}/exact/check.py" "${lab}/amd-6.1/files/exact-static")

@@ -8,6 +8,8 @@
 #ifndef KVMX_COUNT_BPF_H
 #define KVMX_COUNT_BPF_H
 
+#include <stdbool.h>
+
 #include "../vcpu_slot.h"
 
 #define KVMX_EINTR 4
@@ -15,6 +17,9 @@
 /* KVM_EXIT_X86_RDMSR and KVM_EXIT_X86_WRMSR: the VMM emulates the guest's MSR access. */
 #define KVMX_USERSPACE_RDMSR 29
 #define KVMX_USERSPACE_WRMSR 30
+/* KVM_EXIT_FAIL_ENTRY and KVM_EXIT_INTERNAL_ERROR: KVM could not go on. */
+#define KVMX_USERSPACE_FAIL_ENTRY 9
+#define KVMX_USERSPACE_INTERNAL_ERROR 17
 
 /* Exit code -> dense id, of the host's isa; see KVMX_CODES. Set by the exporter. */
 const volatile __u16 kvmx_dense[KVMX_CODES];
@@ -69,6 +74,16 @@ static __always_inline __u32 kvmx_userspace_exit_id(__u32 reason, int error) {
   if (error == -KVMX_EINTR) return KVMX_USERSPACE_RESTART;
   if (error < 0) return KVMX_USERSPACE_ERROR;
   return reason < KVMX_USERSPACE_CODES ? reason : KVMX_USERSPACE_OTHER;
+}
+
+/*
+ * Whether KVM_RUN returns in this way without having told of the MSR access that the exit was for,
+ * and will not: the VMM is to answer it, or it failed. After a signal the access has been made.
+ */
+static __always_inline bool kvmx_ends_without_msr(__u32 reason, int error) {
+  if (error < 0) return error != -KVMX_EINTR;
+  return reason == KVMX_USERSPACE_RDMSR || reason == KVMX_USERSPACE_WRMSR ||
+         reason == KVMX_USERSPACE_FAIL_ENTRY || reason == KVMX_USERSPACE_INTERNAL_ERROR;
 }
 
 /*

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The maps. Sizes marked "set by the exporter" follow --bpf.max-vcpus and are set before loading.
+/*
+ * The maps. Sizes marked "set by the exporter" follow --bpf.max-vcpus and are set before loading.
+ * Hash maps are allocated as a whole: one that allocates as it fills up makes Linux 5.10 warn, and
+ * taints it, when a tracing program with such a map is loaded.
  */
 #ifndef KVMX_MAPS_BPF_H
 #define KVMX_MAPS_BPF_H
@@ -56,7 +59,6 @@ struct {
  */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
   __uint(max_entries, 1);
   __type(key, __u32);
   __type(value, __u64);
@@ -65,7 +67,6 @@ struct {
 /* vCPU -> slot index. Set by the exporter: twice slots. Full: counted as lost (map_full). */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
   __uint(max_entries, 1);
   __type(key, struct vcpu_key);
   __type(value, __u32);
@@ -77,7 +78,6 @@ struct {
  */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
   __uint(max_entries, 1);
   __type(key, __u32);
   __type(value, __u32);
@@ -89,7 +89,6 @@ struct {
  */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
   __uint(max_entries, 1);
   __type(key, __u64);
   __type(value, struct vcpu_maker);
@@ -101,7 +100,6 @@ struct {
  */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
   __uint(max_entries, 1);
   __type(key, struct vcpu_id_key);
   __type(value, struct vcpus_of_id);
@@ -128,9 +126,11 @@ struct {
 /*
  * CPU -> index of the slot it used last, a cache line each. This is only a hint: programs check the
  * owner that is stored in the slot itself, so a stale entry, or one that two CPUs share, costs time
- * and nothing else.
+ * and nothing else. No x86-64 machine has more CPUs than there are hints; and Linux 5.10 needs this
+ * array in one piece for a moment while it is loaded, so that it cannot be as large as NR_CPUS
+ * asks.
  */
-#define KVMX_HINTS 256
+#define KVMX_HINTS 2048
 #define KVMX_HINT_WORDS 16
 __u32 last_slot[KVMX_HINTS][KVMX_HINT_WORDS];
 

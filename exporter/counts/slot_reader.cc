@@ -5,6 +5,8 @@
 #include <array>
 #include <cstring>
 #include <map>
+#include <set>
+#include <tuple>
 #include <utility>
 
 #include "exporter/counts/load.h"
@@ -132,9 +134,11 @@ void SlotReader::read_reasons(const vcpu_slot& slot, const Context& context, Vcp
   std::uint64_t latency_ns = 0;
   for (std::uint32_t id = 0; id < KVMX_REASONS; ++id)
     if (idle[id] == Idle::none) latency_ns += ns[id];
-  vm.latency.sum_ns += latency_ns;
-
+  // Read after them, so that it has all that they contain.
+  latency_ns -= std::min<std::uint64_t>(latency_ns, load(slot.halted_ns));
   exported_times& exported = context.exported;
+  vm.latency.sum_ns += clamp_to_monotonic(exported.latency_ns, latency_ns);
+
   const std::uint32_t current = exit.id().value_or(exported.exit_id);
   ns[current] += exit_running_ns(slot, exit, context.ended);
   ns[exported.exit_id] = std::max<std::uint64_t>(ns[exported.exit_id], exported.exit_ns);
@@ -220,6 +224,30 @@ void SlotReader::name_msrs(const std::map<VmKey, VmCounts>& vms,
   msr_names_.begin_window(now);
 }
 
+/// Where no event gives a vCPU's pointer, it has a slot for each thread that has run it, and what a
+/// slot says that it does holds for the last one only. Returns which are no more.
+std::set<const vcpu_slot*> SlotReader::left_behind(std::span<const vcpu_slot> slots) {
+  struct Last {
+    const vcpu_slot* slot;
+    std::pair<bool, std::uint64_t>
+        activity;  ///< runs (it does not change threads then), since when
+  };
+  std::map<std::tuple<std::uint32_t, std::uint64_t, std::uint32_t>, Last> vcpus;
+  std::set<const vcpu_slot*> found;
+  for (const vcpu_slot& slot : slots) {
+    if (load(slot.tgid) == 0 || slot.vcpu != 0 || slot.vcpu_id == KVMX_VCPU_UNKNOWN) continue;
+    const std::pair activity{(load(slot.exit) & KVMX_EXIT_IN_VMM) == 0,
+                             std::max<std::uint64_t>(load(slot.exit_ns), load(slot.userspace_ns))};
+    const auto [at, fresh] =
+        vcpus.try_emplace({slot.tgid, slot.vm_start, slot.vcpu_id}, Last{&slot, activity});
+    if (fresh) continue;
+    Last& last = at->second;
+    found.insert(activity > last.activity ? last.slot : &slot);
+    if (activity > last.activity) last = {&slot, activity};
+  }
+  return found;
+}
+
 VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, const Context& context, VmCounts& vm) {
   VcpuCounts counts;
   const std::uint32_t id = slot.vcpu_id;
@@ -250,6 +278,7 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
     exported = exported_;
   }
   watches_.resize(slots.size());
+  const std::set<const vcpu_slot*> past = left_behind(slots);
   std::map<VmKey, VmCounts> vms;
   add_listed(listing.vcpus, vms);
   for (std::size_t i = 0; i < slots.size(); ++i) {
@@ -266,7 +295,8 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
     if (const std::uint64_t vcpu = load(slot.vcpu); vcpu != 0)
       ++((vcpu & KVMX_VCPU_DESTROYED) != 0 ? vm.destroyed : vm.undestroyed);
     const SleepWatch* const watch = look_again(slot, watches_[i], listing);
-    VcpuCounts counts = read_slot(slot, {index, ended(key), exported[i], watch}, vm);
+    VcpuCounts counts =
+        read_slot(slot, {index, ended(key) || past.contains(&slot), exported[i], watch}, vm);
     // A slot that has nothing but further events is of a thread that runs no vCPU.
     if (kvmx::events(counts) > 0) vm.threads.push_back({load(slot.tid), counts.id});
     if (i < events.size()) read_events(events[i], counts);

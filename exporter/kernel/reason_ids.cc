@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/kernel/reason_ids.h"
 
+#include <algorithm>
+#include <array>
 #include <vector>
 
 #include "exporter/names/exit_reasons.h"
@@ -26,10 +28,12 @@ Idle idle_kind(Isa isa, std::uint32_t code) {
   return Idle::none;
 }
 
-/// An access by RDMSR or WRMSR: its operands are in the guest's registers.
-bool is_msr_access(Isa isa, std::uint32_t code) {
-  if (isa == Isa::vmx) return code == KVMX_VMX_MSR_READ || code == KVMX_VMX_MSR_WRITE;
-  return isa == Isa::svm && code == KVMX_SVM_MSR;
+/// An access by RDMSR or WRMSR, or what may be one of an encrypted guest.
+bool may_access_msr(Isa isa, std::uint32_t code) {
+  constexpr std::array<std::uint32_t, 4> kVmx = {KVMX_VMX_MSR_READ, KVMX_VMX_MSR_WRITE,
+                                                 KVMX_VMX_MSR_READ_IMM, KVMX_VMX_MSR_WRITE_IMM};
+  if (isa == Isa::vmx) return std::ranges::find(kVmx, code) != kVmx.end();
+  return isa == Isa::svm && (code == KVMX_SVM_MSR || code == KVMX_SVM_VMGEXIT);
 }
 
 /// Where a code stands in kvmx_dense, if it has a place there.
@@ -68,7 +72,7 @@ DenseEntries dense_entries(Isa isa, bool mark_msrs) {
     const auto code = dense_exit_code(isa, id);
     if (!code) continue;
     const bool idle = idle_kind(isa, *code) != Idle::none;
-    const bool marked = mark_msrs && is_msr_access(isa, *code);
+    const bool marked = mark_msrs && may_access_msr(isa, *code);
     entries[*dense_place(*code)] =
         static_cast<std::uint16_t>(id | (idle ? KVMX_EXIT_IDLE : 0) | (marked ? KVMX_EXIT_MSR : 0));
   }

@@ -4,7 +4,10 @@
 // As libbpf's bpf_helpers.h has them; that header is for programs of the kernel only.
 #define __noinline __attribute__((noinline))
 #define barrier_var(var) asm volatile("" : "+r"(var))
+#define bpf_ktime_get_ns() shim_clock_ns
+__u64 shim_clock_ns;
 #include "bpf/lib/count.bpf.h"
+#include "bpf/lib/handling.bpf.h"
 
 void shim_count_latency(__u64* buckets, __u64 ns) { kvmx_count_latency(buckets, ns); }
 void shim_count_interval(__u64* buckets, __u64 ns) { kvmx_count_interval(buckets, ns); }
@@ -15,4 +18,17 @@ __u32 shim_overflow_reason(struct vcpu_slot* slot, __u32 code) {
 }
 __u32 shim_userspace_exit_id(__u32 reason, int error) {
   return kvmx_userspace_exit_id(reason, error);
+}
+
+void shim_count_entry(struct vcpu_slot* slot) {
+  if (slot->exit <= KVMX_EXIT_ID)
+    count_plain_entry(slot, slot->exit);
+  else
+    count_other_entry(slot);
+}
+void shim_count_wakeup(struct vcpu_slot* slot, __u64 ns, int waited) {
+  count_wakeup(slot, ns, waited);
+}
+void shim_count_userspace_exit(struct vcpu_slot* slot, __u32 reason, int error) {
+  count_userspace_exit(slot, reason, error);
 }

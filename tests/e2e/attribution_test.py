@@ -10,6 +10,7 @@ the guest and KVM say.
 import os
 import pathlib
 import sys
+import time
 from collections import Counter
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
@@ -90,6 +91,17 @@ class Attribution:
         known = [tid for tid in tids if tid >= guest.pid]  # ids go up: the others are older guests'
         self.verdict.check(0 < len(known) <= vcpus, f"threads {known} are known for {vcpus} vCPUs")
 
+    def check_in_vmm(self, name, vcpus):
+        """All vCPUs are with their VMM now, each of them once, however many threads have run it."""
+        first = self.exporter.scrape()
+        time.sleep(2)
+        last = self.exporter.scrape()
+        before, after = (sum(m.value for m in page.samples if m.name == "kvm_userspace_seconds_total"
+                             and m.labels["vm"].startswith(name)) for page in (first, last))
+        most = vcpus * (last.end - first.start)
+        self.verdict.check(0 < after - before <= most,
+                           f"{name}: {after - before:.2f} seconds with the VMM in {most:.2f} of {vcpus} vCPUs")
+
     def run_case(self, name, *options):
         """The guest's process, which has ended then."""
         guest = self.guests.hold(name, *options, *WORK)
@@ -98,6 +110,7 @@ class Attribution:
         if not TELLS_VM:
             want = [sum(want, Counter())]
         self.check_same(name, page, vms_of(page, name), want)
+        self.check_in_vmm(name, sum(len(vm["vcpus"]) for vm in vms))
         if TELLS_VM:
             self.check_threads(guest, sum(len(vm["vcpus"]) for vm in vms))
         self.guests.go_on(guest)

@@ -35,16 +35,28 @@ mount_kernel_trees() {
   ip link set lo up
 }
 
+# kernel_state: how the kernel is tainted, without modules that are not its own
+# (1 << 12, 1 << 13), and how often it has warned.
+kernel_state() {
+  echo "$(($(cat /proc/sys/kernel/tainted) & ~12288)) $(dmesg | grep -cE 'WARNING: |BUG: |run-time allocation')"
+}
+
 # run_command PORT: run /lab-run/command with its output going to PORT, and leave
-# its status in $status. Through a pipe, since a port is opened only once while
+# its status in $status: a failure, too, if the kernel has warned. Through a pipe, since a port is opened only once while
 # programs may open /dev/stdout again.
 run_command() {
   mkfifo /run/lab-output
   cat /run/lab-output >"$1" &
   copier=$!
+  before=$(kernel_state)
   /bin/sh /lab-run/command </dev/null >/run/lab-output 2>&1
   # shellcheck disable=SC2034 # the caller's
   status=$?
+  if [ "$(kernel_state)" != "$before" ]; then
+    echo "lab: the kernel has warned, or is tainted: $before before, $(kernel_state) now" >/dev/console
+    dmesg | grep -E -A 20 'WARNING: |BUG: |run-time allocation' >/dev/console
+    [ "$status" != 0 ] || status=1
+  fi
   # The output ends with its last writer. None may be left behind, or we would
   # wait for it for ever.
   for process in /proc/[0-9]*; do

@@ -52,6 +52,25 @@ class Programs:
         self.links, self.object = [], None
 
 
+class Array:
+    """An array of 64-bit words that such programs have."""
+
+    def __init__(self, programs, name, size):
+        self.fd = _lib.bpf_object__find_map_fd_by_name(programs.object, name.encode())
+        self.size = size
+        if self.fd < 0:
+            raise Failed(f"no map {name}")
+
+    def read(self):
+        values = []
+        for key in range(self.size):
+            value = c_uint64()
+            if _lib.bpf_map_lookup_elem(self.fd, ctypes.byref(c_uint32(key)), ctypes.byref(value)):
+                raise Failed(f"cannot read: errno {ctypes.get_errno()}")
+            values.append(value.value)
+        return values
+
+
 class ProgramInfo(ctypes.Structure):
     """struct bpf_prog_info. Older kernels leave its end zero."""
 

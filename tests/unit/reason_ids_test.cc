@@ -61,8 +61,13 @@ TEST(ReasonIds, MarksMsrAccessesOnRequest) {
   EXPECT_EQ(dense_entries(Isa::vmx, true)[31], 31U | KVMX_EXIT_MSR);
   EXPECT_EQ(dense_entries(Isa::vmx, true)[32], 32U | KVMX_EXIT_MSR);
   EXPECT_EQ(dense_entries(Isa::vmx, true)[33], 33U);
+  EXPECT_EQ(dense_entries(Isa::vmx, true)[84], 84U | KVMX_EXIT_MSR);  // with an immediate
+  EXPECT_EQ(dense_entries(Isa::vmx, true)[85], 85U | KVMX_EXIT_MSR);
   EXPECT_EQ(dense_entries(Isa::svm, true)[0x7c],
             dense_entries(Isa::svm, false)[0x7c] | KVMX_EXIT_MSR);
+  constexpr std::size_t vmgexit = KVMX_LOW_CODES + 3;  // 0x403: an encrypted guest's, perhaps
+  EXPECT_EQ(dense_entries(Isa::svm, true)[vmgexit],
+            dense_entries(Isa::svm, false)[vmgexit] | KVMX_EXIT_MSR);
   EXPECT_EQ(dense_entries(Isa::svm, true)[0x78], dense_entries(Isa::svm, false)[0x78]);
 }
 

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Times of slots whose events alone do not tell what they belong to.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "exporter/counts/slot_reader.h"
+
+namespace kvmx {
+namespace {
+
+constexpr std::uint32_t kMsrWrite = 32;  // VMX basic exit reason
+
+class SlotTimesTest : public testing::Test {
+ protected:
+  vcpu_slot& slot(std::size_t index, std::uint32_t tgid, std::uint32_t vcpu_id) {
+    vcpu_slot& made = slots_[index];
+    made.tgid = tgid;
+    made.vcpu_id = vcpu_id;
+    made.isa = KVMX_ISA_VMX;
+    made.exit = KVMX_EXIT_NONE;
+    return made;
+  }
+
+  std::vector<VmCounts> read() {
+    return reader_.read(slots_, [](const VmKey&) { return false; });
+  }
+
+  std::uint64_t now_ = 1000;
+  std::unique_ptr<vcpu_slot[]> memory_ = std::make_unique<vcpu_slot[]>(2);
+  std::span<vcpu_slot> slots_{memory_.get(), 2};
+  SlotReader reader_{[this] { return now_; }};
+};
+
+TEST_F(SlotTimesTest, ExitsInWhichTheVcpuHaltedAreNotInTheLatencies) {
+  vcpu_slot& vcpu = slot(0, 10, 0);
+  vcpu.reason[kMsrWrite] = {3, 5000};
+  vcpu.halted_ns = 4000;
+  EXPECT_EQ(read().at(0).latency.sum_ns, 1000U);
+  EXPECT_EQ(read().at(0).vcpus.at(0).reasons.at(0).handling_ns, 5000U);
+  vcpu.halted_ns = 4900;  // the entry's first step; its second is still to come
+  EXPECT_EQ(read().at(0).latency.sum_ns, 1000U);
+  vcpu.reason[kMsrWrite].ns = 6100;
+  EXPECT_EQ(read().at(0).latency.sum_ns, 1200U);
+}
+
+/// Kernels whose events give no pointer: a vCPU that another thread runs has another slot.
+TEST_F(SlotTimesTest, ASlotThatItsVcpuHasLeftIsNotWithTheVmm) {
+  vcpu_slot& first = slot(0, 10, 0);
+  first.exit = kMsrWrite | KVMX_EXIT_IN_VMM;
+  first.exit_ns = first.userspace_ns = 400;
+  const auto in_vmm = [&] { return read().at(0).vcpus.at(0).userspace_ns; };
+  EXPECT_EQ(in_vmm(), 600U);
+  vcpu_slot& second = slot(1, 10, 0);
+  now_ = 5000;
+  EXPECT_EQ(in_vmm(), 600U) << "the second runs it";
+  second.exit = kMsrWrite | KVMX_EXIT_IN_VMM;
+  second.exit_ns = second.userspace_ns = 4500;
+  EXPECT_EQ(in_vmm(), 600U + 500U);
+  first.userspace_ns = first.exit_ns = 6000;  // back again
+  now_ = 7000;
+  EXPECT_EQ(in_vmm(), 1000U + 500U);
+}
+
+TEST_F(SlotTimesTest, VcpusWithPointersAreNotTakenForOne) {
+  for (std::size_t i = 0; i < 2; ++i) {
+    vcpu_slot& vcpu = slot(i, 10, 0);
+    vcpu.vcpu = 0xff00 + i;
+    vcpu.exit = kMsrWrite | KVMX_EXIT_IN_VMM;
+    vcpu.exit_ns = vcpu.userspace_ns = 400 + i;
+  }
+  EXPECT_EQ(read().at(0).vcpus.at(0).userspace_ns, 600U + 599U);
+}
+
+}  // namespace
+}  // namespace kvmx
