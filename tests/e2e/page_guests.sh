@@ -28,8 +28,10 @@ $first "$exporter" --web.listen-address=":$port" --metrics.per-vcpu=none --scrap
 pids=$!
 # They would leave an emulated CPU little time to load BPF programs.
 until busybox wget -q -O /dev/null "http://127.0.0.1:$port/-/ready"; do sleep 1; done 2>/dev/null
-# Its halts are so short that they end while KVM still polls; it leaves at once, its counts linger.
+# Its halts are so short that they end while KVM still polls, which it does only where nothing else wants the
+# CPU: so nobody else begins before OUT/begin is there. It leaves at once, its counts linger.
 sleep 3 | "$guest" --qemu-name page-poll --hold-after --program tick-halt --rate 8000 --count 3000 >/dev/null
+touch "$out/begin"
 # A guest in health, by the rates of one of 32 vCPUs, and one whose tick is a tick and no storm.
 start page-quiet --program tick-halt --rate 14 --vcpus 4
 start page-tick --program tick-halt --rate 150 --yield-every 50
