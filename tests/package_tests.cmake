@@ -26,15 +26,15 @@ endforeach()
 
 # The static program, of the same objects: its tarball, itself where nothing else is, and its RPM.
 set(static_package "${PROJECT_BINARY_DIR}/static-package")
-kvmx_test(static-build package 120 "${PROJECT_SOURCE_DIR}/deploy/static/build.sh" --prebuilt
+kvmx_test(static-build package 600 "${PROJECT_SOURCE_DIR}/deploy/static/build.sh" --prebuilt
           "${PROJECT_BINARY_DIR}" "${static_package}")
 set_tests_properties(static-build PROPERTIES FIXTURES_SETUP static-package)
-kvmx_test(static-package package 120 "${here}/deploy/static_test.sh" "${static_package}")
-kvmx_test(static-alone package 120 python3 "${here}/e2e/static_test.py" "${static_package}/kvm_exit_exporter"
+kvmx_test(static-package package 300 "${here}/deploy/static_test.sh" "${static_package}")
+kvmx_test(static-alone package 300 python3 "${here}/e2e/static_test.py" "${static_package}/kvm_exit_exporter"
           "${guest}")
 set_tests_properties(static-package static-alone PROPERTIES FIXTURES_REQUIRED static-package)
 kvmx_test(static-hardening package 60 python3 "${here}/e2e/hardening_test.py" "${static}")
-kvmx_test(rpm package 300 "${here}/deploy/rpm_test.sh" "${PROJECT_BINARY_DIR}")
+kvmx_test(rpm package 900 "${here}/deploy/rpm_test.sh" "${PROJECT_BINARY_DIR}")
 
 # On demand. The package built from the source alone, as deploy/debian/build.sh does for users; it
 # must be the same as the one above. So must the static program, to the byte.
