@@ -12,6 +12,8 @@
 #include <utility>
 
 #include "exporter/base/result.h"
+#include "exporter/summary/json.h"
+#include "exporter/top_flags.h"
 #include "exporter/web/address.h"
 
 namespace kvmx {
@@ -27,7 +29,8 @@ std::string check_path(const std::string& path) {
       path, [](char c) { return c <= ' ' || c == '\x7f' || c == '?' || c == '#' || c == '%'; });
   const bool good =
       path.starts_with('/') && !path.starts_with("/-/") && path.size() > 1 && !has_odd_character;
-  if (path == "/vm") return "another page is there: give another path, such as /metrics";
+  if (path == "/vm" || path == kSummaryPath)
+    return "another page is there: give another path, such as /metrics";
   return good ? "" : "give a path such as /metrics";
 }
 
@@ -58,12 +61,13 @@ class Flags {
   explicit Flags(std::function<std::string()> version);
 
   [[nodiscard]] CLI::App& app() { return app_; }
-  [[nodiscard]] FlagReference describe() const;
+  [[nodiscard]] FlagReference describe() const { return describe(app_); }
 
   /// What the flags say, once app() has parsed; or how they do not go together.
   [[nodiscard]] Result<Options> options() const;
 
  private:
+  [[nodiscard]] FlagReference describe(const CLI::App& app) const;
   void add_web();
   void add_collectors();
   void add_series();
@@ -84,7 +88,8 @@ class Flags {
   bool no_default_collectors_ = false;
   CLI::App app_;
   std::array<const CLI::Option*, kEvents.size()> collector_flags_{};
-  std::map<const CLI::Option*, std::vector<std::string>> choices_;
+  FlagChoices choices_;
+  const CLI::App* top_;
 };
 
 Flags::Flags(std::function<std::string()> version)
@@ -103,6 +108,7 @@ Flags::Flags(std::function<std::string()> version)
   add_collectors();
   add_series();
   add_others();
+  top_ = add_top_command(app_, options_.top, choices_);
 }
 
 void Flags::add_web() {
@@ -213,9 +219,11 @@ CLI::Option* Flags::add_choice(const std::string& flag, std::string& choice,
   return option;
 }
 
-FlagReference Flags::describe() const {
-  FlagReference reference{app_.get_description(), app_.get_groups(), {}};
-  for (const CLI::Option* option : app_.get_options({})) {
+FlagReference Flags::describe(const CLI::App& app) const {
+  FlagReference reference{app.get_name(), app.get_description(), app.get_groups(), {}, {}};
+  for (const CLI::App* command : app.get_subcommands({}))
+    reference.commands.push_back(describe(*command));
+  for (const CLI::Option* option : app.get_options({})) {
     const bool has_value = option->get_items_expected_max() > 0;
     const auto choices = choices_.find(option);
     reference.flags.push_back(
@@ -257,7 +265,7 @@ void Flags::add_duration(const std::string& flag, std::uint64_t& milliseconds,
 
 Result<Options> Flags::options() const {
   Options options = options_;
-  options.command = unpin_ ? Command::unpin : Command::serve;
+  options.command = top_->parsed() ? Command::top : unpin_ ? Command::unpin : Command::serve;
   options.scrape_min_interval = std::chrono::milliseconds(scrape_min_interval_ms_);
   options.vm_linger = std::chrono::milliseconds(vm_linger_ms_);
   if (no_default_collectors_)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Parses the command line, chooses the command, runs it.
+#include <cstdio>
 #include <cstdlib>
 #include <variant>
 
@@ -17,6 +18,8 @@ kvmx::Result<void> run(const kvmx::Options& options) {
   switch (options.command) {
     case kvmx::Command::unpin:
       return kvmx::unpin(options);
+    case kvmx::Command::top:
+      return kvmx::top(options);
     case kvmx::Command::serve:
       break;
   }
@@ -32,11 +35,16 @@ int main(int argc, char** argv) {
   const auto& options = std::get<kvmx::Options>(parsed);
   kvmx::start_log(options.log_level,
                   options.log_format == "json" ? kvmx::LogFormat::json : kvmx::LogFormat::logfmt);
+  const bool for_people = options.command == kvmx::Command::top;
+  if (for_people && options.log_level == "info") spdlog::set_level(spdlog::level::warn);
   spdlog::info("kvm_exit_exporter {} (revision {})", kvmx::kVersion, kvmx::kRevision);
   if (const auto raised = kvmx::raise_capabilities(); !raised)
     spdlog::warn("{}: this process may lack privileges", raised.error().message);
   const kvmx::Result<void> done = run(options);
   if (done) return EXIT_SUCCESS;
-  spdlog::error("{}", done.error().message);
+  if (for_people)
+    std::fprintf(stderr, "kvm_exit_exporter top: %s\n", done.error().message.c_str());
+  else
+    spdlog::error("{}", done.error().message);
   return EXIT_FAILURE;
 }

@@ -14,7 +14,20 @@
 namespace kvmx {
 
 /// What the program does; each has a file in commands/.
-enum class Command : std::uint8_t { serve, unpin };
+enum class Command : std::uint8_t { serve, unpin, top };
+
+/// What follows the word top.
+struct TopOptions {
+  std::string url;  ///< of a running exporter; empty: on this host, by default address
+  std::string user;
+  std::string password_file;
+  std::string ca_file;
+  bool local = false;  ///< count without an exporter that runs
+  bool once = false;
+  bool json = false;
+  std::string sort = "cost";
+  std::string filter;
+};
 
 /// What the command line says.
 struct Options {
@@ -35,6 +48,7 @@ struct Options {
   std::string log_format = "logfmt";
   std::array<bool, kEvents.size()> collectors = EventSelection().collectors;
   std::string other_events;  ///< patterns of --collector.events
+  TopOptions top;
 };
 
 }  // namespace kvmx

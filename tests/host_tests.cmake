@@ -21,6 +21,7 @@ kvmx_host_test(prometheus-web 300 python3 "${here}/e2e/prometheus_web_test.py" "
 kvmx_host_test(scrape-forms 120 /usr/bin/python3 "${here}/e2e/scrape_forms_test.py" "${exporter}" "${guest}")
 kvmx_host_test(web-http 300 python3 "${here}/e2e/web_http_test.py" "${exporter}")
 kvmx_host_test(pages-native 200 python3 "${here}/e2e/pages_test.py" "${exporter}" "${guest}")
+kvmx_host_test(top-native 300 python3 "${here}/e2e/top_test.py" "${exporter}" "${guest}")
 kvmx_host_test(web-limits 400 python3 "${here}/e2e/web_limits_test.py" "${exporter}")
 kvmx_host_test(web-hostile 400 python3 "${here}/e2e/web_hostile_test.py" "${exporter}")
 kvmx_host_test(hardening 60 python3 "${here}/e2e/hardening_test.py" "${exporter}")
@@ -29,7 +30,7 @@ kvmx_host_test(web-tls 300 python3 "${here}/e2e/web_tls_test.py" "${exporter}")
 # RUN_SERIAL: a tick that waits for a CPU is no storm.
 kvmx_host_test(page-native 600 python3 "${here}/e2e/page_test.py" native
                "${exporter}" "${guest}" "${PROJECT_BINARY_DIR}/page-native.json")
-set_tests_properties(page-native PROPERTIES RUN_SERIAL ON)
+set_tests_properties(page-native pages-native top-native PROPERTIES RUN_SERIAL ON)
 # The benchmark at its smallest, so that it keeps working; it measures nothing here.
 kvmx_host_test(bench 120 bench --benchmark_filter=/1000/ --benchmark_min_time=0.01)
 kvmx_host_test(big-host 120 python3 "${here}/e2e/big_host_test.py" "${exporter}"

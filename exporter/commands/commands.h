@@ -18,4 +18,7 @@ Result<void> serve(const Options& options);
 /// Removes what is pinned in options.pin_dir.
 Result<void> unpin(const Options& options);
 
+/// Shows guests and findings in the terminal, or prints them once, as options.top says.
+Result<void> top(const Options& options);
+
 }  // namespace kvmx

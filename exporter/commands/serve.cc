@@ -13,6 +13,7 @@
 #include "exporter/kernel/libbpf_log.h"
 #include "exporter/metrics/collectors.h"
 #include "exporter/sandbox/sandbox.h"
+#include "exporter/summary/json.h"
 #include "exporter/web/metrics_handler.h"
 #include "exporter/web/pages/landing_page.h"
 #include "exporter/web/pages/vm_page.h"
@@ -36,6 +37,11 @@ Routes routes(Exporter& exporter, MetricsHandler& metrics, const Options& option
        [&exporter, sandbox, path = options.telemetry_path](const Request&) {
          return landing_page(*exporter.snapshot(), path,
                              sandbox ? sandbox->status() : "none (--no-sandbox)");
+       }},
+      {std::string(kSummaryPath),
+       [&exporter](const Request&) {
+         return Response{.content_type = "application/json",
+                         .body = to_json(summarize(*exporter.snapshot()))};
        }},
       {"/vm",
        [&exporter](const Request& request) { return vm_page(*exporter.snapshot(), request); }},

@@ -16,10 +16,32 @@ std::vector<std::string> typed_flags(const FlagReference& reference) {
   return typed;
 }
 
+/// The flags of the program and of its commands.
+std::vector<FlagDescription> all_flags(const FlagReference& reference) {
+  std::vector<FlagDescription> flags = reference.flags;
+  for (const FlagReference& command : reference.commands)
+    flags.insert(flags.end(), command.flags.begin(), command.flags.end());
+  return flags;
+}
+
+std::vector<std::string> command_names(const FlagReference& reference) {
+  std::vector<std::string> names;
+  for (const FlagReference& command : reference.commands) names.push_back(command.name);
+  return names;
+}
+
 std::string join(const std::vector<std::string>& words) {
   std::string joined;
   for (const std::string& word : words) joined += (joined.empty() ? "" : " ") + word;
   return joined;
+}
+
+/// After the name of a command come its own flags.
+std::string command_cases(const FlagReference& reference) {
+  std::string cases;
+  for (const FlagReference& command : reference.commands)
+    cases += "    *' " + command.name + " '*) words='" + join(typed_flags(command)) + "' ;;\n";
+  return cases;
 }
 
 /// Within '...[...]' of zsh's _arguments.
@@ -45,11 +67,21 @@ std::string zsh_value(const FlagDescription& flag) {
                                  : "(" + join(flag.choices) + ")");
 }
 
+std::string zsh_arguments(const FlagReference& reference) {
+  std::string arguments;
+  for (const FlagDescription& flag : reference.flags)
+    for (const std::string& name : flag.names)
+      arguments += std::string(" \\\n  '") + (flag.repeatable ? "*" : "") + "--" + name +
+                   (flag.optional_value ? "" : "=") + "[" + zsh_text(flag.help) + "]" +
+                   zsh_value(flag) + "'";
+  return arguments;
+}
+
 }  // namespace
 
 std::string bash_completion(const FlagReference& reference) {
   std::string cases;
-  for (const FlagDescription& flag : reference.flags) {
+  for (const FlagDescription& flag : all_flags(reference)) {
     const bool is_file = flag.value == "FILE";
     if (flag.choices.empty() && !is_file) continue;
     cases +=
@@ -69,8 +101,12 @@ _kvm_exit_exporter() {
   case $flag in
 )" + cases +
          R"(  esac
-  mapfile -t COMPREPLY < <(compgen -W ')" +
-         join(typed_flags(reference)) + R"(' -- "$word")
+  local words=')" +
+         join(command_names(reference)) + ' ' + join(typed_flags(reference)) + R"('
+  case " ${COMP_WORDS[*]:1:COMP_CWORD - 1} " in
+)" + command_cases(reference) +
+         R"(  esac
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
   [[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace
 }
 complete -F _kvm_exit_exporter kvm_exit_exporter
@@ -78,14 +114,17 @@ complete -F _kvm_exit_exporter kvm_exit_exporter
 }
 
 std::string zsh_completion(const FlagReference& reference) {
-  std::string arguments;
-  for (const FlagDescription& flag : reference.flags)
-    for (const std::string& name : flag.names)
-      arguments += std::string(" \\\n  '") + (flag.repeatable ? "*" : "") + "--" + name +
-                   (flag.optional_value ? "" : "=") + "[" + zsh_text(flag.help) + "]" +
-                   zsh_value(flag) + "'";
-  return "#compdef kvm_exit_exporter\n# made from its flags by the build\n_arguments" + arguments +
-         "\n";
+  std::string cases;
+  for (const FlagReference& command : reference.commands)
+    cases +=
+        "    " + command.name + ")\n      _arguments" + zsh_arguments(command) + "\n      ;;\n";
+  return "#compdef kvm_exit_exporter\n# made from its flags by the build\nlocal "
+         "curcontext=$curcontext state line\ntypeset -A opt_args\n"
+         "_arguments -C" +
+         zsh_arguments(reference) + " \\\n  '1:command:(" + join(command_names(reference)) +
+         ")' \\\n  '*::argument:->arguments'\nif [[ $state == arguments ]]; then\n  case $line[1] "
+         "in\n" +
+         cases + "  esac\nfi\n";
 }
 
 }  // namespace kvmx

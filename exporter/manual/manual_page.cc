@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cctype>
+#include <string>
 #include <string_view>
 
 #include "exporter/base/version.h"
@@ -30,6 +32,29 @@ std::string flag_entry(const FlagDescription& flag) {
   return entry + ".\n";
 }
 
+std::string flag_sections(const FlagReference& reference) {
+  std::string sections;
+  for (const std::string& group : reference.groups) {
+    sections += ".SS " + roff(group) + "\n";
+    for (const FlagDescription& flag : reference.flags)
+      if (flag.group == group) sections += flag_entry(flag);
+  }
+  return sections;
+}
+
+std::string commands_synopsis(const FlagReference& reference) {
+  std::string lines;
+  for (const FlagReference& command : reference.commands)
+    lines += ".br\n.B kvm_exit_exporter\n[\\fIFLAG\\fR]... \\fB" + roff(command.name) +
+             "\\fR [\\fIFLAG\\fR]...\n";
+  return lines;
+}
+
+std::string upper(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
 constexpr std::string_view kAfterOptions = R"(.P
 A DURATION has a unit: 500ms, 1s, 5m, 1h.
 .SH SIGNALS
@@ -56,15 +81,14 @@ std::string manual_page(const FlagReference& reference) {
                      "\" \"System administration\"\n"
                      ".SH NAME\nkvm_exit_exporter \\- VM exits, MSR accesses and timers of KVM "
                      "guests, for Prometheus\n"
-                     ".SH SYNOPSIS\n.B kvm_exit_exporter\n[\\fIFLAG\\fR]...\n.SH DESCRIPTION\n" +
-                     roff(reference.summary) +
+                     ".SH SYNOPSIS\n.B kvm_exit_exporter\n[\\fIFLAG\\fR]...\n" +
+                     commands_synopsis(reference) + ".SH DESCRIPTION\n" + roff(reference.summary) +
                      "\nIt serves the metrics on \\fB/metrics\\fR, a page for people on \\fB/\\fR, "
                      "and \\fB/\\-/healthy\\fR and \\fB/\\-/ready\\fR.\n.SH OPTIONS\n";
-  for (const std::string& group : reference.groups) {
-    page += ".SS " + roff(group) + "\n";
-    for (const FlagDescription& flag : reference.flags)
-      if (flag.group == group) page += flag_entry(flag);
-  }
+  page += flag_sections(reference);
+  for (const FlagReference& command : reference.commands)
+    page += ".SH THE COMMAND " + upper(command.name) + "\n" + roff(command.summary) + ".\n" +
+            flag_sections(command);
   return page + std::string(kAfterOptions);
 }
 

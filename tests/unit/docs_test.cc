@@ -76,14 +76,22 @@ std::string default_of(const FlagDescription& flag, const std::string& in_table)
   return words.contains(in_table) ? in_table : *words.rbegin();
 }
 
-TEST(FlagTable, HasEveryFlagAndItsDefault) {
-  Table table = table_of("deploy/configuration.md", "flag");
-  for (const FlagDescription& flag : describe_flags().flags) {
+void compare(const FlagReference& reference, const std::string& key) {
+  Table table = table_of("deploy/configuration.md", key);
+  for (const FlagDescription& flag : reference.flags) {
     const auto row = table.extract(flag.written);
     ASSERT_FALSE(row.empty()) << flag.written << " is not in the table";
     EXPECT_EQ(row.mapped()[1], default_of(flag, row.mapped()[1])) << row.key();
   }
   for (const auto& [name, cells] : table) ADD_FAILURE() << name << " is no flag";
+}
+
+TEST(FlagTable, HasEveryFlagAndItsDefault) {
+  const FlagReference reference = describe_flags();
+  compare(reference, "flag");
+  ASSERT_EQ(reference.commands.size(), 1U);
+  for (const FlagReference& command : reference.commands)
+    compare(command, "flag of " + command.name);
 }
 
 /// Type and labels of a family, as the table of metrics has them.

@@ -45,6 +45,29 @@ TEST(Flags, SetTheirOptions) {
   EXPECT_FALSE(options.sandbox);
 }
 
+TEST(Flags, TopIsACommandWithFlagsOfItsOwn) {
+  EXPECT_EQ(std::get<Options>(parse({})).command, Command::serve);
+  const auto plain = std::get<Options>(parse({"top"}));
+  EXPECT_EQ(plain.command, Command::top);
+  EXPECT_EQ(plain.top.url, "");
+  EXPECT_EQ(plain.top.sort, "cost");
+  EXPECT_FALSE(plain.top.once || plain.top.json || plain.top.local);
+  const auto options = std::get<Options>(
+      parse({"top", "--url=https://kvm-1:10177", "--user=ops", "--password-file=/p", "--ca-file=/c",
+             "--once", "--json", "--sort=wakeups", "--filter", "web"}));
+  EXPECT_EQ(options.top.url, "https://kvm-1:10177");
+  EXPECT_EQ(options.top.user, "ops");
+  EXPECT_EQ(options.top.password_file, "/p");
+  EXPECT_EQ(options.top.ca_file, "/c");
+  EXPECT_TRUE(options.top.once && options.top.json);
+  EXPECT_EQ(options.top.sort, "wakeups");
+  EXPECT_EQ(options.top.filter, "web");
+  const auto local = std::get<Options>(parse({"--vm.include=web.*", "top", "--local"}));
+  EXPECT_TRUE(local.top.local);
+  EXPECT_FALSE(local.vm_filter.shows("db"));
+  EXPECT_EQ(std::get<ExitCode>(parse({"top", "--help"})).code, 0);
+}
+
 TEST(Flags, HelpAndVersionExitWithZero) {
   EXPECT_EQ(std::get<ExitCode>(parse({"--help"})).code, 0);
   EXPECT_EQ(std::get<ExitCode>(parse({"--version"})).code, 0);
@@ -66,6 +89,17 @@ TEST(Flags, MistakesExitWithTwo) {
       {"--web.telemetry-path=metrics"},
       {"--web.telemetry-path=/"},
       {"--web.telemetry-path=/vm"},
+      {"--web.telemetry-path=/summary.json"},
+      {"top", "stray"},
+      {"top", "--url=ftp://a"},
+      {"top", "--url="},
+      {"top", "--url=http://a", "--local"},
+      {"top", "--sort=size"},
+      {"top", "--url=http://a", "--user=ops"},
+      {"top", "--url=http://a", "--password-file=/p"},
+      {"top", "--user=ops", "--password-file=/p"},
+      {"top", "--web.max-requests=1"},
+      {"--once"},
       {"--log.level=loud"},
       {"--collector.events", "--no-collector.exits"},
       {"--web.listen-address=:10177", "stray"},

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace kvmx {
 namespace {
@@ -22,7 +23,10 @@ TEST(Manual, DescribesEveryFlag) {
   const std::string bash = bash_completion(reference());
   const std::string zsh = zsh_completion(reference());
   int count = 0;
-  for (const FlagDescription& flag : reference().flags) {
+  std::vector<FlagDescription> flags = reference().flags;
+  for (const FlagReference& command : reference().commands)
+    flags.insert(flags.end(), command.flags.begin(), command.flags.end());
+  for (const FlagDescription& flag : flags) {
     for (const std::string& name : flag.names) {
       EXPECT_TRUE(has(bash, "--" + name)) << name;
       EXPECT_TRUE(has(zsh, "--" + name + "[") || has(zsh, "--" + name + "=[")) << name;
@@ -32,7 +36,7 @@ TEST(Manual, DescribesEveryFlag) {
     const std::string name = flag.names.front();
     EXPECT_TRUE(has(page, name.substr(0, name.find('-')))) << name;
   }
-  EXPECT_GT(count, 20);
+  EXPECT_GT(count, 30);
 }
 
 TEST(Manual, PageIsRoff) {
@@ -43,12 +47,16 @@ TEST(Manual, PageIsRoff) {
   EXPECT_TRUE(has(page, "\\fB\\-\\-web.max\\-requests\\fR=\\fINUMBER\\fR\n"));
   EXPECT_TRUE(has(page, "(default: 40).\n"));
   EXPECT_FALSE(has(page, "\n'"));
+  EXPECT_TRUE(has(page, "[\\fIFLAG\\fR]... \\fBtop\\fR [\\fIFLAG\\fR]...\n"));
+  EXPECT_TRUE(has(page, "\n.SH THE COMMAND TOP\n"));
 }
 
 TEST(Manual, CompletionsOfferTheChoices) {
   EXPECT_TRUE(has(bash_completion(reference()), "compgen -W 'debug info warn error'"));
   EXPECT_TRUE(has(zsh_completion(reference()), ":FORMAT:(logfmt json)'"));
   EXPECT_TRUE(has(zsh_completion(reference()), ":FILE:_files'"));
+  EXPECT_TRUE(has(bash_completion(reference()), "*' top '*) words='--help"));
+  EXPECT_TRUE(has(bash_completion(reference()), "compgen -W 'cost name running tick "));
 }
 
 }  // namespace
