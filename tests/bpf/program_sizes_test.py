@@ -30,10 +30,10 @@ def recorded(kernel):
 
 
 def measured():
-    """The same, of our programs that are loaded; the lister of vCPUs is loaded besides."""
+    """The same, of our programs that are loaded; the listers of vCPUs and threads are loaded besides."""
     return {info.name.decode(): (info.verified_insns, info.xlated_prog_len, info.jited_prog_len)
             for info in libbpf.loaded_programs()
-            if info.name.startswith((b"kvm_", b"list_vcpus"))}
+            if info.name.startswith((b"kvm_", b"list_"))}
 
 
 # What a start could be the cause of, unlike of a clock that an emulator lets jump.
