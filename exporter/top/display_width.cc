@@ -58,8 +58,9 @@ std::string displayable(std::string_view text, bool utf8) {
   while (!text.empty()) {
     const Character character = first_of(text);
     const bool ascii = character.code >= ' ' && character.code < 0x7f;
-    const bool other = character.code >= 0x80 && utf8 && !turns_direction(character.code) &&
-                       columns_of(character.code) >= 0;
+    const bool broken = character.code == 0xfffd && character.bytes == 1;
+    const bool other = character.code >= 0x80 && utf8 && !broken &&
+                       !turns_direction(character.code) && columns_of(character.code) >= 0;
     if (ascii || other)
       shown += text.substr(0, character.bytes);
     else

@@ -196,6 +196,7 @@ Screen lay_out(const HostSummary& host, const Surroundings& around, ScreenSize s
   lines.add_wrapped(host_line(host), Style::plain, 2);
   lines.add_wrapped(exits_note(host.exit_counting), Style::soft, 1);
   const std::vector<const GuestSummary*> guests = chosen_guests(host, view);
+  view.first = std::min(view.first, std::max<std::size_t>(guests.size(), 1) - 1);
   // Half of what is left is the table's, if it needs that much.
   const std::size_t table = std::min(guests.size() + 4, lines.left() / 2);
   const std::size_t room = lines.left() - (view.all_findings ? std::size_t{1} : table);

@@ -34,8 +34,10 @@ TEST(Keys, AreDecoded) {
   EXPECT_EQ(decode_keys("\x1b[15"), (std::vector<Key>{{Kind::other}}));
   EXPECT_EQ(decode_keys("\x01"), (std::vector<Key>{{Kind::other}}));
   for (int first = 0; first < 256; ++first)
-    for (int second = 0; second < 256; ++second)
-      EXPECT_FALSE(decode_keys({{static_cast<char>(first), static_cast<char>(second)}}).empty());
+    for (int second = 0; second < 256; ++second) {
+      const char bytes[] = {static_cast<char>(first), static_cast<char>(second)};
+      EXPECT_FALSE(decode_keys({bytes, 2}).empty());
+    }
 }
 
 TEST(View, SortsByWhatIsAskedFor) {
