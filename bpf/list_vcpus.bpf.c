@@ -40,7 +40,8 @@ int list_vcpus(struct bpf_iter__task_file *context) {
     listed.asleep = BPF_CORE_READ(vcpu, wait.task) != NULL;
     if (bpf_core_field_exists(vcpu->stat.generic.halt_poll_fail_ns))
       listed.poll_failed_ns = BPF_CORE_READ(vcpu, stat.generic.halt_poll_fail_ns);
-    listed.pit_tid = BPF_CORE_READ(kvm, arch.vpit, worker, task, pid);
+    if (bpf_core_type_exists(struct kvm_pit))
+      listed.pit_tid = BPF_CORE_READ(kvm, arch.vpit, worker, task, pid);
   }
   listed.tgid = task->tgid;
   listed.vm_start = task->group_leader->start_boottime;

@@ -77,6 +77,8 @@ def main():
                       f"{have:.0f} events {event} and {missed:.0f} skipped, by the kernel {seen}")
     msrs = skipped.pop("kvm_msr")
     verdict.check(msrs > 0, f"the kernel did skip programs of kvm_msr, {msrs:.0f} times")
+    # The next entry finds out which vCPU runs, if the program that is told of it was skipped.
+    skipped.pop("kvm_arch_vcpu_ioctl_run")
     verdict.check(not any(skipped.values()), f"and no other: {skipped}")
     verdict.end()
 
