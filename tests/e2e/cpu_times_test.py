@@ -6,6 +6,7 @@ thread in /proc/PID/task/TID/schedstat, of the whole process, threads that have 
 clock. On this machine's KVM, or in an emulated host.
 """
 
+import collections
 import os
 import pathlib
 import signal
@@ -46,14 +47,21 @@ def stop(guest):
         time.sleep(0.3)
 
 
-def kinds(page, name):
-    return {m.labels["thread"]: ns(m.value) for m in page.samples
-            if m.name == "kvm_vm_cpu_seconds_total" and m.labels["vm"] == PREFIX + name}
+def kinds(page, guest):
+    """CPU time by kind of thread of all VMs that a guest's process has, or had: those of one name follow each
+    other."""
+    vms = {m.labels["vm"] for m in page.samples
+           if m.name == "kvm_vm_info" and m.labels["pid"] == str(guest.pid)}
+    sums = collections.Counter()
+    for m in page.samples:
+        if m.name == "kvm_vm_cpu_seconds_total" and m.labels["vm"] in vms:
+            sums[m.labels["thread"]] += ns(m.value)
+    return sums
 
 
-def settled(exporter, guest, name):
+def settled(exporter, guest):
     """A page that has what the stopped guest's process had in all; or None."""
-    return exporter.until(lambda page: sum(kinds(page, name).values()) == process_clock(guest.pid))
+    return exporter.until(lambda page: sum(kinds(page, guest).values()) == process_clock(guest.pid))
 
 
 def figures(page, name):
@@ -87,17 +95,17 @@ def check_running(verdict, exporter, guests):
     seen = []
     for more in (20_000_000, 40_000_000):
         exporter.until(lambda page, least=more: len(vcpus_of(page, "ticks")) == 3
-                       and kinds(page, "ticks")["vcpu"] > least)
+                       and kinds(page, guest)["vcpu"] > least)
         stop(guest)
-        page = settled(exporter, guest, "ticks")
+        page = settled(exporter, guest)
         if not verdict.check(page, f"CPU time of its threads is its process's: {process_clock(guest.pid)} ns, "
-                             f"{kinds(page or exporter.scrape(), 'ticks')}"):
+                             f"{kinds(page or exporter.scrape(), guest)}"):
             return
         of_threads = [sum(figure) for figure in zip(*schedstat(guest.pid, "CPU "))]
         seen.append((figures(page, "ticks"), of_threads))
         if more == 20_000_000:
             os.kill(guest.pid, signal.SIGCONT)
-    got = kinds(page, "ticks")
+    got = kinds(page, guest)
     # What a vCPU's thread did before its first event may have been taken for the VMM's.
     early = seen[0][1][0] - seen[0][0][0]
     verdict.check(0 <= early < of_threads[0] / 10,
@@ -112,7 +120,7 @@ def check_running(verdict, exporter, guests):
     verdict.check(vcpus == {"0", "1", "2"}, f"of vCPUs {sorted(vcpus)}")
     guest.kill()
     later = exporter.until(lambda page: page.sum("kvm_vm_vcpus", vm=PREFIX + "ticks") is None)
-    verdict.check(later and all(kinds(later, "ticks").get(kind, 0) >= value for kind, value in got.items()),
+    verdict.check(later and all(kinds(later, guest).get(kind, 0) >= value for kind, value in got.items()),
                   "they stay when the VM has ended")
 
 
@@ -124,15 +132,15 @@ def check_ended_threads(verdict, exporter, guests):
     for _ in range(4):
         guests.work(guest)
         page = exporter.scrape()
-        now = kinds(page, "repeats")
+        now = kinds(page, guest)
         verdict.check(all(now.get(kind, 0) >= value for kind, value in last.items()),
                       f"no CPU time steps back: {now}")
         last = now
         guests.go_on(guest)
     stop(guest)
-    page = settled(exporter, guest, "repeats")
+    page = settled(exporter, guest)
     verdict.check(page, f"with threads that ended, CPU time is that of the process: "
-                  f"{process_clock(guest.pid)} ns, {kinds(page or exporter.scrape(), 'repeats')}")
+                  f"{process_clock(guest.pid)} ns, {kinds(page or exporter.scrape(), guest)}")
     guest.kill()
 
 
