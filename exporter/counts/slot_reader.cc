@@ -141,7 +141,10 @@ void SlotReader::read_reasons(const vcpu_slot& slot, const Context& context, Vcp
 
   const std::uint32_t current = exit.id().value_or(exported.exit_id);
   ns[current] += exit_running_ns(slot, exit, context.ended);
-  ns[exported.exit_id] = std::max<std::uint64_t>(ns[exported.exit_id], exported.exit_ns);
+  // Kept for each exit until the kernel's figure has passed it: others may come before that.
+  if (ns[exported.exit_id] < exported.exit_ns) context.ahead[exported.exit_id] = exported.exit_ns;
+  for (const auto& [id, least] : context.ahead) ns[id] = std::max(ns[id], least);
+  std::erase_if(context.ahead, [&](const auto& kept) { return ns[kept.first] > kept.second; });
   exported.exit_id = current;
   exported.exit_ns = ns[current];
 
@@ -278,6 +281,7 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
     exported = exported_;
   }
   watches_.resize(slots.size());
+  ahead_.resize(slots.size());
   const std::set<const vcpu_slot*> past = left_behind(slots);
   std::map<VmKey, VmCounts> vms;
   add_listed(listing.vcpus, vms);
@@ -295,8 +299,8 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
     if (const std::uint64_t vcpu = load(slot.vcpu); vcpu != 0)
       ++((vcpu & KVMX_VCPU_DESTROYED) != 0 ? vm.destroyed : vm.undestroyed);
     const SleepWatch* const watch = look_again(slot, watches_[i], listing);
-    VcpuCounts counts =
-        read_slot(slot, {index, ended(key) || past.contains(&slot), exported[i], watch}, vm);
+    const bool over = ended(key) || past.contains(&slot);
+    VcpuCounts counts = read_slot(slot, {index, over, exported[i], ahead_[i], watch}, vm);
     // A slot that has nothing but further events is of a thread that runs no vCPU.
     if (kvmx::events(counts) > 0) vm.threads.push_back({load(slot.tid), counts.id});
     if (i < events.size()) read_events(events[i], counts);
@@ -317,6 +321,7 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
 void SlotReader::forget(std::uint32_t slot) {
   if (slot < exported_.size()) exported_[slot] = {};
   if (slot < watches_.size()) watches_[slot] = {};
+  if (slot < ahead_.size()) ahead_[slot] = {};
   msr_names_.forget(slot);
 }
 

@@ -57,11 +57,15 @@ class SlotReader {
     }
   };
 
+  /// Times of exits, by dense id, as exported: more than the kernel's own figures so far.
+  using Ahead = std::map<std::uint32_t, std::uint64_t>;
+
   /// What else there is to know of a slot.
   struct Context {
     std::uint32_t index;  ///< in the table
     bool ended;           ///< its VM is no more
     exported_times& exported;
+    Ahead& ahead;
     const SleepWatch* watch;  ///< null if the slot alone tells whether it sleeps
   };
 
@@ -87,6 +91,7 @@ class SlotReader {
   Clock clock_;
   std::vector<exported_times> exported_;  ///< by slot
   std::vector<SleepWatch> watches_;       ///< by slot
+  std::vector<Ahead> ahead_;              ///< by slot
   MsrNames msr_names_;
   std::vector<MsrCount> msrs_;  ///< of one vCPU; memory that each reading uses again
 };
