@@ -52,6 +52,7 @@ std::optional<std::uint64_t> missed_runs(int program_fd) {
 
 std::vector<ProbeState> detached_probes(const EventSelection& selection) {
   std::vector<ProbeState> states;
+  states.reserve(std::size(kVcpuFunctions) + kEvents.size() + selection.others.size());
   for (const VcpuFunction& function : kVcpuFunctions)
     states.push_back({std::string(function.name), false, std::nullopt});
   for (std::size_t i = 0; i < kEvents.size(); ++i)
@@ -115,7 +116,7 @@ Result<void> Probes::load(std::span<const SelectedProgram> programs) {
   if (Result<void> opened = open_table(true); !opened) return opened;
   bool counts = false;
   for (const SelectedProgram& selected : programs) {
-    const Result<void> attached = attach_program(selected);
+    Result<void> attached = attach_program(selected);
     if (!attached && is_vcpu_function(selected.event)) return attached;
     if (!attached) spdlog::warn("{} is not counted: {}", selected.event, attached.error().message);
     counts = counts || (attached && !is_vcpu_function(selected.event));

@@ -105,6 +105,7 @@ bool HostSummary::watched() const {
 
 std::vector<FindingSummary> summarize(const std::vector<Finding>& findings) {
   std::vector<FindingSummary> summaries;
+  summaries.reserve(findings.size());
   for (const Finding& finding : findings)
     summaries.push_back(
         {std::string(finding_name(finding.kind)), finding.held_seconds, describe(finding)});

@@ -64,7 +64,7 @@ Key take_key(std::string_view& bytes) {
   }
   std::size_t end = 1;
   while (end < bytes.size() && (static_cast<unsigned char>(bytes[end]) & 0xc0U) == 0x80) ++end;
-  const Key key{Kind::text, std::string(bytes.substr(0, end))};
+  Key key{Kind::text, std::string(bytes.substr(0, end))};
   bytes.remove_prefix(end);
   return key;
 }
