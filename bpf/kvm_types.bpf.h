@@ -133,49 +133,6 @@ struct svm_cpu_data {
   struct vmcb *current_vmcb; /* of the vCPU last loaded on it; in 6.1 and 6.12, not in 7.2 */
 };
 
-/* Open files, and the context of an iterator over those of all tasks, which Linux has since 5.8. */
-
-struct super_block {
-  unsigned long s_magic;
-};
-
-struct inode {
-  struct super_block *i_sb;
-};
-
-struct qstr {
-  const unsigned char *name;
-};
-
-struct dentry {
-  struct qstr d_name;
-};
-
-struct path {
-  struct dentry *dentry;
-};
-
-struct file {
-  struct path f_path;
-  struct inode *f_inode;
-  void *private_data;
-};
-
-struct bpf_iter_meta {
-  struct seq_file *seq;
-};
-
-struct bpf_iter__task_file {
-  struct bpf_iter_meta *meta;
-  struct task_struct *task;
-  struct file *file;
-};
-
-struct bpf_iter__task {
-  struct bpf_iter_meta *meta;
-  struct task_struct *task;
-};
-
 #pragma clang attribute pop
 
 /* kvm_vcpu_arch.regs[], in the order of the hardware's encoding. */

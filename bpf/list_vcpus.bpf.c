@@ -8,7 +8,7 @@
 
 #include <bpf/bpf_helpers.h>
 
-#include "kvm_types.bpf.h"
+#include "iterator_types.bpf.h"
 #include "listed_vcpu.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

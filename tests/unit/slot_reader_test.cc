@@ -227,29 +227,6 @@ TEST_F(SlotReaderTest, TimeShownIsHeldUntilTheKernelsFigureComesIn) {
   EXPECT_EQ(handling(kHlt), 650U);
 }
 
-TEST_F(SlotReaderTest, ItIsHeldOverOtherExits) {
-  vcpu_slot& vcpu = slot(0, 10, 0);
-  vcpu.reason[kHlt] = {1, 0};
-  vcpu.exit = kHlt | KVMX_EXIT_IDLE;
-  vcpu.exit_ns = 400;
-  EXPECT_EQ(handling(kHlt), 600U);
-  // The next exit comes without an entry: the kernel never adds the time of the one before.
-  constexpr std::uint32_t kMsrWrite = KVMX_VMX_MSR_WRITE;
-  vcpu.reason[kMsrWrite] = {1, 0};
-  vcpu.exit = kMsrWrite;
-  vcpu.exit_ns = 1200;
-  now_ = 1300;
-  EXPECT_EQ(handling(kHlt), 600U);
-  vcpu.reason[kMsrWrite].ns = 150;
-  vcpu.exit = kHlt | KVMX_EXIT_IDLE;
-  vcpu.exit_ns = 1400;
-  now_ = 1500;
-  EXPECT_EQ(handling(kHlt), 600U);
-  vcpu.reason[kHlt].ns = 700;
-  vcpu.exit = KVMX_EXIT_NONE;
-  EXPECT_EQ(handling(kHlt), 700U);
-}
-
 TEST_F(SlotReaderTest, ASleepInProgressCountsOnceItIsSurelyOne) {
   vcpu_slot& vcpu = slot(0, 10, 0);
   vcpu.halts[KVMX_WAKEUP_WAIT] = {2, 700};

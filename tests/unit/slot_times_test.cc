@@ -35,6 +35,34 @@ class SlotTimesTest : public testing::Test {
   SlotReader reader_{[this] { return now_; }};
 };
 
+/// An exit that comes without an entry after the one before, whose time the kernel then never adds.
+TEST_F(SlotTimesTest, WhatWasExportedOfAnExitIsKeptOverOthers) {
+  vcpu_slot& vcpu = slot(0, 10, 0);
+  const auto exit = [&](std::uint32_t reason, std::uint64_t began) {
+    vcpu.reason[reason].count = 1;
+    vcpu.exit = reason;
+    vcpu.exit_ns = began;
+    now_ = began + 600;
+  };
+  const auto handling = [&](std::uint32_t reason) {
+    const std::vector<VmCounts> vms = read();
+    for (const ReasonCount& count : vms.at(0).vcpus.at(0).reasons)
+      if (count.code == reason) return count.handling_ns;
+    return std::uint64_t{0};
+  };
+  constexpr std::uint32_t kCpuid = 10;
+  exit(kCpuid, 400);
+  EXPECT_EQ(handling(kCpuid), 600U);
+  exit(kMsrWrite, 1200);
+  EXPECT_EQ(handling(kCpuid), 600U);
+  exit(kCpuid, 1400);
+  now_ = 1500;
+  EXPECT_EQ(handling(kCpuid), 600U);
+  vcpu.reason[kCpuid].ns = 700;
+  vcpu.exit = KVMX_EXIT_NONE;
+  EXPECT_EQ(handling(kCpuid), 700U);
+}
+
 TEST_F(SlotTimesTest, ExitsInWhichTheVcpuHaltedAreNotInTheLatencies) {
   vcpu_slot& vcpu = slot(0, 10, 0);
   vcpu.reason[kMsrWrite] = {3, 5000};

@@ -83,7 +83,10 @@ TEST(Press, FiltersWhatIsTyped) {
   EXPECT_EQ(type("/cq", view), Wish::none);  // q is a letter here
   EXPECT_TRUE(view.typing);
   EXPECT_EQ(view.filter, "cq");
-  type("\x7f\x7f\x7f" "CAL\r", view);
+  type(
+      "\x7f\x7f\x7f"
+      "CAL\r",
+      view);
   EXPECT_FALSE(view.typing);
   EXPECT_EQ(view.filter, "CAL");
   EXPECT_EQ(labels(view), Labels{"calm"});

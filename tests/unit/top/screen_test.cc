@@ -43,10 +43,10 @@ TEST(Screen, HasFindingsAboveTheTable) {
   const std::size_t header = line_with(screen, "wake-ups/s");
   EXPECT_EQ(screen.lines.at(header).style, Style::header);
   EXPECT_LT(storm, header);
-  EXPECT_EQ(
-      screen.lines.at(header + 1).text,
-      "storm            1,032      33,030   66,300  MSR_WRITE 50 %  IA32_TSC_DEADLINE 98 %    94 %  "
-      "timer storm, 5 min");
+  EXPECT_EQ(screen.lines.at(header + 1).text,
+            "storm            1,032      33,030   66,300  MSR_WRITE 50 %  IA32_TSC_DEADLINE 98 %   "
+            " 94 %  "
+            "timer storm, 5 min");
   EXPECT_TRUE(screen.lines.back().text.starts_with("q quit"));
 }
 
