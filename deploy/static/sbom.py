@@ -73,15 +73,14 @@ def source_tree(path):
 class Component:
     """A package whose code is in the program."""
 
-    def __init__(self, name, version, source, source_version, purl, copyright_file):
-        self.name, self.version, self.source, self.source_version = name, version, source, source_version
-        self.purl, self.copyright_file = purl, copyright_file
+    def __init__(self, name, version, purl, copyright_file):
+        self.name, self.version, self.purl, self.copyright_file = name, version, purl, copyright_file
 
     def spdx(self, licences):
         return {
             "SPDXID": spdx_id(self.name), "name": self.name, "versionInfo": self.version,
             "supplier": "Organization: Debian", "filesAnalyzed": False, "copyrightText": "NOASSERTION",
-            "downloadLocation": f"https://snapshot.debian.org/package/{self.source}/{self.source_version}/",
+            "downloadLocation": "NOASSERTION",  # the locator below names package and version
             "licenseConcluded": "NOASSERTION", "licenseDeclared": "NOASSERTION",
             "licenseComments": f"Debian's copyright file is {licences}/{self.name}",
             "externalRefs": [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl",
@@ -97,16 +96,15 @@ def purl(name, version, architecture):
 
 
 def installed(package):
-    fields = "${Version}\n${source:Package}\n${source:Version}\n${Architecture}\n"
-    version, source, source_version, architecture = run("dpkg-query", "-W", "-f", fields, package).split("\n")[:4]
-    return Component(package, version, source, source_version, purl(package, version, architecture),
+    version, architecture = run("dpkg-query", "-W", "-f", "${Version}\n${Architecture}\n", package).split("\n")[:2]
+    return Component(package, version, purl(package, version, architecture),
                      pathlib.Path("/usr/share/doc", package, "copyright"))
 
 
 def from_source(tree):
     name, version = (run("dpkg-parsechangelog", "-l", tree / "debian/changelog", "-S", field).strip()
                      for field in ("Source", "Version"))
-    return Component(name, version, name, version, purl(name, version, "source"), tree / "debian/copyright")
+    return Component(name, version, purl(name, version, "source"), tree / "debian/copyright")
 
 
 def components(build):
