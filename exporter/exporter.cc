@@ -217,14 +217,13 @@ void Exporter::refresh() {
   taken_ = Clock::now();
 }
 
-bool Exporter::housekeep() {
-  if (!probes_) return false;  // set by this thread
+void Exporter::housekeep() {
+  if (!probes_) return;  // set by this thread
   read_vms_of_new_slots();
-  if (budget_.wait(Clock::now()) > Clock::duration::zero()) return false;
+  if (budget_.wait(Clock::now()) > Clock::duration::zero()) return;
   const std::chrono::nanoseconds before = thread_cpu_time();
   run_round();
   budget_.spend(thread_cpu_time() - before);
-  return true;
 }
 
 /// Reads who the VMs are whose vCPUs have just begun to run. It does not wait for the next round,

@@ -64,8 +64,8 @@ class Exporter {
   /// learns of new VMs while they live, notices those that ended, and frees the slots of those that
   /// ended long ago. If it did too much of late it only reads who the new VMs are: rounds take no
   /// more than a fiftieth of a CPU, however many VMs come and go, and so does reading those between
-  /// rounds. Returns whether it did a round.
-  bool housekeep();
+  /// rounds.
+  void housekeep();
 
   /// Readable when vCPUs have been seen that were not there before; -1 while nothing is attached.
   /// For the thread that calls housekeep().
