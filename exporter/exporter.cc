@@ -187,6 +187,7 @@ void Exporter::refresh() {
   // Nobody can ask for the last one meanwhile. Unless it is still being read, its memory serves the
   // new one: on a big host a snapshot takes some megabytes.
   current_ = nullptr;
+  taken_ = Clock::now();  // what is counted from here on may be missing
   auto fresh = std::make_shared<Snapshot>();
   fresh->host = read_host();
   fresh->cpu_clock = frequencies_.read();
@@ -214,7 +215,6 @@ void Exporter::refresh() {
     spdlog::warn("no room for more vCPUs: events of new ones are lost. Raise --bpf.max-vcpus={}",
                  config_.max_vcpus);
   current_ = std::move(fresh);
-  taken_ = Clock::now();
 }
 
 void Exporter::housekeep() {
