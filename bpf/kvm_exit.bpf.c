@@ -233,6 +233,13 @@ int kvm_userspace_exit_tracepoint(void *record) {
                               (int)field32(record, kvmx_record.userspace_errno));
 }
 
+/* The kernel has freed all of a thread. Without BTF, that alone tells a reused id. */
+SEC("tp/sched/sched_process_free")
+int thread_freed_tracepoint(void *record) {
+  kvmx_thread_gone(field32(record, kvmx_record.freed_pid));
+  return 0;
+}
+
 /*
  * KVM's own functions, by which it tells of each vCPU. They are the only calls of theirs: destroy
  * when the VM has no user any more, postcreate when the vCPU is complete, run within KVM_RUN.

@@ -41,10 +41,16 @@ struct task_struct {
   int pid;
   int tgid;
   __u64 start_time;
-  __u64 start_boottime; /* before 5.5, cf25e24db61c: real_start_time, which is not supported */
+  __u64 start_boottime;
   struct task_struct *group_leader;
   struct mm_struct *mm;
   char comm[KVMX_COMM];
+};
+
+/* Of RHEL 8, too. Renamed in 5.5, cf25e24db61c. */
+struct task_struct___before_5_5 {
+  struct task_struct___before_5_5 *group_leader;
+  __u64 real_start_time;
 };
 
 struct kthread_worker {
@@ -141,18 +147,28 @@ enum kvmx_register { KVMX_RAX = 0, KVMX_RCX = 1, KVMX_RDX = 2 };
 
 const volatile __u32 kvmx_isa; /* enum kvmx_isa of the host. Set by the exporter. */
 
+/*
+ * A kernel without BTF (CONFIG_DEBUG_INFO_BTF) has its own compilation of the programs: to libbpf
+ * no type exists there, so that nothing is read from the kernel's structs, and no function of the
+ * kernel may be named. What such programs cannot know, the exporter says.
+ */
+#ifdef KVMX_NO_BTF
+#define KVMX_HAS_RDONLY_CAST false
+static __always_inline void *bpf_rdonly_cast(const void *object, __u32 btf_id) { return NULL; }
+#else
 /* Since 6.2, a35b9af4ec2c. The verifier replaces the call by its first argument. */
 extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
 
 /* The verifier's own list of such functions: a kernel that has this one has its enumerator. */
 enum special_kfunc_type { KF_bpf_rdonly_cast };
 
+#define KVMX_HAS_RDONLY_CAST bpf_core_enum_value_exists(enum special_kfunc_type, KF_bpf_rdonly_cast)
+#endif
+
 /* A struct that every vmlinux has, and that begins with 64 bits which are no pointer. */
 struct timespec64 {
   __s64 tv_sec;
 } __attribute__((preserve_access_index));
-
-#define KVMX_HAS_RDONLY_CAST bpf_core_enum_value_exists(enum special_kfunc_type, KF_bpf_rdonly_cast)
 
 /*
  * The 64 bits at a kernel address, where there is bpf_rdonly_cast(): one load, in place of the 90
@@ -320,41 +336,6 @@ static __always_inline bool kvmx_read_msr_access(const struct vcpu_slot *slot,
   if (reason == KVMX_VMX_MSR_READ_IMM || reason == KVMX_VMX_MSR_WRITE_IMM)
     return kvmx_read_immediate_msr(slot, access);
   return true;
-}
-
-/*
- * Start of the current thread, ns (CLOCK_MONOTONIC): it differs where a tid or a pointer to a vCPU
- * is reused. For tp_btf programs, whose kernels have bpf_get_current_task_btf() (5.11,
- * 3ca1032ab7ab) as they have module BTF (5.11): a direct load.
- */
-static __always_inline __u64 kvmx_thread_start(void) {
-  return bpf_get_current_task_btf()->start_time;
-}
-
-/* The current thread and its process; for programs of any type. */
-struct kvmx_thread {
-  __u64 start;
-  __u64 pid_tgid;
-};
-
-static __always_inline struct kvmx_thread kvmx_thread_any(void) {
-  const struct task_struct *task = (const void *)bpf_get_current_task();
-  struct kvmx_thread thread = {.start = BPF_CORE_READ(task, start_time),
-                               .pid_tgid = bpf_get_current_pid_tgid()};
-  return thread;
-}
-
-/* Name of the current process. Its threads may have other names. */
-static __always_inline void kvmx_process_comm(char comm[KVMX_COMM]) {
-  const struct task_struct *task = (const void *)bpf_get_current_task();
-  const struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-  BPF_CORE_READ_STR_INTO((char(*)[KVMX_COMM])comm, leader, comm);
-}
-
-/* Start of the current process, ns since boot: what /proc/PID/stat gives in clock ticks. */
-static __always_inline __u64 kvmx_process_start(void) {
-  const struct task_struct *task = (const void *)bpf_get_current_task();
-  return BPF_CORE_READ(task, group_leader, start_boottime);
 }
 
 #endif

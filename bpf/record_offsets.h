@@ -22,6 +22,7 @@ struct record_offsets {
   __u32 wakeup_waited;
   __u32 userspace_reason;
   __u32 userspace_errno;
+  __u32 freed_pid;
 };
 
 #endif

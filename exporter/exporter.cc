@@ -58,10 +58,15 @@ Result<void> Exporter::attach() {
     ready_ = true;
     return {};
   }
+  if (!features.btf)
+    spdlog::warn(
+        "this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF), so there are no CPU "
+        "times, "
+        "and VMs and their vCPUs are known once they run, until their process ends");
   // To load takes 10 MB for a moment: first what does not keep the slots mapped.
-  listings_.emplace(2 * config_.max_vcpus);
-  Result<Probes> probes =
-      Probes::attach(features, event_selection(), config_.max_vcpus, pins_ ? &*pins_ : nullptr);
+  listings_ = features.btf ? Listings(2 * config_.max_vcpus) : Listings();
+  Result<Probes> probes = Probes::attach(features, event_selection(features), config_.max_vcpus,
+                                         pins_ ? &*pins_ : nullptr);
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
   current_ = nullptr;
@@ -83,9 +88,15 @@ bool Exporter::attached() {
   return probes_.has_value();
 }
 
-EventSelection Exporter::event_selection() const {
+EventSelection Exporter::event_selection(const Features& features) const {
   EventSelection wanted{config_.collectors, {}};
   if (config_.other_events.empty()) return wanted;
+  if (!features.btf) {
+    spdlog::warn(
+        "--collector.events has no effect: without BTF it cannot be told whether an event is one "
+        "of the current thread, or of an interrupt");
+    return wanted;
+  }
   const Result<std::vector<std::string>> available = list_kvm_events();
   if (!available) {
     spdlog::warn("--collector.events has no effect: {}", available.error().message);
@@ -339,6 +350,7 @@ bool Exporter::release_ended() {
 }
 
 void Exporter::publish_vm_processes() {
+  if (probes_->processes_followed()) return;
   std::map<std::uint32_t, std::uint64_t> starts;
   for (const Vm& vm : current_->vms) starts[vm.counts.key.tgid] = vm.counts.key.start_ns;
   // Only what is new: while a thread is preempted in such a call the kernel skips programs there.

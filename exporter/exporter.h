@@ -82,7 +82,7 @@ class Exporter {
   static constexpr std::chrono::milliseconds kHousekeepingBurst{600};
 
   Result<void> open_pins();
-  [[nodiscard]] EventSelection event_selection() const;
+  [[nodiscard]] EventSelection event_selection(const Features& features) const;
   [[nodiscard]] std::vector<VmCounts> read_counts();
   void follow(std::span<const VmCounts> counts);
   void diagnose(std::span<const VmCounts> counts, const Snapshot& snapshot, std::uint64_t now_ns);

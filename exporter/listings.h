@@ -16,6 +16,9 @@ namespace kvmx {
 /// anything, is logged once, and is tried again.
 class Listings {
  public:
+  /// Of a kernel that cannot list anything.
+  Listings() = default;
+
   /// Loads the kernel's side, with room for so many VMs. What the kernel cannot list is never
   /// listed, and the log says what that means.
   explicit Listings(std::uint32_t max_vms);

@@ -21,6 +21,7 @@
 
 #include "../kvm_types.bpf.h"
 #include "maps.bpf.h"
+#include "thread.bpf.h"
 
 /* Whether KVM's own functions tell when a vCPU is made, run and destroyed (vcpu_life.bpf.h). Set by
  * the exporter. */
@@ -137,6 +138,16 @@ static __always_inline void kvmx_unbind_thread(const struct vcpu_slot *slot, __u
   const __u32 tid = slot->tid;
   const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &tid);
   if (current && *current == index) bpf_map_delete_elem(&slot_of_thread, &tid);
+}
+
+/* A thread is gone, so its id may become another's; and if it was the first of its process, the
+ * process is gone. */
+static __always_inline void kvmx_thread_gone(__u32 tid) {
+  const __u32 *index = bpf_map_lookup_elem(&slot_of_thread, &tid);
+  struct vcpu_slot *slot = index ? kvmx_slot(*index) : NULL;
+  if (slot && slot->tid == tid) slot->fast_start = 0;
+  bpf_map_delete_elem(&slot_of_thread, &tid);
+  bpf_map_delete_elem(&vm_processes, &tid);
 }
 
 /*

@@ -6,6 +6,7 @@
 #include "../kvm_types.bpf.h"
 #include "maps.bpf.h"
 #include "slot.bpf.h"
+#include "thread.bpf.h"
 
 /* The slot entered under a vCPU's pointer takes no more events, unless its VM is made again where
  * it was. Nothing of it runs on, and readers learn that the vCPU is no more. */

@@ -63,7 +63,7 @@ VmIdentity IdentityReader::read_command_line(std::uint32_t pid) const {
   const std::optional<std::string> command_line = proc_.read_cmdline(pid);
   if (!command_line) return {};
   const std::string executable = proc_.read_executable(pid).value_or("");
-  const std::string comm = proc_.read_comm(pid).value_or("");
+  const std::string comm = read_comm(pid);
   return identify(*command_line, {executable, comm}).value_or(VmIdentity());
 }
 

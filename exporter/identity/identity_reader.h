@@ -33,6 +33,11 @@ class IdentityReader {
   /// it still is the process that was meant.
   [[nodiscard]] VmIdentity read(std::uint32_t pid) const;
 
+  /// Name of the process. Empty if it cannot be read.
+  [[nodiscard]] std::string read_comm(std::uint32_t pid) const {
+    return proc_.read_comm(pid).value_or("");
+  }
+
  private:
   [[nodiscard]] VmIdentity read_command_line(std::uint32_t pid) const;
   void add_cgroup(std::uint32_t pid, VmIdentity& identity) const;

@@ -31,7 +31,7 @@ IdentityTable::Clock::time_point first_seen(const VmKey& vm, IdentityTable::Cloc
 }  // namespace
 
 IdentityReading IdentityTable::read(const VmKey& vm) const {
-  IdentityReading reading{.identity = reader_.read(vm.tgid)};
+  IdentityReading reading{.identity = reader_.read(vm.tgid), .comm = reader_.read_comm(vm.tgid)};
   // Looked at last: if the process still is this VM's now, what was read is its own.
   reading.process = read_process_state(proc_, vm);
   return reading;
@@ -95,6 +95,7 @@ ProcessState IdentityTable::take(IdentityReading reading, Known& known,
     return reading.process;
   }
   known.identity = std::move(reading.identity);
+  if (known.comm.empty()) known.comm = std::move(reading.comm);
   if (known.label.empty()) known.name = known.identity.title();
   if (has_final_label(known.identity)) known.awaits_name = false;
   known.next_read = now + next_lookup(known.identity, now - known.since, reread_);

@@ -22,13 +22,14 @@ namespace kvmx {
 /// A VM to be identified.
 struct VmToIdentify {
   VmKey key;
-  std::string_view comm;  ///< name of its process
+  std::string_view comm;  ///< name of its process; empty if the kernel's programs cannot tell
   bool ended = false;     ///< its process may be another's by now, so nothing is read
 };
 
 /// What was read of a VM, and whether its process was there afterwards.
 struct IdentityReading {
   VmIdentity identity{};
+  std::string comm;  ///< name of its process
   ProcessState process = ProcessState::unknown;
 };
 

@@ -40,7 +40,8 @@ ProcessState read_process_state(const std::filesystem::path& proc, const VmKey& 
   if (size < 0) return state_of_error(errno);
   const auto fields = parse_stat({stat.data(), static_cast<std::size_t>(size)});
   if (!fields) return ProcessState::unknown;
-  return fields->start_ticks == ticks_of_ns(vm.start_ns) ? ProcessState::lives : ProcessState::gone;
+  // It may be known only when the process was first seen. Another of the same id began later.
+  return fields->start_ticks <= ticks_of_ns(vm.start_ns) ? ProcessState::lives : ProcessState::gone;
 }
 
 }  // namespace kvmx

@@ -118,6 +118,9 @@ inline constexpr RecordField kUserspaceExitFields[] = {
     {"errno", 4, &record_offsets::userspace_errno},
 };
 
+/// The program that learns of threads' ends, where there is no BTF.
+inline constexpr char kThreadFreedProgram[] = "thread_freed_tracepoint";
+
 struct EventInfo {
   std::string_view name;                   ///< the kernel's, and the label `probe`
   std::string_view collector;              ///< what users switch on and off

@@ -111,6 +111,17 @@ void probe_tracepoint(Features& features, std::size_t event, const fs::path& eve
   features.sources[event] = Source::tracepoint;
 }
 
+/// Where sched_process_free's record, of these events, names the thread.
+std::optional<FieldPlace> freed_pid(const fs::path& kvm_events) {
+  const fs::path format = kvm_events.parent_path() / "sched/sched_process_free/format";
+  const Result<std::string> text = read_file(format);
+  if (!text) return std::nullopt;
+  const auto fields = parse_tracepoint_format(*text);
+  const auto pid = fields.find("pid");
+  if (pid == fields.end() || pid->second.size != 4) return std::nullopt;
+  return pid->second;
+}
+
 /// Tracepoint programs run with preemption off on every kernel.
 void prefer_tracepoints(Features& features) {
   const auto events = kvm_events_directory();
@@ -136,6 +147,7 @@ Features probe_features() {
   if (!features.kvm) return features;
 
   const KernelBtf loaded = load_btf();
+  features.btf = loaded.vmlinux != nullptr;
   for (std::size_t i = 0; i < kEvents.size(); ++i) probe_tp_btf(features, i, loaded);
   // An exit and its entry must name the vCPU in the same way; events without a vCPU find it through
   // these two; and after a userspace exit the thread may run another VM. So all are tp_btf
@@ -161,6 +173,7 @@ Features probe_features() {
     return features;
   }
   for (std::size_t i = 0; i < kEvents.size(); ++i) probe_tracepoint(features, i, *events);
+  if (!features.btf) features.freed_pid = freed_pid(*events);
   return features;
 }
 

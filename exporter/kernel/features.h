@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "exporter/kernel/events.h"
@@ -23,11 +24,15 @@ struct Features {
   /// KVM is built in, or loaded together with the module that drives this CPU: before that, where
   /// an exit's reason is kept cannot be known.
   bool kvm = false;
+  /// The kernel describes its types (CONFIG_DEBUG_INFO_BTF). Else the programs read none of them.
+  bool btf = false;
   std::array<Source, kEvents.size()> sources{};
   /// The event's arguments as EventProgram::arguments describes them, if its source is tp_btf.
   std::array<std::string, kEvents.size()> arguments;
   /// Where the fields of the event's record are, if its source is tracepoint.
   std::array<std::map<std::string, FieldPlace, std::less<>>, kEvents.size()> fields;
+  /// Where the record of sched_process_free has the thread's id; read only where there is no BTF.
+  std::optional<FieldPlace> freed_pid;
   /// Tracepoints leave preemption on (since Linux 7.0, a46023d5616e). The kernel does not run a
   /// tp_btf program on a CPU on which another thread was preempted within it.
   bool preemptible = false;

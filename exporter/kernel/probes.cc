@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <utility>
 
@@ -83,10 +82,6 @@ Result<Probes> Probes::attach(const Features& features, const EventSelection& se
 
 Result<Probes> Probes::attach_all(const Features& features, const EventSelection& selection,
                                   std::uint32_t max_vcpus, PinDirectory* pins) {
-  if (!std::filesystem::exists("/sys/kernel/btf/vmlinux"))
-    return Error{
-        "this kernel does not describe its types: there is no /sys/kernel/btf/vmlinux. Use one "
-        "built with CONFIG_DEBUG_INFO_BTF=y, as distributions' kernels are since about 5.10"};
   const Isa isa = read_host().isa;
   Result<ExitSkeletonPtr> skeleton = open_skeleton(features, selection, isa, max_vcpus);
   if (!skeleton) return skeleton.error();
@@ -96,6 +91,7 @@ Result<Probes> Probes::attach_all(const Features& features, const EventSelection
   probes.max_vcpus_ = max_vcpus;
   probes.events_identify_vm_ = do_events_identify_vm(features, selection, isa);
   probes.vcpus_told_ = probes.vcpus_to_be_told_ = features.vcpus_told;
+  probes.processes_followed_ = !features.btf;
   const std::vector<SelectedProgram> programs =
       select_programs(*probes.skeleton_, features, selection, isa);
   if (pins) {

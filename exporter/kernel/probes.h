@@ -40,6 +40,8 @@ class Probes {
 
   /// Whether events say which VM of its process a vCPU belongs to.
   [[nodiscard]] bool events_identify_vm() const { return events_identify_vm_; }
+  /// The programs themselves keep the list of VMs' processes (SlotTable::set_vm_processes).
+  [[nodiscard]] bool processes_followed() const { return processes_followed_; }
 
   /// Whether every vCPU in a slot is told of when it is destroyed.
   [[nodiscard]] bool are_ends_told() const;
@@ -73,6 +75,7 @@ class Probes {
   EventSelection selection_;
   std::uint32_t max_vcpus_ = 0;
   bool events_identify_vm_ = false;
+  bool processes_followed_ = false;
   bool vcpus_told_ = false;
   bool vcpus_to_be_told_ = false;                     ///< the kernel has what it takes
   std::map<std::string, int, std::less<>> attached_;  ///< programs by SelectedProgram::name

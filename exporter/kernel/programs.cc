@@ -77,6 +77,11 @@ std::vector<SelectedProgram> select_programs(kvm_exit_bpf& skeleton, const Featu
     programs.push_back(
         {bpf_object__find_program_by_name(skeleton.obj, function.program), name, name});
   }
+  if (features.freed_pid) {
+    skeleton.rodata->kvmx_record.freed_pid = features.freed_pid->offset;
+    programs.push_back({bpf_object__find_program_by_name(skeleton.obj, kThreadFreedProgram),
+                        "sched_process_free", kThreadFreedProgram});
+  }
   // Exits come last: what they lean on is attached then.
   for (std::size_t i = kEvents.size(); i-- > 0;) {
     const auto event = static_cast<Event>(i);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/kernel/skeleton.h"
 
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <sys/capability.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,8 +15,10 @@
 #include <type_traits>
 
 #include "exporter/base/file.h"
+#include "exporter/base/unique_fd.h"
 #include "exporter/kernel/reason_ids.h"
 #include "kvm_exit.skel.h"
+#include "kvm_exit_no_btf.skel.h"
 #include "kvm_exit_svm_data.skel.h"
 
 namespace kvmx {
@@ -42,14 +47,35 @@ Error load_error(int error_number) {
                "(before Linux 5.11 also CAP_SYS_RESOURCE)"};
 }
 
-/// The programs compiled with or without `svm_data`. Both have the same programs and maps, so one
-/// skeleton serves both. Null if it cannot be opened; errno says why.
-ExitSkeletonPtr open_object(bool svm_data) {
+/// A file of BTF that has no types: what libbpf takes for the kernel's where that has none. It
+/// lasts as long as this process. Null, and errno, if it cannot be made.
+const char* path_of_no_types() {
+  static const UniqueFd file = [] {
+    const BtfPtr types(btf__new_empty());
+    __u32 size = 0;
+    const void* const bytes = types ? btf__raw_data(types.get(), &size) : nullptr;
+    UniqueFd fd(bytes ? ::memfd_create("no-types", MFD_CLOEXEC) : -1);
+    return fd && ::write(fd.get(), bytes, size) == size ? std::move(fd) : UniqueFd();
+  }();
+  static const std::string path = "/proc/self/fd/" + std::to_string(file.get());
+  return file ? path.c_str() : nullptr;
+}
+
+/// The programs as they are compiled for this kernel. All compilations have the same programs and
+/// maps, so one skeleton serves them. Null if they cannot be opened; errno says why.
+ExitSkeletonPtr open_object(const Features& features) {
   ExitSkeletonPtr skeleton(static_cast<kvm_exit_bpf*>(std::calloc(1, sizeof(kvm_exit_bpf))));
   if (!skeleton || kvm_exit_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
   bpf_object_skeleton& object = *skeleton->skeleton;
-  if (svm_data) object.data = kvm_exit_svm_data_bpf__elf_bytes(&object.data_sz);
-  return bpf_object__open_skeleton(&object, nullptr) == 0 ? std::move(skeleton) : nullptr;
+  if (features.svm_data) object.data = kvm_exit_svm_data_bpf__elf_bytes(&object.data_sz);
+  bpf_object_open_opts options{};
+  options.sz = sizeof(options);
+  if (!features.btf) {
+    object.data = kvm_exit_no_btf_bpf__elf_bytes(&object.data_sz);
+    options.btf_custom_path = path_of_no_types();
+    if (!options.btf_custom_path) return nullptr;
+  }
+  return bpf_object__open_skeleton(&object, &options) == 0 ? std::move(skeleton) : nullptr;
 }
 
 void set_constants(kvm_exit_bpf& skeleton, const Features& features,
@@ -88,7 +114,7 @@ Result<void> size_maps(kvm_exit_bpf& skeleton, const EventSelection& selection,
 
 Result<ExitSkeletonPtr> open_skeleton(const Features& features, const EventSelection& selection,
                                       Isa isa, std::uint32_t max_vcpus) {
-  ExitSkeletonPtr skeleton = open_object(features.svm_data);
+  ExitSkeletonPtr skeleton = open_object(features);
   if (!skeleton) return errno_error("open the BPF programs", errno);
   set_constants(*skeleton, features, selection, isa);
   if (Result<void> sized = size_maps(*skeleton, selection, max_vcpus); !sized) return sized.error();

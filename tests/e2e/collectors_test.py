@@ -32,8 +32,8 @@ COLLECTORS = {
                   {"kvm_userspace_seconds_total"}),
     "events": (None, {"kvm_events_total", "kvm_exits_total"}, set()),
 }
-# What the page has of any host and VM, whatever is counted.
-ALWAYS = re.compile(r"kvm_vm_|kvm_host_|kvm_exporter_|process_|exposer_|go_")
+# What the page has of any host and VM, whatever is counted: also what listings read.
+ALWAYS = re.compile(r"kvm_vm_|kvm_vcpu_|kvm_halt_poll_failed_|kvm_host_|kvm_exporter_|process_|exposer_|go_")
 
 
 def switches(binary):
