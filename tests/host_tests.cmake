@@ -90,6 +90,16 @@ foreach(kernel IN LISTS KVMX_AMD_KERNELS)
 endforeach()
 kvmx_lab_test(amd-6.1 exact-static-amd-6.1 600 COMMAND "${here}/exact/scenario.sh" "${static}" "${guest}"
               /lab-out/exact-static CHECK python3 "${here}/exact/check.py" "${lab}/amd-6.1/files/exact-static")
+# Kernels that describe none of their types, or none of KVM's.
+kvmx_lab_test(amd-5.10 exact-without-btf-amd-5.10 600 COMMAND "${here}/exact/without_btf.sh"
+              "${here}/exact/scenario.sh" "${exporter}" "${guest}" /lab-out/exact-without-btf
+              CHECK python3 "${here}/exact/check.py" "${lab}/amd-5.10/files/exact-without-btf" --without-btf)
+foreach(kernel 6.1 6.12 7.2)
+  kvmx_lab_test(amd-${kernel} exact-without-module-btf-amd-${kernel} 600
+                COMMAND "${here}/exact/without_module_btf.sh" "${here}/exact/scenario.sh" "${exporter}" "${guest}"
+                /lab-out/exact-without-module-btf CHECK python3 "${here}/exact/check.py"
+                "${lab}/amd-${kernel}/files/exact-without-module-btf")
+endforeach()
 foreach(kernel 5.10 6.1 7.2)
   kvmx_lab_script(amd-${kernel} attribution-amd-${kernel} 600 e2e/attribution_test.py)
 endforeach()

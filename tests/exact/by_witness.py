@@ -2,8 +2,6 @@
 
 from collections import Counter
 
-from witness import OTHERS
-
 EINTR = 4
 OPS = {0: "read", 1: "write"}
 
@@ -100,12 +98,12 @@ def check_userspace(check, vm, names):
                     check.equal("VMM's count", f"{vm.label} {name}", exported[name,], count)
 
 
-def check_events(check, vm, isa):
+def check_events(check, vm, isa, others):
     """Where kvm_exit does not fire, a thread is not known to run a vCPU before it raises an event
     that only a vCPU raises. Those before that are in the VM's empty vcpu, or `unattributed` if the
     VM was not known either. So a vCPU's count is at most what happened, and what lacks is there."""
     want = Counter()
-    for event in OTHERS:
+    for event in others:
         for fields, count in vm.seen[event]:
             want[vm.vcpu_label(fields["common_pid"]), event] += count
     exported = vm.total("kvm_events_total", "vcpu", "event")

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""check.py DIR: compares what scenario.sh left in DIR, count by count.
+"""check.py DIR [--without-btf]: compares what scenario.sh left in DIR, count by count.
 
 Three sources must agree exactly: the exporter's metrics, an independent witness in the kernel
 (tracefs), and the guests' own counts of what they did. Prints what was compared; exits with 1 if
-anything differs, if a series has no counterpart, or if nothing was compared.
+anything differs, if a series has no counterpart, or if nothing was compared. Without BTF no opt-in
+events may be there.
 """
 
 import json
@@ -22,7 +23,7 @@ from witness import EVENTS, OTHERS, kernel_names, witness
 ISAS = {"vmx": 1, "svm": 2}
 
 
-def check_health(check, metrics, isa):
+def check_health(check, metrics, isa, others):
     told = {m.value for m in metrics if m.name == "kvm_exporter_probe_attached"
             and m.labels["probe"] in events.FUNCTIONS}
     # This machine's kernel may let nothing be attached to a function; a lab's does.
@@ -38,11 +39,12 @@ def check_health(check, metrics, isa):
             check.equal("health", "isa", m.labels["isa"], isa or "other")
     check.equal("health", "attached probes",
                 sum(m.name == "kvm_exporter_probe_attached" for m in metrics),
-                len(EVENTS) + len(OTHERS) + len(events.functions(metrics)))
+                len({*EVENTS, "kvm_entry", *others}) + len(events.functions(metrics)))
 
 
 def main():
     directory = pathlib.Path(sys.argv[1])
+    others = [] if "--without-btf" in sys.argv[2:] else OTHERS
     metrics = parse_metrics((directory / "metrics.txt").read_text())
     isa = next(m.labels["isa"] for m in metrics if m.name == "kvm_host_info")
     isa = isa if isa in ISAS else None
@@ -51,7 +53,7 @@ def main():
     seen = witness(directory)
     check = Checker(Counter({m.labels["probe"]: m.value for m in metrics
                              if m.name == "kvm_exporter_probe_missed_total"}))
-    check_health(check, metrics, isa)
+    check_health(check, metrics, isa, others)
     reports, expected = sorted(directory.glob("*.json")), set()
     for path in reports:
         vm = Vm(json.loads(path.read_text().splitlines()[-1]), path.stem, metrics, seen)
@@ -63,7 +65,7 @@ def main():
         by_witness.check_timers(check, vm)
         by_witness.check_halts(check, vm)
         by_witness.check_userspace(check, vm, user_names)
-        by_witness.check_events(check, vm, isa)
+        by_witness.check_events(check, vm, isa, others)
         if path.stem != "late":
             by_guest.check_own_account(check, vm, isa)
     labels = {m.labels["vm"] for m in metrics if "vm" in m.labels}

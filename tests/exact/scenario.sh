@@ -71,9 +71,10 @@ disarm_witness() {
 fetch() { busybox wget -q -O - "http://127.0.0.1:$port$1"; }
 
 start_exporter() {
+  opt_in=$(echo "$others" | tr ' ' ',')
+  [ -z "${KVMX_WITHOUT_BTF:-}" ] || opt_in='' # it cannot count any
   "$exporter" --web.listen-address=127.0.0.1:$port --scrape.min-interval=1ms --vm.linger=1000h \
-    --collector.events="$(echo "$others" | tr ' ' ',')" \
-    2>"$out/exporter.log" &
+    --collector.events="$opt_in" 2>"$out/exporter.log" &
   exporter_pid=$!
   tries=0
   until fetch /-/ready >/dev/null 2>&1; do
