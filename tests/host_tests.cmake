@@ -94,6 +94,8 @@ kvmx_lab_test(amd-6.1 exact-static-amd-6.1 600 COMMAND "${here}/exact/scenario.s
 kvmx_lab_test(amd-5.10 exact-without-btf-amd-5.10 600 COMMAND "${here}/exact/without_btf.sh"
               "${here}/exact/scenario.sh" "${exporter}" "${guest}" /lab-out/exact-without-btf
               CHECK python3 "${here}/exact/check.py" "${lab}/amd-5.10/files/exact-without-btf" --without-btf)
+kvmx_lab_test(amd-5.10 attribution-without-btf-amd-5.10 600 COMMAND "${here}/exact/without_btf.sh" /usr/bin/python3
+              "${here}/e2e/attribution_test.py" "${exporter}" "${guest}")
 foreach(kernel 6.1 6.12 7.2)
   kvmx_lab_test(amd-${kernel} exact-without-module-btf-amd-${kernel} 600
                 COMMAND "${here}/exact/without_module_btf.sh" "${here}/exact/scenario.sh" "${exporter}" "${guest}"
