@@ -22,6 +22,7 @@ SLOWEST = 15
 # A setting, what is tested where it has more than the value that comes by itself, and that value.
 ON_DEMAND = [
     ("KVMX_INTEL_KERNELS", "emulated Intel hosts with more kernels", "6.1"),
+    ("KVMX_OLDER_KVM", "KVM with the kvm_exit of 5.11 to 5.16, which is built for it", "OFF"),
     ("KVMX_SERVICE_KERNELS", "the packaged service on more kernels", "6.1"),
     ("KVMX_PACKAGE_SUITES", "the package of another Debian", ""),
     ("KVMX_PACKAGE_SOURCE", "the package built from source", "OFF"),

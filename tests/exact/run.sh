@@ -3,8 +3,9 @@
 #
 #   run.sh native BUILD_DIR          this machine's own /dev/kvm
 #   run.sh intel BUILD_DIR KERNEL    an emulated Intel host
+#   run.sh older BUILD_DIR           an emulated AMD host whose KVM is built with 5.15's kvm_exit
 #
-# In emulated AMD hosts lab/scenarios.py runs it, beside others.
+# In other emulated AMD hosts lab/scenarios.py runs it, beside others.
 #
 # Exits with 77, and says why, where this machine's KVM cannot be used.
 set -euo pipefail
@@ -34,6 +35,12 @@ case $host in
     "$lab/intel.sh" --kernel "$kernel" --timeout 900 --out "$out" \
       --file "$exporter" --file "$guest" --file "$here/scenario.sh" -- \
       sh "$here/scenario.sh" "$exporter" "$guest" /lab-out
+    ;;
+  older)
+    modules=$("$lab/older_kvm.sh")
+    "$lab/amd.sh" --kernel 6.1 --smp 2 --timeout 900 --out "$out" -- \
+      "$here/with_modules.sh" "$modules" sh -c \
+      '"$2" --version | grep "kvm_exit: by BTF" && "$@"' - "$here/scenario.sh" "$exporter" "$guest" /lab-out
     ;;
   *)
     echo "run.sh: unknown host $host; see the head of this file" >&2
