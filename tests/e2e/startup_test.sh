@@ -35,8 +35,9 @@ expect "no capabilities" 1 "CAP_SYS_ADMIN" \
   setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all --inh-caps=-all \
   "$exporter" --web.listen-address=$address
 expect "no BTF" 0 "CONFIG_DEBUG_INFO_BTF" \
-  unshare --mount sh -c 'mount -t tmpfs none /sys/kernel/btf && mount -t tracefs none /sys/kernel/tracing && exec "$@"' \
-  -- timeout --preserve-status 3 "$exporter" --web.listen-address=$address
+  unshare --mount sh -c 'mount -t tmpfs none /sys/kernel/btf && cd /sys/kernel/tracing &&
+    { mountpoint -q . || mount -t tracefs tracefs .; } && exec "$@"' -- \
+  timeout --preserve-status 3 "$exporter" --web.listen-address=$address
 
 "$exporter" --web.listen-address=$address 2>"$log.held" &
 holder=$!
