@@ -66,7 +66,8 @@ stage() {
       >"$tree/$doc/sbom.spdx.json"
   )
   # A clone may have been made under any umask.
-  find "$tree" -type d -exec chmod 755 {} + -o -type f ! -path '*/bin/*' -exec chmod 644 {} +
+  find "$tree" -type d -exec chmod 755 {} + -o -type f -path '*/system-generators/*' -exec chmod 755 {} + \
+    -o -type f ! -path '*/bin/*' -exec chmod 644 {} +
   (cd "$tree" && find . -type f -printf '%P\0' | sort -z | xargs -0 sha256sum >"$scratch/sums")
   put "$scratch/sums" "$tree" "$doc/SHA256SUMS"
 }

@@ -28,9 +28,5 @@ args="--web.config.file=/etc/web.yml --vm.linger=1h"
 # Linux 5.10 cannot pin what it is given.
 [[ $kernel == 5.10 ]] || args+=" --bpf.pin-dir=/run/kvm-exit-exporter"
 printf 'ARGS="%s"\n' "$args" >"$scratch/etc/default/kvm-exit-exporter"
-if [[ $kernel == 5.10 || $kernel == 7.2 ]]; then
-  install -D -m 644 "$scratch/usr/share/doc/kvm-exit-exporter/examples/more-capabilities.conf" \
-    "$scratch/etc/systemd/system/kvm-exit-exporter.service.d/more-capabilities.conf"
-fi
 "$LAB_DIR/amd.sh" --kernel "$kernel" --smp 2 --timeout 500 --system "$scratch" -- \
   sh "/machine$ROOT/tests/deploy/service_host.sh" "/machine$guest"

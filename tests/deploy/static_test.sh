@@ -37,7 +37,8 @@ all_is_there() {
     lib/tmpfiles.d/kvm-exit-exporter.conf share/man/man8/kvm_exit_exporter.8 \
     share/bash-completion/completions/kvm_exit_exporter share/zsh/site-functions/_kvm_exit_exporter \
     share/kvm-exit-exporter/{rules/kvm-recording.yml,dashboards/kvm-fleet.json,runbooks/KvmTimerStorm.md} \
-    share/doc/kvm-exit-exporter/{README.md,deploy/README.md,deploy/static/README.md,examples/more-capabilities.conf}
+    share/kvm-exit-exporter/more-capabilities.conf lib/systemd/system-generators/kvm-exit-exporter-capabilities \
+    share/doc/kvm-exit-exporter/{README.md,deploy/README.md,deploy/static/README.md}
 }
 check "unit, user, manual, completions, rules, dashboards, runbooks, pages are in it" all_is_there
 check "the bill of materials and the licences are of what is linked" \

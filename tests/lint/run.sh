@@ -15,7 +15,7 @@ all_there || exit 1
 
 all() { git ls-files --cached --others --exclude-standard -- "$@" | while read -r file; do [[ ! -e $file ]] || echo "$file"; done; }
 
-mapfile -t shells < <(all '*.sh' .ci/run)
+mapfile -t shells < <(all '*.sh' .ci/run deploy/systemd/kvm-exit-exporter-capabilities)
 check_nothing "shellcheck" shellcheck -x -P SCRIPTDIR "${shells[@]}"
 
 mapfile -t sources < <(all '*.cc' '*.h' 'bpf/*.c')
