@@ -5,8 +5,6 @@
 #include <array>
 #include <cstring>
 #include <map>
-#include <set>
-#include <tuple>
 #include <utility>
 
 #include "exporter/counts/load.h"
@@ -75,6 +73,22 @@ void add_listed(std::span<const ListedVcpu> listed, std::map<VmKey, VmCounts>& v
     ++vm.listed;
   }
 }
+
+/// What one thread has done for a vCPU that others have run, too. The one that runs it last is the
+/// greatest.
+struct ThreadPart {
+  std::uint32_t tgid;
+  std::uint64_t vm_start;
+  std::uint32_t vcpu_id;
+  bool runs;  ///< it does not change threads then
+  std::uint64_t since;
+  const vcpu_slot* slot;
+
+  [[nodiscard]] bool same_vcpu(const ThreadPart& other) const {
+    return tgid == other.tgid && vm_start == other.vm_start && vcpu_id == other.vcpu_id;
+  }
+  auto operator<=>(const ThreadPart&) const = default;
+};
 
 /// Slots made for threads, before an event gave the VM's pointer, belong to the VM of the process.
 /// If it has several, nothing says yet to which: their counts wait until an event does.
@@ -229,25 +243,22 @@ void SlotReader::name_msrs(const std::map<VmKey, VmCounts>& vms,
 
 /// Where no event gives a vCPU's pointer, it has a slot for each thread that has run it, and what a
 /// slot says that it does holds for the last one only. Returns which are no more.
-std::set<const vcpu_slot*> SlotReader::left_behind(std::span<const vcpu_slot> slots) {
-  struct Last {
-    const vcpu_slot* slot;
-    std::pair<bool, std::uint64_t>
-        activity;  ///< runs (it does not change threads then), since when
-  };
-  std::map<std::tuple<std::uint32_t, std::uint64_t, std::uint32_t>, Last> vcpus;
-  std::set<const vcpu_slot*> found;
+std::vector<const vcpu_slot*> SlotReader::left_behind(std::span<const vcpu_slot> slots) {
+  std::vector<ThreadPart> parts;
   for (const vcpu_slot& slot : slots) {
     if (load(slot.tgid) == 0 || slot.vcpu != 0 || slot.vcpu_id == KVMX_VCPU_UNKNOWN) continue;
-    const std::pair activity{(load(slot.exit) & KVMX_EXIT_IN_VMM) == 0,
-                             std::max<std::uint64_t>(load(slot.exit_ns), load(slot.userspace_ns))};
-    const auto [at, fresh] =
-        vcpus.try_emplace({slot.tgid, slot.vm_start, slot.vcpu_id}, Last{&slot, activity});
-    if (fresh) continue;
-    Last& last = at->second;
-    found.insert(activity > last.activity ? last.slot : &slot);
-    if (activity > last.activity) last = {&slot, activity};
+    parts.push_back({.tgid = slot.tgid,
+                     .vm_start = slot.vm_start,
+                     .vcpu_id = slot.vcpu_id,
+                     .runs = (load(slot.exit) & KVMX_EXIT_IN_VMM) == 0,
+                     .since = std::max<std::uint64_t>(load(slot.exit_ns), load(slot.userspace_ns)),
+                     .slot = &slot});
   }
+  std::ranges::sort(parts);
+  std::vector<const vcpu_slot*> found;
+  for (std::size_t i = 0; i + 1 < parts.size(); ++i)
+    if (parts[i].same_vcpu(parts[i + 1])) found.push_back(parts[i].slot);
+  std::ranges::sort(found);
   return found;
 }
 
@@ -282,7 +293,7 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
   }
   watches_.resize(slots.size());
   ahead_.resize(slots.size());
-  const std::set<const vcpu_slot*> past = left_behind(slots);
+  const std::vector<const vcpu_slot*> past = left_behind(slots);
   std::map<VmKey, VmCounts> vms;
   add_listed(listing.vcpus, vms);
   for (std::size_t i = 0; i < slots.size(); ++i) {
@@ -299,7 +310,7 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
     if (const std::uint64_t vcpu = load(slot.vcpu); vcpu != 0)
       ++((vcpu & KVMX_VCPU_DESTROYED) != 0 ? vm.destroyed : vm.undestroyed);
     const SleepWatch* const watch = look_again(slot, watches_[i], listing);
-    const bool over = ended(key) || past.contains(&slot);
+    const bool over = ended(key) || std::ranges::binary_search(past, &slot);
     VcpuCounts counts = read_slot(slot, {index, over, exported[i], ahead_[i], watch}, vm);
     // A slot that has nothing but further events is of a thread that runs no vCPU.
     if (kvmx::events(counts) > 0) vm.threads.push_back({load(slot.tid), counts.id});

@@ -5,7 +5,6 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <vector>
 
@@ -69,7 +68,7 @@ class SlotReader {
     const SleepWatch* watch;  ///< null if the slot alone tells whether it sleeps
   };
 
-  static std::set<const vcpu_slot*> left_behind(std::span<const vcpu_slot> slots);
+  static std::vector<const vcpu_slot*> left_behind(std::span<const vcpu_slot> slots);
   static bool is_halt(const vcpu_slot& slot, const Exit& exit);
   const SleepWatch* look_again(const vcpu_slot& slot, SleepWatch& watch,
                                const VcpuListing& listing) const;
