@@ -5,7 +5,7 @@
 # To build the exporter.
 BUILD_PACKAGES=(
   bpftool ca-certificates clang cmake dpkg-dev g++ git libbpf-dev libcap-dev libcli11-dev libelf-dev
-  libexpat1-dev libre2-dev libseccomp-dev libspdlog-dev libssl-dev libyaml-cpp-dev
+  libexpat1-dev libprotozero-dev libre2-dev libseccomp-dev libspdlog-dev libssl-dev libyaml-cpp-dev
   llvm ninja-build nlohmann-json3-dev pkg-config prometheus-cpp-dev zlib1g-dev
 )
 # To make a Debian package of it, besides.

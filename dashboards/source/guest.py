@@ -74,12 +74,13 @@ def exits():
 
 def latency():
     quantile = ("histogram_quantile(%s, sum by (le) "
-                "(rate(kvm_exit_latency_seconds_bucket{@vm}[$__rate_interval])))")
+                "(rate(kvm_exit_latency_seconds_bucket{@vm}[$__rate_interval])))"
+                " or histogram_quantile(%s, sum(rate(kvm_exit_latency_seconds{@vm}[$__rate_interval])))")
     return [
         g.graph("How long exits take",
                 "Time from an exit to the next entry, halts and PAUSE left out: half of them, 90 and "
                 "99 of 100 take at most this.",
-                "s", {f"p{q * 100:.0f}": quantile % q for q in (0.99, 0.9, 0.5)}, log=True,
+                "s", {f"p{q * 100:.0f}": quantile % (q, q) for q in (0.99, 0.9, 0.5)}, log=True,
                 thresholds={0.001: "orange"}, alerts=["KvmExitHandlingSlow"]),
         g.graph("Exits against their day",
                 "Exits, and five times their average of the last day. Dashed: below it an anomaly is "

@@ -90,8 +90,10 @@ def extremes():
                  "exits are not shown: there a percentile says nothing; nor are encrypted ones, whose halts "
                  "cannot be told from other exits.",
                  "s", """
-                 histogram_quantile(0.99, rate(kvm_exit_latency_seconds_bucket{@host}[$__rate_interval]))
+                 (histogram_quantile(0.99, rate(kvm_exit_latency_seconds_bucket{@host}[$__rate_interval]))
                  and rate(kvm_exit_latency_seconds_count{@host}[$__rate_interval]) > 100
+                 or histogram_quantile(0.99, rate(kvm_exit_latency_seconds{@host}[$__rate_interval]))
+                 and histogram_count(rate(kvm_exit_latency_seconds{@host}[$__rate_interval])) > 100)
                  unless on (job, instance, vm) rate(kvm_exits_total{@host,reason="vmgexit"}[$__rate_interval])
                  """,
                  thresholds={0.001: "orange"}, alerts=["KvmExitHandlingSlow"]),

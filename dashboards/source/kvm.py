@@ -140,9 +140,22 @@ INTERVALS = {
     "0.0044": "4 ms: 250 Hz", "0.006": "to 6 ms", "0.009": "to 9 ms", "0.011": "10 ms: 100 Hz",
     "0.02": "to 20 ms", "0.1": "to 0.1 s", "1.0": "to 1 s", "+Inf": "longer",
 }
+# The same of the native histogram: 4 buckets from a power of 2 to the next, and for each of ours the upper
+# bound of the one that has its counts, as a power of 2 in quarters (exporter/metrics/msrs.cc).
+NATIVE_INTERVALS = dict(zip(INTERVALS, (-53, -47, -43, -41, -39, -37, -34, -32, -31, -30, -28, -26, -24, -17, -4)))
 # Tick rates that kernels are built with, to compare with: a line each.
 HZ = {f"{hz} Hz": f"vector({hz})" for hz in (1000, 300, 250, 100)}
 HZ_LINES = r"^\d+ Hz$"
+
+
+def native_intervals():
+    """Shares up to each bound, as the classic histogram has them."""
+    shares = [f"label_replace(histogram_fraction(0, {2 ** (quarters / 4):.12g}, "
+              f'sum(increase(kvm_timer_interval_seconds{{@vm}}[$__range]))), "le", "{le}", "", "")'
+              for le, quarters in NATIVE_INTERVALS.items()]
+    whole = "sum(increase(kvm_timer_interval_seconds{@vm}[$__range]))"
+    shares.append(f'label_replace(histogram_fraction(0, +Inf, {whole}), "le", "+Inf", "", "")')
+    return "\n or ".join(shares)
 
 
 def intervals():
@@ -151,9 +164,10 @@ def intervals():
         "How far apart a vCPU's successive timer programmings are, over the dashboard's time. A "
         "tick is a spike at its period: 1, 3.3, 4 or 10 ms.",
         "percentunit",
-        """
-        sum by (le) (increase(kvm_timer_interval_seconds_bucket{@vm}[$__range]))
-          / scalar(sum(increase(kvm_timer_interval_seconds_count{@vm}[$__range])))
+        f"""
+        sum by (le) (increase(kvm_timer_interval_seconds_bucket{{@vm}}[$__range]))
+          / scalar(sum(increase(kvm_timer_interval_seconds_count{{@vm}}[$__range])))
+        or {native_intervals()}
         """,
         INTERVALS, decimals=1,
     )

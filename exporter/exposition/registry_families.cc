@@ -29,7 +29,7 @@ Family described(const prometheus::MetricFamily& family) {
 
 }  // namespace
 
-void write_families(const std::vector<prometheus::MetricFamily>& families, TextWriter& writer) {
+void write_families(const std::vector<prometheus::MetricFamily>& families, MetricWriter& writer) {
   for (const prometheus::MetricFamily& family : families) {
     const Family about = described(family);
     writer.begin(about);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/exposition/text_stream.h"
 
-#include <algorithm>
+#include <cstring>
 
 namespace kvmx {
 
@@ -13,7 +13,18 @@ void TextStream::make_room(std::size_t size) {
 }
 
 void TextStream::write(std::string_view text) {
-  wrote(std::ranges::copy(text, room(text.size())).out);
+  char* const at = room(text.size());
+  std::memcpy(at, text.data(), text.size());
+  wrote(at + text.size());
+}
+
+void TextStream::pass_on(std::string_view text) {
+  flush();
+  while (!text.empty()) {
+    const std::string_view piece = text.substr(0, kPiece);
+    sink_(piece);
+    text.remove_prefix(piece.size());
+  }
 }
 
 void TextStream::flush() {

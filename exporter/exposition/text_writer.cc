@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/exposition/text_writer.h"
 
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -44,31 +43,6 @@ char* put(char* at, double value) {
   return std::to_chars(at, at + kValueSize, value).ptr;
 }
 
-/// A bound as OpenMetrics asks for it: exact, with an exponent below 0.0001, and with a point. Text
-/// 0.0.4 leaves the form free.
-std::string bound_text(double bound) {
-  std::array<char, kValueSize> text;
-  const auto format = bound < 1e-4 ? std::chars_format::scientific : std::chars_format::fixed;
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), bound, format).ptr;
-  std::string written(text.data(), end);
-  if (written.find_first_of(".e") == std::string::npos) written += ".0";
-  return written;
-}
-
-/// What a type adds to the name of a family's samples.
-std::string_view suffix(MetricType type) {
-  switch (type) {
-    case MetricType::counter:
-      return "_total";
-    case MetricType::info:
-      return "_info";
-    case MetricType::gauge:
-    case MetricType::histogram:
-      break;
-  }
-  return "";
-}
-
 std::string_view type_name(MetricType type, Format format) {
   switch (type) {
     case MetricType::counter:
@@ -93,15 +67,10 @@ std::string_view unit(std::string_view name) {
 
 }  // namespace
 
-HistogramBounds::HistogramBounds(std::span<const double> bounds) {
-  for (const double bound : bounds) texts_.push_back("le=\"" + bound_text(bound) + "\"");
-  texts_.emplace_back("le=\"+Inf\"");
-}
-
 void TextWriter::begin(const Family& family) {
   family_ = family;
   name_ = family.name;
-  name_ += suffix(family.type);
+  name_ += name_suffix(family.type);
   header_due_ = true;
 }
 
@@ -154,12 +123,12 @@ void TextWriter::sample(const Labels& labels, std::string_view more, Nanoseconds
 
 void TextWriter::sample(const Labels& labels, double value) { write("", labels, "", value); }
 
-void TextWriter::histogram(const Labels& labels, const HistogramBounds& bounds,
-                           std::span<const std::uint64_t> buckets, Nanoseconds sum) {
+void TextWriter::histogram(const Labels& labels, const HistogramBuckets& buckets,
+                           std::span<const std::uint64_t> counts, Nanoseconds sum) {
   std::uint64_t count = 0;
-  for (std::size_t i = 0; i < buckets.size(); ++i) {
-    count += buckets[i];
-    write("_bucket", labels, bounds.texts()[i], count);
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    count += counts[i];
+    write("_bucket", labels, buckets.texts()[i], count);
   }
   write("_sum", labels, "", sum);
   write("_count", labels, "", count);

@@ -14,7 +14,7 @@ namespace kvmx {
 /// A group of families, by the name it has in --collector.NAME and ?collect[]=NAME.
 struct Collector {
   std::string_view name;
-  void (*write)(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer);
+  void (*write)(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer);
 };
 
 /// In the order of the exposition.

@@ -20,7 +20,7 @@ constexpr std::array<std::string_view, kThreadKinds> kKinds = {
     R"(thread="vcpu")", R"(thread="vmm")", R"(thread="vhost")", R"(thread="pit")"};
 
 template <typename Value>
-void write_vcpus(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer, Value value) {
+void write_vcpus(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer, Value value) {
   for_each_vcpu_or_vm(snapshot, per_vcpu >= PerVcpu::all,
                       [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
                         if (counts.cpu_ns != 0) writer.sample(labels, Nanoseconds{value(counts)});
@@ -29,7 +29,7 @@ void write_vcpus(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer,
 
 }  // namespace
 
-void write_cpu(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
+void write_cpu(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer) {
   writer.begin(kThreads);
   for_each_vm(snapshot, [&](const Vm& vm, const Labels& labels) {
     for (std::size_t i = 0; i < kKinds.size(); ++i)

@@ -15,7 +15,7 @@ constexpr Family kEventsFamily = {
 
 }  // namespace
 
-void write_events(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
+void write_events(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer) {
   LabelCache<std::uint32_t> cache;
   writer.begin(kEventsFamily);
   for_each_vcpu_or_vm(snapshot, per_vcpu >= PerVcpu::counts,

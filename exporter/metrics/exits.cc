@@ -10,7 +10,7 @@ constexpr Family kExits = {"kvm_exits", MetricType::counter,
 
 }  // namespace
 
-void write_exits(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
+void write_exits(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer) {
   ExitReasonLabels reasons;
   writer.begin(kExits);
   for_each_vcpu_or_vm(snapshot, per_vcpu >= PerVcpu::counts,

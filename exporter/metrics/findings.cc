@@ -19,7 +19,7 @@ constexpr Family kRunning = {"kvm_vm_vcpus_running", MetricType::gauge,
 
 }  // namespace
 
-void write_findings(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, TextWriter& writer) {
+void write_findings(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, MetricWriter& writer) {
   writer.begin(kFindings);
   for_each_vm(snapshot, [&](const Vm& vm, Labels& labels) {
     const VmDiagnosis& diagnosis = vm.diagnosis;

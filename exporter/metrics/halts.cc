@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, KVMX_WAKEUPS> kWakeups = {R"(wakeup="poll
                                                                  R"(wakeup="wait")"};
 
 template <typename Value>
-void write_each(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer, Value value) {
+void write_each(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer, Value value) {
   for_each_vcpu_or_vm(snapshot, per_vcpu >= PerVcpu::counts,
                       [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
                         for (std::size_t i = 0; i < kWakeups.size(); ++i)
@@ -32,7 +32,7 @@ void write_each(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer, 
 
 }  // namespace
 
-void write_halts(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
+void write_halts(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer) {
   writer.begin(kHalts);
   write_each(snapshot, per_vcpu, writer, [](const HaltCount& count) { return count.halts; });
   writer.begin(kSeconds);

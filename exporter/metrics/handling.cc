@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <array>
 
 #include "exporter/metrics/exit_reason_labels.h"
@@ -25,9 +26,19 @@ constexpr std::array<double, KVMX_LATENCY_BOUNDS> kBounds = [] {
   return bounds;
 }();
 
+/// The same bounds are those of a native histogram of schema 0. What is above them all is in its
+/// next bucket.
+constexpr int kNativeSchema = 0;
+constexpr auto kTypical = [] {
+  std::array<double, KVMX_LATENCY_BOUNDS + 1> values{};
+  std::ranges::copy(kBounds, values.begin());
+  values.back() = 2 * kBounds.back();
+  return values;
+}();
+
 }  // namespace
 
-void write_handling(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
+void write_handling(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer) {
   ExitReasonLabels reasons;
   writer.begin(kHandling);
   for_each_vcpu_or_vm(snapshot, per_vcpu == PerVcpu::all,
@@ -38,9 +49,9 @@ void write_handling(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writ
                                           Nanoseconds{reason.handling_ns});
                       });
 
-  static const HistogramBounds bounds(kBounds);
+  static const HistogramBuckets buckets(kBounds, kNativeSchema, kTypical);
   writer.begin(kLatency);
-  write_vm_histogram(snapshot, writer, bounds, &VmCounts::latency);
+  write_vm_histogram(snapshot, writer, buckets, &VmCounts::latency);
 }
 
 }  // namespace kvmx

@@ -15,7 +15,7 @@ constexpr Family kFrequency = {"kvm_host_cpu_frequency_hertz", MetricType::gauge
 
 }  // namespace
 
-void write_host(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, TextWriter& writer) {
+void write_host(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, MetricWriter& writer) {
   Labels labels;
   labels.add("isa", isa_name(snapshot.host.isa));
   labels.add("kernel", snapshot.host.kernel);

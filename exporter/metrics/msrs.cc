@@ -29,6 +29,13 @@ constexpr std::array<double, KVMX_INTERVAL_BOUNDS> kBounds = {
 #undef KVMX_LIST
 };
 
+/// A native histogram whose buckets grow by 2^(1/4) keeps the ticks of 100, 250, 300 and 1000 Hz
+/// apart. Ours are around these, and each is counted in the native bucket in which its tick is.
+constexpr int kNativeSchema = 2;
+constexpr std::array<double, KVMX_INTERVAL_BUCKETS> kTypical = {
+    1e-4, 2.5e-4, 5e-4,   7e-4, 1e-3,   1.5e-3, 2.5e-3, 1.0 / 300,
+    4e-3, 5e-3,   7.5e-3, 1e-2, 1.5e-2, 5e-2,   5e-1,   2};
+
 /// By enum kvmx_msr_op.
 constexpr std::array<std::string_view, KVMX_MSR_OPS> kOps = {R"(op="read")", R"(op="write")"};
 
@@ -51,7 +58,7 @@ class MsrLabels {
 
 }  // namespace
 
-void write_msrs(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
+void write_msrs(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer) {
   const bool by_vcpu = per_vcpu >= PerVcpu::counts;
   MsrLabels msr_labels;
   writer.begin(kAccesses);
@@ -71,9 +78,9 @@ void write_msrs(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) 
                             writer.sample(labels, kOps[op], counts.msr_faults[op]);
                       });
 
-  static const HistogramBounds bounds(kBounds);
+  static const HistogramBuckets buckets(kBounds, kNativeSchema, kTypical);
   writer.begin(kIntervals);
-  write_vm_histogram(snapshot, writer, bounds, &VmCounts::intervals);
+  write_vm_histogram(snapshot, writer, buckets, &VmCounts::intervals);
 }
 
 }  // namespace kvmx

@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, KVMX_TIMERS> kTimers = {R"(timer="sw")", 
 
 }  // namespace
 
-void write_timers(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
+void write_timers(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer) {
   const bool by_vcpu = per_vcpu >= PerVcpu::counts;
   writer.begin(kArms);
   for_each_vcpu_or_vm(snapshot, by_vcpu,

@@ -32,7 +32,7 @@ std::string reason_name(std::uint32_t id) {
 
 }  // namespace
 
-void write_userspace(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer) {
+void write_userspace(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer) {
   const bool by_vcpu = per_vcpu == PerVcpu::all;
   LabelCache<std::uint32_t> cache;
   writer.begin(kExits);

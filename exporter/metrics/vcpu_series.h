@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "exporter/exposition/text_writer.h"
+#include "exporter/exposition/metric_writer.h"
 #include "exporter/metrics/per_vcpu.h"
 #include "exporter/snapshot/snapshot.h"
 

@@ -34,7 +34,7 @@ void add_identity(Labels& labels, const Vm& vm) {
 
 }  // namespace
 
-void write_vms(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, TextWriter& writer) {
+void write_vms(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, MetricWriter& writer) {
   writer.begin(kInfo);
   for_each_vm(snapshot, [&](const Vm& vm, Labels& labels) {
     add_identity(labels, vm);

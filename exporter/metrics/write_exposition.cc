@@ -1,14 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/metrics/write_exposition.h"
 
+#include <memory>
+
+#include "exporter/exposition/protobuf_writer.h"
 #include "exporter/exposition/registry_families.h"
+#include "exporter/exposition/text_writer.h"
 
 namespace kvmx {
+namespace {
+
+std::unique_ptr<MetricWriter> make_writer(TextStream& out, Format format) {
+  if (format == Format::protobuf) return std::make_unique<ProtobufWriter>(out);
+  return std::make_unique<TextWriter>(out, format);
+}
+
+}  // namespace
 
 std::size_t write_exposition(const Snapshot& snapshot, const SelfStats& self,
                              const ExpositionOptions& options, const Sink& sink) {
   TextStream out(sink);
-  TextWriter writer(out, options.format);
+  const std::unique_ptr<MetricWriter> made = make_writer(out, options.format);
+  MetricWriter& writer = *made;
   for (std::size_t i = 0; i < kCollectors.size(); ++i)
     if (options.collectors[i]) kCollectors[i].write(snapshot, options.per_vcpu, writer);
   const std::size_t series = writer.series();

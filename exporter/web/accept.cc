@@ -73,7 +73,16 @@ std::optional<Preference> parse_preference(std::string_view element) {
 
 struct Offer {
   std::string_view type, subtype, version;
+  bool messages = false;  ///< of protobuf: only what names message and encoding asks for it
 };
+
+bool asks_for_messages(const Preference& range) {
+  const auto is = [&](std::string_view name, std::string_view value) {
+    return std::ranges::find(range.parameters, std::pair(std::string(name), std::string(value))) !=
+           range.parameters.end();
+  };
+  return is("proto", "io.prometheus.client.metricfamily") && is("encoding", "delimited");
+}
 
 /// How closely a media range names an offer: 0 not at all, 1 by */*, up to 4 with its version.
 int specificity(const Preference& range, const Offer& offer) {
@@ -81,6 +90,7 @@ int specificity(const Preference& range, const Offer& offer) {
   const std::string type = std::string(offer.type) + "/";
   if (range.what == type + "*") return 2;
   if (range.what != type + std::string(offer.subtype)) return 0;
+  if (offer.messages) return asks_for_messages(range) ? 4 : 0;
   int result = 3;
   for (const auto& [name, value] : range.parameters) {
     if (name == "charset" && value != "utf-8") return 0;
@@ -127,6 +137,10 @@ Format choose_format(std::string_view accept) {
   if (ranges.empty()) return Format::text;
   const Rank text = rank(ranges, {"text", "plain", "0.0.4"});
   const Rank openmetrics = rank(ranges, {"application", "openmetrics-text", "1.0.0"});
+  const Rank best = std::max(text, openmetrics);
+  // Nobody who asks for anything at all can be taken to read messages.
+  const Rank messages = rank(ranges, {"application", "vnd.google.protobuf", "", true});
+  if (messages > best && std::get<1>(messages) == 4) return Format::protobuf;
   return openmetrics > text ? Format::openmetrics : Format::text;
 }
 

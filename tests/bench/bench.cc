@@ -143,6 +143,7 @@ void add_benchmarks() {
   add("collect", collect);
   add("render/text", render, Format::text);
   add("render/openmetrics", render, Format::openmetrics);
+  add("render/protobuf", render, Format::protobuf);
   add("gzip", gzip);
   add("scrape/plain", scrape, std::string());
   add("scrape/gzip", scrape, std::string("Accept-Encoding: gzip\r\n"));

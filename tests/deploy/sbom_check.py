@@ -16,7 +16,7 @@ from verdict import Verdict
 LINKED = {"civetweb", "libbpf-dev", "libc6-dev", "libcap-dev", "libcrypt-dev", "libelf-dev", "libexpat1-dev",
           "libgcc-12-dev", "libre2-dev", "libseccomp-dev", "libssl-dev", "libstdc++-12-dev", "libyaml-cpp-dev",
           "zlib1g-dev"}
-HEADERS = {"libcli11-dev", "libfmt-dev", "libspdlog-dev", "prometheus-cpp-dev"}
+HEADERS = {"libcli11-dev", "libfmt-dev", "libprotozero-dev", "libspdlog-dev", "prometheus-cpp-dev"}
 FIELDS = {"SPDXID", "name", "versionInfo", "downloadLocation", "filesAnalyzed", "licenseConcluded",
           "licenseDeclared", "copyrightText"}
 

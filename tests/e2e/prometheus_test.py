@@ -2,7 +2,9 @@
 """prometheus_test.py EXPORTER GUEST: Debian's Prometheus scrapes the exporter of this machine.
 
 A guest writes TSC_DEADLINE meanwhile. The page must please promtool, the target must be up, the
-rate of writes must arrive, and Prometheus must have nothing to complain of.
+rate of writes must arrive, and Prometheus must have nothing to complain of. A second Prometheus, with
+native histograms on, asks for protobuf, and must have the same series, and the guest's tick in a
+native histogram alone.
 """
 
 import json
@@ -18,6 +20,7 @@ import urllib.request
 
 EXPORTER = "127.0.0.1:10195"
 PROMETHEUS = "127.0.0.1:10194"
+NATIVE = "127.0.0.1:10193"  # native histograms are on there
 CONFIG = f"""
 global: {{scrape_interval: 1s}}
 scrape_configs:
@@ -50,9 +53,9 @@ def wait_for(what, seconds, condition):
     raise AssertionError(f"{what}: not within {seconds} s")
 
 
-def query(expression):
+def query(expression, server=PROMETHEUS):
     """The value of an instant query's first sample, or None."""
-    url = f"http://{PROMETHEUS}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+    url = f"http://{server}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
     result = json.loads(get(url))["data"]["result"]
     return float(result[0]["value"][1]) if result else None
 
@@ -65,11 +68,35 @@ def check_page():
     print("ok: promtool has nothing to say of the page")
 
 
-def check_log(text):
-    complaints = [line for line in text.splitlines()
-                  if "level=warn" in line or "level=error" in line]
-    assert not complaints, "\n".join(complaints)
-    print("ok: no complaint in Prometheus's log")
+def check_native():
+    wait_for("protobuf: TSC_DEADLINE writes a second", 30, lambda: query(
+        'sum(rate(kvm_msr_accesses_total{vm="storm",op="write",msr="IA32_TSC_DEADLINE"}[10s]))'
+        " > 100", NATIVE))
+    wait_for("protobuf: median time between timer programmings", 30, lambda: query(
+        'histogram_quantile(0.5, sum(rate(kvm_timer_interval_seconds{vm="storm"}[10s])))'
+        " > 0.0036 < 0.006", NATIVE))
+    assert query('count({__name__=~"kvm_.*_bucket"})', NATIVE) is None, "classic buckets are kept, too"
+    mine, other = (query('count({vm="storm",__name__!~"kvm_timer_interval_seconds.*"})', server)
+                   for server in (NATIVE, PROMETHEUS))
+    assert mine == other, f"{mine} series by protobuf, {other} by text"
+    print(f"ok: the same {mine:.0f} series of the guest both ways, and its histogram")
+
+
+class Prometheus:
+    """A server of its own, with `flags`."""
+
+    def __init__(self, directory, address, *flags):
+        self.log = (directory / f"log-{address}").open("w+")
+        self.process = subprocess.Popen(
+            ["prometheus", f"--config.file={directory}/prometheus.yml",
+             f"--storage.tsdb.path={directory}/data-{address}", f"--web.listen-address={address}", *flags],
+            stdout=self.log, stderr=self.log)
+
+    def check_log(self):
+        self.log.seek(0)
+        complaints = [line for line in self.log if "level=warn" in line or "level=error" in line]
+        assert not complaints, "".join(complaints)
+        print("ok: no complaint in Prometheus's log")
 
 
 def main():
@@ -80,7 +107,6 @@ def main():
         sys.exit("prometheus is not installed: apt-get install prometheus")
     directory = pathlib.Path(tempfile.mkdtemp(prefix="kvmx-prometheus-"))
     (directory / "prometheus.yml").write_text(CONFIG)
-    log = (directory / "log").open("w+")
     started = []
     try:
         started.append(subprocess.Popen([exporter, f"--web.listen-address={EXPORTER}"]))
@@ -88,10 +114,9 @@ def main():
         started.append(subprocess.Popen(
             [guest, "--qemu-name", "storm", "--program", "deadline-halt", "--count", "0", "--rate",
              "250", "--vcpus", "2", "--duration", "90"], stdout=subprocess.DEVNULL))
-        started.append(subprocess.Popen(
-            ["prometheus", f"--config.file={directory}/prometheus.yml",
-             f"--storage.tsdb.path={directory}/data", f"--web.listen-address={PROMETHEUS}"],
-            stdout=log, stderr=log))
+        servers = [Prometheus(directory, PROMETHEUS),
+                   Prometheus(directory, NATIVE, "--enable-feature=native-histograms")]
+        started += [server.process for server in servers]
         wait_for("up", 30, lambda: query("up{job='kvm'}"))
         wait_for("TSC_DEADLINE writes a second", 30, lambda: query(
             'sum(rate(kvm_msr_accesses_total{vm="storm",op="write",msr="IA32_TSC_DEADLINE"}[10s]))'
@@ -101,9 +126,10 @@ def main():
             "histogram_quantile(0.5, sum by (le) (rate("
             'kvm_timer_interval_seconds_bucket{vm="storm"}[10s]))) > 0.0036 < 0.006'))
         wait_for("vCPUs", 10, lambda: query('kvm_vm_vcpus{vm="storm"}'))
+        check_native()
         check_page()
-        log.seek(0)
-        check_log(log.read())
+        for server in servers:
+            server.check_log()
     finally:
         for process in reversed(started):
             process.terminate()

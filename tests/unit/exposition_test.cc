@@ -15,6 +15,7 @@
 #include "exporter/counts/sum_counts.h"
 #include "exporter/kernel/events.h"
 #include "tests/bench/host.h"
+#include "tests/unit/protobuf_page.h"
 
 namespace kvmx {
 namespace {
@@ -279,6 +280,33 @@ TEST(ExpositionWithoutVms, HasHostAndExporterFamilies) {
   EXPECT_NE(exposition.text.find("kvm_exporter_probe_attached{probe=\"kvm_exit\"} 0"),
             std::string::npos);
   EXPECT_EQ(exposition.text.find("kvm_exits_total"), std::string::npos);
+}
+
+/// A sample's line with its value as a protobuf page has it: a double.
+std::string with_double(const std::string& line) {
+  const std::size_t space = line.rfind(' ');
+  return ProtobufPage::line(line.substr(0, space), Labels(), std::stod(line.substr(space)));
+}
+
+TEST(Exposition, OfMessagesHasTheSeriesOfText) {
+  const auto page = [](Format format) {
+    return render_exposition(sample(), {}, {.format = format, .per_vcpu = PerVcpu::all}).text;
+  };
+  const ProtobufPage messages(page(Format::protobuf));
+  std::vector<std::string> lines;
+  std::istringstream text(page(Format::text));
+  for (std::string line; std::getline(text, line);)
+    if (!line.starts_with('#') && line.find("_bucket{") == std::string::npos &&
+        line.find("_seconds_sum{") == std::string::npos &&
+        line.find("_seconds_count{") == std::string::npos)
+      lines.push_back(with_double(line));
+  EXPECT_EQ(messages.series, lines);
+  ASSERT_EQ(messages.native.size(), 2U);
+  using Buckets = decltype(NativeHistogram::buckets);
+  EXPECT_EQ(messages.native[0].schema, 0);
+  EXPECT_EQ(messages.native[0].buckets, (Buckets{{-21, 3}, {-6, 4}, {-5, 1}}));
+  EXPECT_EQ(messages.native[1].schema, 2);
+  EXPECT_EQ(messages.native[1].buckets, (Buckets{{-39, 66'318}}));  // 1 ms is below 2^(-39/4) s
 }
 
 }  // namespace

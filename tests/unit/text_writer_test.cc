@@ -89,8 +89,10 @@ TEST(TextWriter, InfoFamiliesAreGaugesInText) {
 TEST(TextWriter, HistogramsAreCumulativeAndNameTheirUnit) {
   const auto write = [](TextWriter& writer) {
     writer.begin({"wait_seconds", MetricType::histogram, "Waits."});
-    writer.histogram(Labels(), HistogramBounds(std::array{0.00005, 0.25, 1.0}),
-                     std::array<std::uint64_t, 4>{1, 0, 2, 4}, Nanoseconds{2'500'000'000});
+    writer.histogram(
+        Labels(),
+        HistogramBuckets(std::array{0.00005, 0.25, 1.0}, 0, std::array{0.00005, 0.25, 1.0, 2.0}),
+        std::array<std::uint64_t, 4>{1, 0, 2, 4}, Nanoseconds{2'500'000'000});
   };
   const std::string samples =
       "wait_seconds_bucket{le=\"5e-05\"} 1\nwait_seconds_bucket{le=\"0.25\"} 1\n"

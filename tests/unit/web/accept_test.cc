@@ -31,6 +31,19 @@ TEST(Accept, ChoosesThePreferredFormat) {
        Format::openmetrics},
       {"text/plain;version=0.0.4;q=0.5, application/openmetrics-text;q=0.4", Format::text},
       {"text/plain;q=0.4, application/openmetrics-text;q=0.401", Format::openmetrics},
+      // Prometheus with native histograms on; Telegraf; those who name no message, or another form.
+      {"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,"
+       "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+       Format::protobuf},
+      {"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;"
+       "q=0.7,text/plain;version=0.0.4;q=0.3,*/*;q=0.1",
+       Format::protobuf},
+      {"application/vnd.google.protobuf;proto=\"io.prometheus.client.MetricFamily\";"
+       "encoding=delimited;q=0.4,text/plain",
+       Format::text},
+      {"application/vnd.google.protobuf, text/plain;q=0.5", Format::text},
+      {"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
+       Format::text},
       // Alike: who is named more closely, then earlier.
       {"*/*, application/openmetrics-text", Format::openmetrics},
       {"text/plain, application/openmetrics-text", Format::text},

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/exposition/protobuf_writer.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/unit/protobuf_page.h"
+
+namespace kvmx {
+namespace {
+
+template <typename Write>
+ProtobufPage written(Write write) {
+  std::string page;
+  TextStream stream([&page](std::string_view piece) { page += piece; });
+  ProtobufWriter writer(stream);
+  write(writer);
+  writer.end();
+  stream.flush();
+  return ProtobufPage(page);
+}
+
+TEST(ProtobufWriter, WritesCountersGaugesAndInfos) {
+  const ProtobufPage page = written([](ProtobufWriter& writer) {
+    Labels labels;
+    labels.add("vm", "a\"b\\c\nd");
+    writer.begin({"things", MetricType::counter, "Things."});
+    writer.sample(labels, R"(op="read",index="0x10")", std::uint64_t{7});
+    writer.sample(labels, "", Nanoseconds{1'500'000'000});
+    writer.begin({"nothing", MetricType::gauge, "Nothing."});
+    writer.begin({"level", MetricType::gauge, "A level."});
+    writer.sample(Labels(), 0.25);
+    writer.begin({"host", MetricType::info, "A host."});
+    writer.sample(labels, std::uint64_t{1});
+    EXPECT_EQ(writer.series(), 4U);
+  });
+  EXPECT_EQ(page.families, (std::vector<std::string>{"things_total 0", "level 1", "host_info 1"}));
+  EXPECT_EQ(page.series,
+            (std::vector<std::string>{R"(things_total{vm="a\"b\\c\nd",op="read",index="0x10"} 7)",
+                                      R"(things_total{vm="a\"b\\c\nd"} 1.5)", "level 0.25",
+                                      R"(host_info{vm="a\"b\\c\nd"} 1)"}));
+}
+
+constexpr std::array<double, 3> kBounds = {0.25, 0.5, 2};
+constexpr std::array<double, 4> kTypical = {0.25, 0.5, 2, 3};
+
+TEST(ProtobufWriter, WritesHistogramsBothWays) {
+  const HistogramBuckets buckets(kBounds, 0, kTypical);
+  const auto of = [&](std::array<std::uint64_t, 4> counts) {
+    return written([&](ProtobufWriter& writer) {
+      writer.begin({"spans", MetricType::histogram, "Spans."});
+      writer.histogram(Labels(), buckets, counts, Nanoseconds{5});
+      EXPECT_EQ(writer.series(), 1U);
+    });
+  };
+  const ProtobufPage page = of({5, 3, 0, 9});
+  EXPECT_EQ(page.families, (std::vector<std::string>{"spans 4"}));
+  EXPECT_EQ(page.classic, (std::vector<std::string>{"spans_bucket 5", "spans_bucket 8",
+                                                    "spans_bucket 8", "spans_bucket 17"}));
+  ASSERT_EQ(page.native.size(), 1U);
+  using Buckets = decltype(NativeHistogram::buckets);
+  EXPECT_EQ(page.native[0].buckets, (Buckets{{-2, 5}, {-1, 3}, {2, 9}}));
+  EXPECT_EQ(of({0, 0, 0, 0}).native[0].buckets, Buckets{});
+  EXPECT_EQ(of({0, 0, 4, 1}).native[0].buckets, (Buckets{{1, 4}, {2, 1}}));
+}
+
+}  // namespace
+}  // namespace kvmx
