@@ -11,6 +11,7 @@
 #include "exporter/counts/sum_counts.h"
 #include "exporter/kernel/fixed_msrs.h"
 #include "exporter/kernel/reason_ids.h"
+#include "exporter/names/exit_reasons.h"
 
 namespace kvmx {
 namespace {
@@ -18,7 +19,23 @@ namespace {
 std::optional<std::uint32_t> exit_code(const vcpu_slot& slot, Isa isa, std::uint32_t id) {
   if (id < KVMX_DENSE_REASONS) return dense_exit_code(isa, id);
   if (id == KVMX_REASON_OTHER) return std::nullopt;
-  return load(slot.reason_code[id - KVMX_DENSE_REASONS]);
+  return basic_exit_code(isa, load(slot.reason_code[id - KVMX_DENSE_REASONS]));
+}
+
+/// Sorts reasons by code. The kernel's programs count no code in two places; should a slot have one
+/// twice all the same, it is one series, for a page that has a series twice is refused as a whole.
+void sort_reasons(std::vector<ReasonCount>& reasons) {
+  std::ranges::sort(reasons, {}, &ReasonCount::code);
+  std::size_t kept = 0;
+  for (std::size_t i = 1; i < reasons.size(); ++i) {
+    if (reasons[i].code == reasons[kept].code) {
+      reasons[kept].exits += reasons[i].exits;
+      reasons[kept].handling_ns += reasons[i].handling_ns;
+    } else {
+      reasons[++kept] = reasons[i];
+    }
+  }
+  if (!reasons.empty()) reasons.resize(kept + 1);
 }
 
 /// Of the MSRs that have a counter of their own.
@@ -169,7 +186,7 @@ void SlotReader::read_reasons(const vcpu_slot& slot, const Context& context, Vcp
     if (exits != 0) reasons[seen++] = {exit_code(slot, isa, id), exits, ns[id]};
   }
   counts.reasons.assign(reasons.begin(), reasons.begin() + seen);
-  std::ranges::sort(counts.reasons, {}, &ReasonCount::code);
+  sort_reasons(counts.reasons);
 }
 
 /// What a vCPU that may sleep or not is known to do; null of one whose events tell.

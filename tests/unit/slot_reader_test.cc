@@ -196,6 +196,22 @@ TEST_F(SlotReaderTest, OverflowCodesAndMsrsKeepTheirOwnNumbers) {
   EXPECT_EQ(counts.msrs[1].index, 0U);
 }
 
+TEST_F(SlotReaderTest, ACodeThatIsThereTwiceIsOneReason) {
+  vcpu_slot& vcpu = slot(0, 10, 0);
+  vcpu.reason[kHlt] = {1, 10};
+  vcpu.reason[KVMX_VMX_REASONS] = {2, 20};  // an id that no code has
+  vcpu.reason[KVMX_REASON_OTHER] = {3, 30};
+  vcpu.reason_code[0] = 0x80000000U | kHlt;
+  vcpu.reason[KVMX_DENSE_REASONS] = {4, 40};
+  const VcpuCounts counts = read().at(0).vcpus.at(0);
+  ASSERT_EQ(counts.reasons.size(), 2U);
+  EXPECT_FALSE(counts.reasons[0].code.has_value());
+  EXPECT_EQ(counts.reasons[0].exits, 5U);
+  EXPECT_EQ(counts.reasons[1].code, kHlt);
+  EXPECT_EQ(counts.reasons[1].exits, 5U);
+  EXPECT_EQ(counts.reasons[1].handling_ns, 50U);
+}
+
 TEST_F(SlotReaderTest, TimerStateIsNotThereBeforeTheFirstArming) {
   vcpu_slot& vcpu = slot(0, 10, 0);
   EXPECT_FALSE(read().at(0).vcpus.at(0).hv_timers_in_use.has_value());
