@@ -19,11 +19,13 @@ std::string landlock_text(int version) {
 Sandbox::Sandbox(const std::vector<std::filesystem::path>& files)
     : readable_(readable_paths(files)) {}
 
-void Sandbox::enter_thread() const {
-  if (const auto restricted = restrict_files(readable_); !restricted)
-    spdlog::warn("{}: this thread may open any file", restricted.error().message);
-  if (const auto dropped = drop_capabilities(); !dropped)
-    spdlog::warn("{}", dropped.error().message);
+void Sandbox::enter_thread() {
+  // There are many threads, and one reason.
+  if (const auto restricted = restrict_files(readable_);
+      !restricted && !files_logged_.exchange(true))
+    spdlog::warn("{}: threads may open any file", restricted.error().message);
+  if (const auto dropped = drop_capabilities(); !dropped && !capabilities_logged_.exchange(true))
+    spdlog::warn("{}: threads keep their privileges", dropped.error().message);
 }
 
 void Sandbox::enter() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <mutex>
 #include <string>
@@ -17,7 +18,7 @@ class Sandbox {
 
   /// For a thread of the web server, which needs no privileges from the first: its capabilities,
   /// and files by Landlock. System calls follow with those of the whole process.
-  void enter_thread() const;
+  void enter_thread();
 
   /// For the whole process, by the thread that attached: its own capabilities and files, and the
   /// system calls of all threads.
@@ -34,6 +35,8 @@ class Sandbox {
   const std::vector<std::filesystem::path> readable_;
   mutable std::mutex mutex_;
   std::string status_ = "not entered yet";
+  std::atomic<bool> files_logged_ = false;  ///< that a thread could not give them up
+  std::atomic<bool> capabilities_logged_ = false;
 };
 
 }  // namespace kvmx

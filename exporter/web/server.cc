@@ -8,7 +8,10 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <condition_variable>
 #include <exception>
+#include <mutex>
 #include <string_view>
 #include <utility>
 
@@ -29,6 +32,8 @@ namespace {
 constexpr std::chrono::seconds kAnswering(30);
 /// Threads kept free, so that there is always one to look at who comes next.
 constexpr std::size_t kSpareThreads = 8;
+/// How long a start waits for its threads to begin, on a host that is very busy.
+constexpr std::chrono::seconds kBeginning(30);
 
 /// All headers of this name, joined.
 std::string header(const mg_request_info& info, const char* name) {
@@ -88,6 +93,9 @@ struct WebServer::Running {
   std::shared_ptr<const ActiveWebConfig> config;  ///< whose TLS CivetWeb has; used by one thread
   Connections connections;
   std::function<void()> on_thread_start;
+  std::mutex mutex;
+  std::condition_variable thread_begun;
+  std::size_t threads_begun = 0;
   mg_context* civetweb = nullptr;
   UniqueFd wake;  ///< an eventfd; CivetWeb waits for a duplicate of it beside its sockets
 
@@ -145,11 +153,24 @@ struct WebServer::Running {
     of(connection).connections.open(SSL_get_fd(ssl));
   }
 
+  void begin_thread() {
+    if (on_thread_start) on_thread_start();
+    const std::lock_guard lock(mutex);
+    ++threads_begun;
+    thread_begun.notify_all();
+  }
+
+  /// CivetWeb does not wait for its threads. One that began only after the process has entered its
+  /// sandbox could not give up what it has.
+  bool wait_for_threads(std::size_t count) {
+    std::unique_lock lock(mutex);
+    return thread_begun.wait_for(lock, kBeginning, [&] { return threads_begun >= count; });
+  }
+
   static mg_callbacks callbacks() {
     mg_callbacks called{};
     called.init_thread = [](const mg_context* context, int) -> void* {
-      const auto* self = static_cast<const Running*>(mg_get_user_data(context));
-      if (self->on_thread_start) self->on_thread_start();
+      static_cast<Running*>(mg_get_user_data(context))->begin_thread();
       return nullptr;
     };
     called.log_message = log_civetweb;
@@ -246,6 +267,10 @@ Result<WebServer> WebServer::start(const ServerOptions& options, Routes routes,
   running->civetweb = kvmx_civetweb_start(&callbacks, running.get(), settings, sockets.data(),
                                           static_cast<unsigned>(sockets.size()));
   if (!running->civetweb) return Error{"cannot start the web server: " + last_civetweb_message};
+  // Those that serve, and the one that accepts connections.
+  if (!running->wait_for_threads(options.threads + 1))
+    spdlog::warn("the web server has {} of {} threads", running->threads_begun,
+                 options.threads + 1);
   running->wake = std::move(wake);
   static_cast<void>(waited_for.release());  // CivetWeb closes them all
   for (Listener& listener : *listeners) static_cast<void>(listener.socket.release());
