@@ -28,11 +28,6 @@ bool do_events_identify_vm(const Features& features, const EventSelection& selec
   return features.source(Event::exit) == Source::tp_btf && counted && isa != Isa::other;
 }
 
-bool is_vcpu_function(std::string_view name) {
-  return std::ranges::any_of(kVcpuFunctions,
-                             [&](const VcpuFunction& function) { return function.name == name; });
-}
-
 /// kvm_entry may have two programs; the first one speaks for both.
 bool has_state(const std::vector<ProbeState>& states, const std::string& name) {
   return std::ranges::any_of(states, [&](const ProbeState& state) { return state.name == name; });

@@ -22,4 +22,10 @@ inline constexpr std::array<VcpuFunction, 3> kVcpuFunctions = {{
     {"kvm_arch_vcpu_ioctl_run", "kvm_arch_vcpu_ioctl_run_fentry"},
 }};
 
+constexpr bool is_vcpu_function(std::string_view name) {
+  for (const VcpuFunction& function : kVcpuFunctions)
+    if (function.name == name) return true;
+  return false;
+}
+
 }  // namespace kvmx

@@ -8,6 +8,7 @@
 
 #include "exporter/base/version.h"
 #include "exporter/diagnosis/words.h"
+#include "exporter/kernel/vcpu_functions.h"
 #include "exporter/summary/columns.h"
 #include "exporter/summary/summary.h"
 #include "exporter/web/pages/html.h"
@@ -69,15 +70,25 @@ std::string guests_table(const HostSummary& host) {
   return text;
 }
 
+/// `counts`: some event is counted.
+std::string probe_text(const ProbeState& probe, bool counts, ExitCounting exits) {
+  if (probe.attached) {
+    const bool silent = exits == ExitCounting::not_raised && probe.name == "kvm_exit";
+    return silent ? "<span class=\"soft\">not raised by this KVM</span>"
+                  : "<span class=\"good\">counted</span>";
+  }
+  // Nothing is missing: what this function would tell is found out by other means.
+  if (counts && is_vcpu_function(probe.name))
+    return "<span class=\"soft\">not told by this kernel: found out once a second</span>";
+  return "<span class=\"bad\">not counted</span>";
+}
+
 std::string probe_table(const Snapshot& snapshot, ExitCounting exits) {
   constexpr html::Header kHeaders[] = {{"kernel event"}, {"state"}, {"missed", true}};
   html::Table table(kHeaders);
+  const bool counts = std::ranges::any_of(snapshot.probes, &ProbeState::attached);
   for (const ProbeState& probe : snapshot.probes) {
-    const bool silent = exits == ExitCounting::not_raised && probe.name == "kvm_exit";
-    const std::string cells[] = {html::escape(probe.name),
-                                 !probe.attached ? "<span class=\"bad\">not counted</span>"
-                                 : silent ? "<span class=\"soft\">not raised by this KVM</span>"
-                                          : "<span class=\"good\">counted</span>",
+    const std::string cells[] = {html::escape(probe.name), probe_text(probe, counts, exits),
                                  probe.missed ? grouped(static_cast<double>(*probe.missed)) : ""};
     table.add(cells);
   }

@@ -145,5 +145,15 @@ TEST(LandingPage, ShowsEventsAndEscapesWhatComesFromFlags) {
   EXPECT_FALSE(has(page, "<b>"));
 }
 
+TEST(LandingPage, AFunctionThatKvmDoesNotTellIsNothingMissing) {
+  Snapshot host = sample_host({});
+  host.probes.push_back({"kvm_arch_vcpu_destroy", false, std::nullopt});
+  EXPECT_TRUE(
+      has(page_of(host), "<td>kvm_arch_vcpu_destroy</td><td><span class=\"soft\">not told"));
+  for (ProbeState& probe : host.probes) probe.attached = false;
+  EXPECT_TRUE(
+      has(page_of(host), "<td>kvm_arch_vcpu_destroy</td><td><span class=\"bad\">not counted"));
+}
+
 }  // namespace
 }  // namespace kvmx
