@@ -29,6 +29,7 @@ ON_DEMAND = [
     ("KVMX_PLAYBOOK", "the Ansible playbook", "OFF"),
     ("KVMX_RENDER", "drawing the dashboards; that their pictures are of these dashboards was checked", "OFF"),
     ("KVMX_MUTANTS", "every rule changed in many ways", "OFF"),
+    ("KVMX_SOAK", "the soak, an hour of everything at once, on this machine and in an emulated host", ""),
 ]
 
 

@@ -20,6 +20,7 @@
 #   KVMX_MUTANTS=ON                          every rule changed in many ways
 #   KVMX_RELEASE_UNIT=ON                     the unit tests without sanitizers, by g++, too
 #   KVMX_FUZZ_SECONDS=10                     how long each fuzzer runs
+#   KVMX_SOAK=3600                           seconds of everything at once: tests/soak
 #   KVMX_FULL=1                              longer variants of tests, all of clang-tidy's checks
 # What a test prints, and what it leaves behind, is in build/: see tests/README.md.
 set -euo pipefail
@@ -40,11 +41,12 @@ fi
 
 # What CMake is told. One not set here keeps its default, also after another mode.
 on_demand=(KVMX_INTEL_KERNELS KVMX_OLDER_KVM KVMX_SERVICE_KERNELS KVMX_PACKAGE_SUITES KVMX_PACKAGE_SOURCE
-  KVMX_PLAYBOOK KVMX_RENDER KVMX_MUTANTS)
+  KVMX_PLAYBOOK KVMX_RENDER KVMX_MUTANTS KVMX_SOAK)
 if [[ $mode == full ]]; then
   : "${KVMX_INTEL_KERNELS=6.1;6.12;7.2}" "${KVMX_SERVICE_KERNELS=5.10;6.1;6.12;7.2}"
   : "${KVMX_OLDER_KVM=ON}" "${KVMX_PACKAGE_SUITES=trixie}" "${KVMX_PACKAGE_SOURCE=ON}" "${KVMX_PLAYBOOK=ON}"
-  : "${KVMX_RENDER=ON}" "${KVMX_MUTANTS=ON}" "${KVMX_RELEASE_UNIT=ON}" "${KVMX_FUZZ_SECONDS=300}" "${KVMX_FULL=1}"
+  : "${KVMX_RENDER=ON}" "${KVMX_MUTANTS=ON}" "${KVMX_SOAK=3600}" "${KVMX_RELEASE_UNIT=ON}"
+  : "${KVMX_FUZZ_SECONDS=300}" "${KVMX_FULL=1}"
 fi
 [[ -z ${KVMX_FULL:-} ]] || export KVMX_FULL
 : "${KVMX_FUZZ_SECONDS=10}" "${KVMX_RELEASE_UNIT=OFF}"
