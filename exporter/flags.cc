@@ -6,12 +6,13 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <map>
 #include <memory>
 #include <tuple>
 #include <utility>
 
 #include "exporter/base/result.h"
+#include "exporter/duration_flag.h"
+#include "exporter/profile_flags.h"
 #include "exporter/summary/json.h"
 #include "exporter/top_flags.h"
 #include "exporter/web/address.h"
@@ -50,8 +51,9 @@ std::string written(const CLI::Option& option) {
 /// Writes a flag that can be switched off as node_exporter does.
 class Formatter : public CLI::Formatter {
  public:
-  [[nodiscard]] std::string make_option_name(const CLI::Option* option, bool) const override {
-    return written(*option);
+  [[nodiscard]] std::string make_option_name(const CLI::Option* option,
+                                             bool positional) const override {
+    return positional ? option->get_name(true) : written(*option);
   }
 };
 
@@ -90,6 +92,7 @@ class Flags {
   std::array<const CLI::Option*, kEvents.size()> collector_flags_{};
   FlagChoices choices_;
   const CLI::App* top_;
+  const CLI::App* profile_;
 };
 
 Flags::Flags(std::function<std::string()> version)
@@ -109,6 +112,7 @@ Flags::Flags(std::function<std::string()> version)
   add_series();
   add_others();
   top_ = add_top_command(app_, options_.top, choices_);
+  profile_ = add_profile_command(app_, options_.profile);
 }
 
 void Flags::add_web() {
@@ -220,10 +224,18 @@ CLI::Option* Flags::add_choice(const std::string& flag, std::string& choice,
 }
 
 FlagReference Flags::describe(const CLI::App& app) const {
-  FlagReference reference{app.get_name(), app.get_description(), app.get_groups(), {}, {}};
+  FlagReference reference;
+  reference.name = app.get_name();
+  reference.summary = app.get_description();
+  reference.groups = app.get_groups();
   for (const CLI::App* command : app.get_subcommands({}))
     reference.commands.push_back(describe(*command));
   for (const CLI::Option* option : app.get_options({})) {
+    if (option->get_positional()) {
+      reference.operand = option->get_name(true);
+      reference.operand_help = option->get_description();
+      continue;
+    }
     const bool has_value = option->get_items_expected_max() > 0;
     const auto choices = choices_.find(option);
     reference.flags.push_back(
@@ -243,29 +255,14 @@ FlagReference Flags::describe(const CLI::App& app) const {
 void Flags::add_duration(const std::string& flag, std::uint64_t& milliseconds,
                          const std::string& fallback, std::chrono::hours most,
                          const std::string& help) {
-  static const std::map<std::string, std::uint64_t> units = {
-      {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
-  app_.add_option(flag, milliseconds, help)
-      ->type_name("DURATION")
-      ->group(kOthers)
-      ->transform(
-          CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED).description(""))
-      ->check(CLI::Validator(
-          [most](const std::string& converted) {
-            const auto most_ms =
-                static_cast<std::uint64_t>(std::chrono::milliseconds(most).count());
-            std::uint64_t value = 0;
-            if (CLI::detail::lexical_cast(converted, value) && value <= most_ms)
-              return std::string();
-            return "at most " + std::to_string(most.count()) + "h";
-          },
-          ""))
-      ->default_str(fallback);
+  add_duration_flag(app_, flag, milliseconds, fallback, most, help)->group(kOthers);
 }
 
 Result<Options> Flags::options() const {
   Options options = options_;
-  options.command = top_->parsed() ? Command::top : unpin_ ? Command::unpin : Command::serve;
+  options.command = unpin_ ? Command::unpin : Command::serve;
+  if (top_->parsed()) options.command = Command::top;
+  if (profile_->parsed()) options.command = Command::profile;
   options.scrape_min_interval = std::chrono::milliseconds(scrape_min_interval_ms_);
   options.vm_linger = std::chrono::milliseconds(vm_linger_ms_);
   if (no_default_collectors_)

@@ -9,7 +9,7 @@
 #include "exporter/options.h"
 
 /// The flags: what is parsed, --help, the manual page and the shells' completions all come from
-/// flags.cc; those of the command top from top_flags.cc.
+/// flags.cc; those of the commands from top_flags.cc and profile_flags.cc.
 ///
 /// To add a flag (4 places): a member of Options with its default; one call in a Flags::add_...()
 /// of flags.cc, with its range; a case in tests/unit/flags_test.cc; the flag table in README.md.
@@ -47,8 +47,10 @@ struct FlagReference {
   std::string name;                 ///< "kvm_exit_exporter", "top"
   std::string summary;              ///< what it does
   std::vector<std::string> groups;  ///< in the order of --help
-  std::vector<FlagDescription> flags;
-  std::vector<FlagReference> commands;
+  std::vector<FlagDescription> flags = {};
+  std::vector<FlagReference> commands = {};
+  std::string operand = {};  ///< what must follow its name, such as VM; empty: nothing
+  std::string operand_help = {};
 };
 
 FlagReference describe_flags();

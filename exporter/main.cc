@@ -20,10 +20,18 @@ kvmx::Result<void> run(const kvmx::Options& options) {
       return kvmx::unpin(options);
     case kvmx::Command::top:
       return kvmx::top(options);
+    case kvmx::Command::profile:
+      return kvmx::profile(options);
     case kvmx::Command::serve:
       break;
   }
   return kvmx::serve(options);
+}
+
+/// The name of a command that speaks to people, who need no log; else null.
+const char* command_for_people(kvmx::Command command) {
+  if (command == kvmx::Command::top) return "top";
+  return command == kvmx::Command::profile ? "profile" : nullptr;
 }
 
 }  // namespace
@@ -35,7 +43,7 @@ int main(int argc, char** argv) {
   const auto& options = std::get<kvmx::Options>(parsed);
   kvmx::start_log(options.log_level,
                   options.log_format == "json" ? kvmx::LogFormat::json : kvmx::LogFormat::logfmt);
-  const bool for_people = options.command == kvmx::Command::top;
+  const char* const for_people = command_for_people(options.command);
   if (for_people && options.log_level == "info") spdlog::set_level(spdlog::level::warn);
   spdlog::info("kvm_exit_exporter {} (revision {})", kvmx::kVersion, kvmx::kRevision);
   if (const auto raised = kvmx::raise_capabilities(); !raised)
@@ -43,7 +51,7 @@ int main(int argc, char** argv) {
   const kvmx::Result<void> done = run(options);
   if (done) return EXIT_SUCCESS;
   if (for_people)
-    std::fprintf(stderr, "kvm_exit_exporter top: %s\n", done.error().message.c_str());
+    std::fprintf(stderr, "kvm_exit_exporter %s: %s\n", for_people, done.error().message.c_str());
   else
     spdlog::error("{}", done.error().message);
   return EXIT_FAILURE;

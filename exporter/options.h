@@ -3,7 +3,9 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +16,7 @@
 namespace kvmx {
 
 /// What the program does; each has a file in commands/.
-enum class Command : std::uint8_t { serve, unpin, top };
+enum class Command : std::uint8_t { serve, unpin, top, profile };
 
 /// What follows the word top.
 struct TopOptions {
@@ -27,6 +29,19 @@ struct TopOptions {
   bool json = false;
   std::string sort = "cost";
   std::string filter;
+};
+
+/// What follows the word profile.
+struct ProfileOptions {
+  std::string vm;
+  std::uint64_t duration_ms = 10'000;
+  std::vector<std::string> reasons;  ///< none: all
+  std::uint32_t percent = 100;       ///< of the time, in which exits are counted
+  std::string symbols;               ///< file with the guest kernel's symbols
+  bool per_vcpu = false;
+  std::optional<std::size_t> top;  ///< places that are shown; 0: all; nothing: as the form has it
+  bool json = false;
+  bool folded = false;
 };
 
 /// What the command line says.
@@ -49,6 +64,7 @@ struct Options {
   std::array<bool, kEvents.size()> collectors = EventSelection().collectors;
   std::string other_events;  ///< patterns of --collector.events
   TopOptions top;
+  ProfileOptions profile;
 };
 
 }  // namespace kvmx

@@ -83,6 +83,7 @@ foreach(kernel IN LISTS KVMX_AMD_KERNELS)
                 "${guest}" /lab-out/exact CHECK python3 "${here}/exact/check.py"
                 "${lab}/amd-${kernel}/files/exact")
   kvmx_lab_script(amd-${kernel} program-sizes-amd-${kernel} 600 bpf/program_sizes_test.py)
+  kvmx_lab_script(amd-${kernel} profile-amd-${kernel} 600 e2e/profile_test.py)
   # The static program, where nothing else is.
   kvmx_lab_test(amd-${kernel} static-amd-${kernel} 600 COMMAND /usr/bin/python3 "${here}/e2e/static_test.py"
                 "${static}" "${guest}")

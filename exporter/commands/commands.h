@@ -21,4 +21,7 @@ Result<void> unpin(const Options& options);
 /// Shows guests and findings in the terminal, or prints them once, as options.top says.
 Result<void> top(const Options& options);
 
+/// Counts for a while which code of a guest makes it exit, as options.profile says, and prints it.
+Result<void> profile(const Options& options);
+
 }  // namespace kvmx

@@ -8,10 +8,12 @@
 #include <cerrno>
 #include <utility>
 
-#include "bpf/record_offsets.h"  // of which the skeleton has a member
+#include "bpf/exit_profile.h"    // of which a skeleton has a member
+#include "bpf/record_offsets.h"  // and of this
 #include "kvm_exit.skel.h"
 #include "list_threads.skel.h"
 #include "list_vcpus.skel.h"
+#include "profile.skel.h"
 
 namespace kvmx {
 
@@ -22,6 +24,7 @@ void BpfDeleter::operator()(list_threads_bpf* skeleton) const {
   list_threads_bpf__destroy(skeleton);
 }
 void BpfDeleter::operator()(list_vcpus_bpf* skeleton) const { list_vcpus_bpf__destroy(skeleton); }
+void BpfDeleter::operator()(profile_bpf* skeleton) const { profile_bpf__destroy(skeleton); }
 void BpfDeleter::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
 
 Result<Mapping> Mapping::of_map(int fd, std::size_t size, bool writable) {

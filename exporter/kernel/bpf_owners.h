@@ -11,6 +11,7 @@ struct btf;
 struct kvm_exit_bpf;
 struct list_threads_bpf;
 struct list_vcpus_bpf;
+struct profile_bpf;
 struct ring_buffer;
 
 namespace kvmx {
@@ -23,6 +24,7 @@ struct BpfDeleter {
   void operator()(kvm_exit_bpf* skeleton) const;
   void operator()(list_threads_bpf* skeleton) const;
   void operator()(list_vcpus_bpf* skeleton) const;
+  void operator()(profile_bpf* skeleton) const;
   void operator()(ring_buffer* ring) const;
 };
 
@@ -31,6 +33,7 @@ using BtfPtr = std::unique_ptr<btf, BpfDeleter>;
 using ExitSkeletonPtr = std::unique_ptr<kvm_exit_bpf, BpfDeleter>;
 using ListVcpusSkeletonPtr = std::unique_ptr<list_vcpus_bpf, BpfDeleter>;
 using ListThreadsSkeletonPtr = std::unique_ptr<list_threads_bpf, BpfDeleter>;
+using ProfileSkeletonPtr = std::unique_ptr<profile_bpf, BpfDeleter>;
 using RingPtr = std::unique_ptr<ring_buffer, BpfDeleter>;
 
 /// The memory of a BPF map, shared with the kernel, which unmaps itself.

@@ -32,21 +32,6 @@ bool may_read_module_btf() {
          value == CAP_SET;
 }
 
-/// Why the kernel may refuse BPF, and the cure. Without CAP_SYS_ADMIN libbpf silently ignores the
-/// BTF of modules, and then fails for want of it with some other error.
-Error load_error(int error_number) {
-  std::string text = "cannot load the BPF programs: ";
-  text += std::strerror(error_number);
-  if (error_number != EPERM && may_read_module_btf())
-    return Error{text + ". Run with --log.level=debug to see the kernel's own words"};
-  const std::string lockdown = read_line("/sys/kernel/security/lockdown").value_or("");
-  if (lockdown.find("[confidentiality]") != std::string::npos)
-    return Error{text + ". The kernel is locked down: boot with lockdown=integrity, or none"};
-  return Error{text +
-               ". Run as root, or with the capability CAP_SYS_ADMIN "
-               "(before Linux 5.11 also CAP_SYS_RESOURCE)"};
-}
-
 /// A file of BTF that has no types: what libbpf takes for the kernel's where that has none. It
 /// lasts as long as this process. Null, and errno, if it cannot be made.
 const char* path_of_no_types() {
@@ -111,6 +96,19 @@ Result<void> size_maps(kvm_exit_bpf& skeleton, const EventSelection& selection,
 }
 
 }  // namespace
+
+Error load_error(int error_number) {
+  std::string text = "cannot load the BPF programs: ";
+  text += std::strerror(error_number);
+  if (error_number != EPERM && may_read_module_btf())
+    return Error{text + ". Run with --log.level=debug to see the kernel's own words"};
+  const std::string lockdown = read_line("/sys/kernel/security/lockdown").value_or("");
+  if (lockdown.find("[confidentiality]") != std::string::npos)
+    return Error{text + ". The kernel is locked down: boot with lockdown=integrity, or none"};
+  return Error{text +
+               ". Run as root, or with the capability CAP_SYS_ADMIN "
+               "(before Linux 5.11 also CAP_SYS_RESOURCE)"};
+}
 
 Result<ExitSkeletonPtr> open_skeleton(const Features& features, const EventSelection& selection,
                                       Isa isa, std::uint32_t max_vcpus) {

@@ -10,6 +10,11 @@
 
 namespace kvmx {
 
+/// Why the kernel may have refused BPF programs with this errno, and the cure. Without
+/// CAP_SYS_ADMIN libbpf silently ignores the BTF of modules, and then fails for want of it with
+/// some other error.
+Error load_error(int error_number);
+
 /// The programs and maps of bpf/kvm_exit.bpf.c, with all that shapes them before loading set, for a
 /// host of this isa and with room for `max_vcpus`. Not loaded.
 Result<ExitSkeletonPtr> open_skeleton(const Features& features, const EventSelection& selection,

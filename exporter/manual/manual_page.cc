@@ -42,11 +42,17 @@ std::string flag_sections(const FlagReference& reference) {
   return sections;
 }
 
+std::string operand_entry(const FlagReference& command) {
+  if (command.operand.empty()) return "";
+  return ".TP\n\\fI" + roff(command.operand) + "\\fR\n" + roff(command.operand_help) + ".\n";
+}
+
 std::string commands_synopsis(const FlagReference& reference) {
   std::string lines;
   for (const FlagReference& command : reference.commands)
     lines += ".br\n.B kvm_exit_exporter\n[\\fIFLAG\\fR]... \\fB" + roff(command.name) +
-             "\\fR [\\fIFLAG\\fR]...\n";
+             "\\fR [\\fIFLAG\\fR]..." +
+             (command.operand.empty() ? "" : " \\fI" + roff(command.operand) + "\\fR") + "\n";
   return lines;
 }
 
@@ -88,7 +94,7 @@ std::string manual_page(const FlagReference& reference) {
   page += flag_sections(reference);
   for (const FlagReference& command : reference.commands)
     page += ".SH THE COMMAND " + upper(command.name) + "\n" + roff(command.summary) + ".\n" +
-            flag_sections(command);
+            operand_entry(command) + flag_sections(command);
   return page + std::string(kAfterOptions);
 }
 
