@@ -131,6 +131,7 @@ kvmx_lab_script(amd-6.1-icount idle-fraction-amd-6.1 1500 e2e/idle_fraction_test
 kvmx_lab_test(amd-6.1-icount page-amd-6.1 900 COMMAND /usr/bin/python3 "${here}/e2e/page_test.py" amd "${exporter}"
               "${guest}" /lab-out/page-amd-6.1.json)
 kvmx_lab_script(amd-6.1-icount linux-guest-amd-6.1 1200 e2e/linux_guest_test.py)
+kvmx_lab_script(amd-6.1-icount profile-linux-amd-6.1 1200 e2e/profile_linux_test.py)
 
 foreach(kernel IN LISTS KVMX_INTEL_KERNELS)
   kvmx_host_test(exact-intel-${kernel} 1200 "${here}/exact/run.sh" intel "${PROJECT_BINARY_DIR}"

@@ -127,8 +127,8 @@ FindingText describe_msr_storm(const Evidence& seen) {
                         : "Every access leaves the guest, for a microsecond or more: " +
                               words::cpus(seen.total / 1e6) + " of the host at least.",
       .likely = std::string(words::msr_cause(index)),
-      .first = on_host("perf record -e kvm:kvm_msr -p " + std::to_string(seen.pid) +
-                       " sleep 1, and perf script shows which; then ask its owner what began.")};
+      .first = on_host("kvm_exit_exporter profile " + std::to_string(seen.pid) +
+                       " shows which of its code does that; then ask its owner what began.")};
 }
 
 FindingText describe_exit_storm(const Evidence& seen) {
@@ -141,8 +141,9 @@ FindingText describe_exit_storm(const Evidence& seen) {
           .cost = "These exits take " + words::cpus(seen.cpus.value_or(0)) +
                   " of the host, and as much from the guest.",
           .likely = std::string(words::exit_cause(reason)),
-          .first = on_host("perf kvm stat live -p " + std::to_string(seen.pid) +
-                           " shows the exits as they come; then ask its owner what began.")};
+          .first =
+              on_host("kvm_exit_exporter profile " + std::to_string(seen.pid) +
+                      " shows which of its code makes it leave; then ask its owner what began.")};
 }
 
 FindingText describe_vmm_storm(const Evidence& seen) {

@@ -68,6 +68,26 @@ TEST(Flags, TopIsACommandWithFlagsOfItsOwn) {
   EXPECT_EQ(std::get<ExitCode>(parse({"top", "--help"})).code, 0);
 }
 
+TEST(Flags, ProfileTakesAGuest) {
+  const auto plain = std::get<Options>(parse({"profile", "web"}));
+  EXPECT_EQ(plain.command, Command::profile);
+  EXPECT_EQ(plain.profile.vm, "web");
+  EXPECT_EQ(plain.profile.duration_ms, 10'000U);
+  EXPECT_EQ(plain.profile.percent, 100U);
+  EXPECT_FALSE(plain.profile.top);
+  const auto options = std::get<Options>(
+      parse({"profile", "--duration=2m", "--reason=msr", "--reason", "hlt", "--rate=5",
+             "--per-vcpu", "--symbols=/s", "--top=3", "--json", "4242"}));
+  EXPECT_EQ(options.profile.vm, "4242");
+  EXPECT_EQ(options.profile.duration_ms, 120'000U);
+  EXPECT_EQ(options.profile.reasons, (std::vector<std::string>{"msr", "hlt"}));
+  EXPECT_EQ(options.profile.percent, 5U);
+  EXPECT_EQ(options.profile.symbols, "/s");
+  EXPECT_EQ(options.profile.top, 3U);
+  EXPECT_TRUE(options.profile.per_vcpu && options.profile.json);
+  EXPECT_EQ(std::get<ExitCode>(parse({"profile", "--help"})).code, 0);
+}
+
 TEST(Flags, HelpAndVersionExitWithZero) {
   EXPECT_EQ(std::get<ExitCode>(parse({"--help"})).code, 0);
   EXPECT_EQ(std::get<ExitCode>(parse({"--version"})).code, 0);
@@ -99,6 +119,14 @@ TEST(Flags, MistakesExitWithTwo) {
       {"top", "--url=http://a", "--password-file=/p"},
       {"top", "--user=ops", "--password-file=/p"},
       {"top", "--web.max-requests=1"},
+      {"profile"},
+      {"profile", "a", "b"},
+      {"profile", "a", "--rate=0"},
+      {"profile", "a", "--rate=101"},
+      {"profile", "a", "--duration=5"},
+      {"profile", "a", "--duration=25h"},
+      {"profile", "a", "--json", "--folded"},
+      {"profile", "a", "--top=-1"},
       {"--once"},
       {"--log.level=loud"},
       {"--collector.events", "--no-collector.exits"},

@@ -49,6 +49,8 @@ TEST(Manual, PageIsRoff) {
   EXPECT_FALSE(has(page, "\n'"));
   EXPECT_TRUE(has(page, "[\\fIFLAG\\fR]... \\fBtop\\fR [\\fIFLAG\\fR]...\n"));
   EXPECT_TRUE(has(page, "\n.SH THE COMMAND TOP\n"));
+  EXPECT_TRUE(has(page, "\\fBprofile\\fR [\\fIFLAG\\fR]... \\fIVM\\fR\n"));
+  EXPECT_TRUE(has(page, ".TP\n\\fIVM\\fR\nThe guest, "));
 }
 
 TEST(Manual, CompletionsOfferTheChoices) {

@@ -99,6 +99,25 @@ def beside(guest, vcpus, instrument):
 
 
 @contextlib.contextmanager
+def profiling_another(exporter, guest):
+    """`profile` of a guest that sleeps."""
+    sleeper = subprocess.Popen([guest, "--program", "idle"], stdout=subprocess.DEVNULL)
+    time.sleep(1)
+    process = subprocess.Popen([exporter, "profile", str(sleeper.pid), "--duration=1h"],
+                               stdout=subprocess.DEVNULL)
+    time.sleep(3)
+    if process.poll() is not None:
+        raise CannotRun("profile ended")
+    try:
+        yield []
+    finally:
+        process.terminate()
+        process.wait(60)
+        sleeper.terminate()
+        sleeper.wait(60)
+
+
+@contextlib.contextmanager
 def command(*words):
     """A program of the system that starts the guest itself."""
     if not shutil.which(words[0]):
@@ -130,6 +149,9 @@ def all_instruments(exporter, nothing, guest):
             lambda: beside(guest, 100, ours(exporter, COLLECTORS)),
         "ours, everything, 2000 vCPUs asleep":
             lambda: beside(guest, 2000, ours(exporter, COLLECTORS)),
+        "profile, of this guest":
+            lambda: command("python3", str(pathlib.Path(__file__).parent / "profiled.py"), exporter),
+        "profile, of another guest": lambda: profiling_another(exporter, guest),
         "perf stat, kvm_exit": lambda: command(*perf_stat(["kvm_exit"])),
         "perf stat, the counted events": lambda: command(*perf_stat(COUNTED)),
         "bpftrace, kvm_exit by thread and reason":
