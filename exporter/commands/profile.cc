@@ -126,9 +126,8 @@ void make_ranking(Report& report, const ProfileOptions& options, const KernelIma
                      (slide ? slide->text() : slide.error().message + ". No names are shown.");
     if (slide) report.slide = slide->bytes;
   }
-  for (const Place& place : places)
-    report.ranking.push_back(
-        {place, report.slide ? name_of(*image, *report.slide, place.rip) : std::nullopt});
+  for (const Place& place : places) report.ranking.push_back({place, std::nullopt});
+  if (report.slide) name_places(*image, *report.slide, report.ranking);
   report.low_kernel = has_low_kernel(report);
   report.notes = advise(report);
 }

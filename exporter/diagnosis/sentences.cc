@@ -118,32 +118,31 @@ FindingText describe_idle_tick(const Evidence& seen) {
 FindingText describe_msr_storm(const Evidence& seen) {
   const std::uint32_t index = seen.code.value_or(CodeCounter::kOther);
   const std::string what = index == CodeCounter::kOther ? "MSRs of all kinds" : words::msr(index);
-  return {
-      .seen = capital(vcpus(seen)) + verb(seen, " accesses", " access") + " MSRs " +
-              grouped(seen.each) + " times a second or more, mostly " + what + " (" +
-              grouped(seen.code_rate) + " a second).",
-      .cost = seen.cpus ? "Every access leaves the guest, and they take " +
-                              words::cpus(*seen.cpus) + " of the host."
-                        : "Every access leaves the guest, for a microsecond or more: " +
-                              words::cpus(seen.total / 1e6) + " of the host at least.",
-      .likely = std::string(words::msr_cause(index)),
-      .first = on_host("kvm_exit_exporter profile " + std::to_string(seen.pid) +
-                       " shows which of its code does that; then ask its owner what began.")};
+  return {.seen = capital(vcpus(seen)) + verb(seen, " accesses", " access") + " MSRs " +
+                  grouped(seen.each) + " times a second or more, mostly " + what + " (" +
+                  grouped(seen.code_rate) + " a second).",
+          .cost = seen.cpus ? "Every access leaves the guest, and they take " +
+                                  words::cpus(*seen.cpus) + " of the host."
+                            : "Every access leaves the guest, for a microsecond or more: " +
+                                  words::cpus(seen.total / 1e6) + " of the host at least.",
+          .likely = std::string(words::msr_cause(index)),
+          .first = on_host("kvm_exit_exporter profile " + std::to_string(seen.pid) +
+                           " shows which of its code does that; then ask its owner what began.")};
 }
 
 FindingText describe_exit_storm(const Evidence& seen) {
   const std::uint32_t code = seen.code.value_or(CodeCounter::kOther);
   const std::string reason =
       code == CodeCounter::kOther ? "other" : exit_reason_name(seen.isa, code);
-  return {.seen = capital(vcpus(seen)) + verb(seen, " leaves", " leave") + " the guest " +
-                  grouped(seen.each) + " times a second or more, mostly by " + reason + " (" +
-                  grouped(seen.code_rate) + " a second).",
-          .cost = "These exits take " + words::cpus(seen.cpus.value_or(0)) +
-                  " of the host, and as much from the guest.",
-          .likely = std::string(words::exit_cause(reason)),
-          .first =
-              on_host("kvm_exit_exporter profile " + std::to_string(seen.pid) +
-                      " shows which of its code makes it leave; then ask its owner what began.")};
+  return {
+      .seen = capital(vcpus(seen)) + verb(seen, " leaves", " leave") + " the guest " +
+              grouped(seen.each) + " times a second or more, mostly by " + reason + " (" +
+              grouped(seen.code_rate) + " a second).",
+      .cost = "These exits take " + words::cpus(seen.cpus.value_or(0)) +
+              " of the host, and as much from the guest.",
+      .likely = std::string(words::exit_cause(reason)),
+      .first = on_host("kvm_exit_exporter profile " + std::to_string(seen.pid) +
+                       " shows which of its code makes it leave; then ask its owner what began.")};
 }
 
 FindingText describe_vmm_storm(const Evidence& seen) {

@@ -2,6 +2,7 @@
 #include "exporter/profile/kernel_image.h"
 
 #include <elf.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <cstring>
@@ -87,6 +88,46 @@ SymbolTable symbols_of(std::string_view bytes, std::span<const Elf64_Shdr> secti
   return SymbolTable(std::move(symbols));
 }
 
+/// What is packed in a section; nothing if it is not packed by zlib, or broken. A packed section
+/// begins with a header that says how long it is.
+std::shared_ptr<const std::string> unpack(std::string_view packed) {
+  constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30U;
+  constexpr std::uint64_t kMostRatio = 1100;  // zlib's own is 1032
+  const auto header = read_at<Elf64_Chdr>(packed, 0);
+  if (!header || header->ch_type != ELFCOMPRESS_ZLIB || header->ch_size > kMostBytes ||
+      header->ch_size / kMostRatio > packed.size())
+    return nullptr;
+  packed.remove_prefix(sizeof(Elf64_Chdr));
+  auto text = std::make_shared<std::string>(header->ch_size, '\0');
+  uLongf size = text->size();
+  if (::uncompress(reinterpret_cast<Bytef*>(text->data()), &size,
+                   reinterpret_cast<const Bytef*>(packed.data()), packed.size()) != Z_OK)
+    return nullptr;
+  text->resize(size);
+  return text;
+}
+
+void read_debug(std::string_view bytes, std::span<const Elf64_Shdr> sections,
+                std::uint32_t names_at, KernelImage& image) {
+  if (names_at >= sections.size()) return;
+  const std::string_view names = content_of(bytes, sections[names_at]);
+  const std::pair<std::string_view, std::string_view*> wanted[] = {
+      {".debug_line", &image.debug.line},
+      {".debug_line_str", &image.debug.line_str},
+      {".debug_str", &image.debug.str}};
+  for (const Elf64_Shdr& section : sections) {
+    const std::string_view name = text_at(names, section.sh_name);
+    for (const auto& [known, content] : wanted) {
+      if (name != known) continue;
+      *content = content_of(bytes, section);
+      if ((section.sh_flags & SHF_COMPRESSED) == 0) continue;
+      image.unpacked.push_back(unpack(*content));
+      *content =
+          image.unpacked.back() ? std::string_view(*image.unpacked.back()) : std::string_view();
+    }
+  }
+}
+
 /// The first bytes of what somebody may take for a vmlinux.
 struct Magic {
   std::string_view bytes;
@@ -115,6 +156,7 @@ Result<KernelImage> parse_elf(std::string_view bytes) {
   image.code = code_of(bytes, sections);
   if (image.code.empty()) return Error{"it has no code of a Linux kernel: is it a vmlinux?"};
   image.symbols = symbols_of(bytes, sections, image.code);
+  read_debug(bytes, sections, header->e_shstrndx, image);
   return image;
 }
 

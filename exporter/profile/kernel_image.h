@@ -2,12 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "exporter/base/result.h"
+#include "exporter/profile/line_table.h"
 #include "exporter/profile/symbols.h"
 
 namespace kvmx {
@@ -26,6 +29,8 @@ struct CodeSection {
 struct KernelImage {
   SymbolTable symbols;                 ///< empty if the file has none
   std::vector<CodeSection> code = {};  ///< empty if the file has only names
+  DebugSections debug = {};            ///< of lines; empty if the file has none
+  std::vector<std::shared_ptr<const std::string>> unpacked = {};  ///< that `debug` refers to
 };
 
 /// Whether this is an ELF file.

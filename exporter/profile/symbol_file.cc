@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 #include <utility>
 
 #include "exporter/base/file.h"
@@ -74,6 +75,24 @@ SymbolFile& SymbolFile::operator=(SymbolFile&& other) noexcept {
 
 SymbolFile::~SymbolFile() {
   if (mapped_) ::munmap(mapped_, size_);
+}
+
+void name_places(const KernelImage& image, std::int64_t slide, std::vector<RankedPlace>& places) {
+  const auto in_file = [slide](const RankedPlace& ranked) {
+    return ranked.place.rip - static_cast<std::uint64_t>(slide);
+  };
+  std::set<std::uint64_t> addresses;
+  for (RankedPlace& ranked : places) {
+    ranked.name = name_of(image, slide, ranked.place.rip);
+    if (ranked.name) addresses.insert(in_file(ranked));
+  }
+  const auto lines = find_lines(image.debug, std::vector(addresses.begin(), addresses.end()));
+  for (RankedPlace& ranked : places) {
+    const auto found = lines.find(in_file(ranked));
+    if (!ranked.name || found == lines.end()) continue;
+    ranked.name->file = printable(found->second.file);
+    ranked.name->line = found->second.line;
+  }
 }
 
 std::optional<FunctionName> name_of(const KernelImage& image, std::int64_t slide,

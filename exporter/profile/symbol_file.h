@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "exporter/base/result.h"
 #include "exporter/profile/kernel_image.h"
@@ -33,6 +34,10 @@ class SymbolFile {
   std::size_t size_ = 0;
   KernelImage image_;  ///< refers to one of these
 };
+
+/// Names those of the places that are in the kernel's functions, with their lines if the file has
+/// them.
+void name_places(const KernelImage& image, std::int64_t slide, std::vector<RankedPlace>& places);
 
 /// The name of the place at `rip` of a kernel that is `slide` above the addresses of its file;
 /// nothing outside the kernel's functions. Addresses of modules count only if they are those of the

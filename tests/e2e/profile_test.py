@@ -2,7 +2,7 @@
 """profile_test.py EXPORTER GUEST: `profile` counts every exit at its instruction, exactly.
 
 In an emulated AMD host. Known guests run while it counts. What it prints is compared with the
-kernel's own histogram of kvm_exit by address, reason and vCPU, with the guest's own counts, and with
+kernel's own trace of kvm_exit by address, reason and vCPU, with the guest's own counts, and with
 the guest's code. An exporter counts beside it, undisturbed.
 """
 
@@ -27,32 +27,49 @@ HLT, WRMSR, RDMSR, CPUID, OUT = b"\xf4", b"\x0f\x30", b"\x0f\x32", b"\x0f\xa2", 
 KINDS = {"hlt": HLT, "cpuid": CPUID, "io": OUT}
 
 
-class Histogram:
-    """The kernel's own count of kvm_exit by address, reason and vCPU."""
+class Witness:
+    """The kernel's own trace of kvm_exit: its histogram by address, reason and vCPU, or, as Debian's 5.10 has no
+    histograms, its lines."""
 
     def __init__(self):
         self.directory = TRACEFS / "instances" / "kvmx-profile"
         self.directory.mkdir()
-        self.trigger = self.directory / "events" / "kvm" / "kvm_exit" / "trigger"
-        self.text = "hist:keys=guest_rip.hex,exit_reason,vcpu_id:size=65536"
-        self.trigger.write_text(self.text)
+        self.event = self.directory / "events" / "kvm" / "kvm_exit"
+        self.histogram = "hist:keys=guest_rip.hex,exit_reason,vcpu_id:size=65536"
+        self.counts_itself = (self.event / "hist").exists()
+        self.begin()
+
+    def begin(self):
+        if self.counts_itself:
+            (self.event / "trigger").write_text(self.histogram)
+        else:
+            (self.directory / "buffer_size_kb").write_text("65536")
+            (self.event / "enable").write_text("1")
 
     def read(self):
         """{(rip, reason, vcpu): exits}"""
-        found = {}
-        line = re.compile(r"\{ guest_rip: *(?:0x)?([0-9a-f]+), exit_reason: *(\d+), vcpu_id: *(\d+) \}"
-                          r" hitcount: *(\d+)")
-        for rip, reason, vcpu, hits in line.findall(
-                (self.trigger.parent / "hist").read_text()):
-            found[int(rip, 16), int(reason), int(vcpu)] = int(hits)
-        return found
+        if not self.counts_itself:
+            lines = re.findall(r" kvm_exit: vcpu (\d+) reason (\S+) rip (0x[0-9a-f]+) ",
+                               (self.directory / "trace").read_text())
+            return dict(collections.Counter((int(rip, 16), reason_number(reason), int(vcpu))
+                                            for vcpu, reason, rip in lines))
+        entries = re.findall(r"\{ guest_rip: *(?:0x)?([0-9a-f]+), exit_reason: *(\d+), vcpu_id: *(\d+) \}"
+                             r" hitcount: *(\d+)", (self.event / "hist").read_text())
+        return {(int(rip, 16), int(reason), int(vcpu)): int(hits) for rip, reason, vcpu, hits in entries}
 
     def clear(self):
-        self.trigger.write_text("!" + self.text)
-        self.trigger.write_text(self.text)
+        self.end()
+        self.begin()
+
+    def end(self):
+        if self.counts_itself:
+            (self.event / "trigger").write_text("!" + self.histogram)
+        else:
+            (self.event / "enable").write_text("0")
+            (self.directory / "trace").write_text("")
 
     def remove(self):
-        self.trigger.write_text("!" + self.text)
+        self.end()
         self.directory.rmdir()
 
 
@@ -127,18 +144,18 @@ def differences(ours, kernels):
 
 
 class Case:
-    def __init__(self, verdict, binary, guests, histogram, code):
+    def __init__(self, verdict, binary, guests, witness, code):
         self.verdict, self.binary, self.guests = verdict, binary, guests
-        self.histogram, self.code = histogram, code
+        self.witness, self.code = witness, code
 
     def run(self, name, *guest_options, options=("--json", "--per-vcpu")):
-        """(profile, report of the guest, the kernel's histogram)"""
-        self.histogram.clear()
+        """(what it prints, report of the guest, the kernel's trace)"""
+        self.witness.clear()
         guest = self.guests.hold(name, *guest_options, "--hold-before", "--hold-after")
         profiler = Profiler(self.binary, name, *options)
         report = self.guests.work(guest)
         out = profiler.end()
-        kernels = self.histogram.read()
+        kernels = self.witness.read()
         self.guests.go_on(guest)
         guest.wait(PATIENCE)
         return out, report["vms"][0]["vcpus"], kernels
@@ -149,7 +166,7 @@ class Case:
         wrong = differences(counted(profile), kernels)
         self.verdict.check(not wrong and profile["exits"] == sum(kernels.values()) > 0,
                            f"{name}: {profile['exits']} exits at {len(kernels)} addresses, as the"
-                           f" kernel's own histogram has them{': ' if wrong else ''}{wrong or ''}")
+                           f" kernel's own trace has them{': ' if wrong else ''}{wrong or ''}")
         self.check_instructions(name, profile)
         return profile, vcpus
 
@@ -270,21 +287,21 @@ def main():
     binary, guest = sys.argv[1:3]
     verdict = Verdict()
     mount_tracefs()
-    histogram = Histogram()
+    witness = Witness()
     guests = Guests(guest)
     exporter = Exporter(binary, 10195)
     code = GuestCode(os.environ.get("KVMX_GUEST", guest))  # the lab starts it by a script
-    case = Case(verdict, binary, guests, histogram, code)
+    case = Case(verdict, binary, guests, witness, code)
     try:
         known_guests(case)
         page = exporter.scrape()
-        mine, kernels = page.sum("kvm_exits_total", vm="profile-msr"), sum(histogram.read().values())
+        mine, kernels = page.sum("kvm_exits_total", vm="profile-msr"), sum(witness.read().values())
         verdict.check(mine == kernels, f"the exporter beside it counted all {kernels} exits, too: {mine}")
         forms(case)
         errors(case)
         full_table(case)
     finally:
-        histogram.remove()
+        witness.remove()
         guests.stop()
     verdict.end()
 

@@ -21,9 +21,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::array<kvmx::Evidence, 2> evidence = {
       kvmx::Evidence{Instruction::hlt, std::nullopt, kAddress, 10},
       kvmx::Evidence{Instruction::wrmsr, 0x6e0, kAddress + 64, 10}};
+  constexpr std::array<std::uint64_t, 2> kAddresses = {kAddress, kAddress + 64};
   const auto slide = kvmx::find_slide(*image, evidence);
   const std::int64_t bytes = slide ? slide->bytes : 0;
   kvmx::require(bytes % (2 << 20) == 0, "a slide is a multiple of 2 MiB");
+  for (const auto& [address, line] : kvmx::find_lines(image->debug, kAddresses))
+    kvmx::require(!line.file.empty(), "a line is of a file");
   for (const std::uint64_t rip : {kAddress, kAddress + 64, std::uint64_t{0xffffffffc0000010}}) {
     const auto name = kvmx::name_of(*image, bytes, rip);
     if (!name) continue;
