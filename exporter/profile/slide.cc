@@ -189,8 +189,9 @@ std::string Slide::text() const {
                                        : std::string(amount.data()) +
                                              (bytes > 0 ? " above" : " below") + " these addresses";
   return "The kernel is " + place + ": " + of(fitting, judged) +
-         " addresses have the instruction there that made the guest exit, which another kernel's "
-         "would have once in 10^" +
+         " addresses fit the instruction that made the guest exit there. By chance so many would "
+         "fit "
+         "once in 10^" +
          std::to_string(static_cast<int>(-log10_chance)) + " cases.";
 }
 
@@ -213,7 +214,7 @@ Result<Slide> find_slide(const KernelImage& image, std::span<const Evidence> evi
   if (static_cast<double>(best.exits) < kNeededWeight * static_cast<double>(exits))
     return Error{"these are another kernel's symbols: wherever it were, at most " +
                  of(best.addresses, judged.size()) +
-                 " addresses would have the instruction that made the guest exit"};
+                 " addresses would fit the instruction that made the guest exit there"};
   const bool unique = all.size() == 1 || all[1].exits < best.exits;
   const double chance = log10_chance(judge, judged, best, all.size());
   if (!unique || best.addresses < kNeededAddresses || chance > kMostLog10Chance)

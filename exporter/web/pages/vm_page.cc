@@ -71,6 +71,10 @@ std::string live_sections(const Vm& vm, const HostSummary& host, const GuestSumm
                           Isa isa) {
   std::string body = "<h2>What stands out</h2>\n";
   for (const FindingSummary& finding : guest.findings) body += html::finding("", finding);
+  if (!guest.findings.empty() && host.exit_counting == ExitCounting::counted)
+    body += "<p class=\"soft\">On the host, <code>kvm_exit_exporter profile " +
+            std::to_string(vm.counts.key.tgid) +
+            "</code> shows which of its code makes it exit.</p>\n";
   if (!vm.diagnosis.breakdown)
     return body + "<p class=\"soft\">This guest has not been seen for ten seconds yet.</p>\n";
   const VmBreakdown& breakdown = *vm.diagnosis.breakdown;

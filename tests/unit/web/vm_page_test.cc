@@ -34,6 +34,7 @@ TEST(VmPage, ShowsWhatStandsOutAndWhyItExits) {
   EXPECT_TRUE(has(page, "pid <bdi>4242</bdi> · uuid <bdi>4dea22b3"));
   EXPECT_TRUE(has(page, "<strong class=\"bad\">timer storm</strong>"));
   EXPECT_TRUE(has(page, describe(vm.diagnosis.findings[0]).seen));
+  EXPECT_TRUE(has(page, "<code>kvm_exit_exporter profile 4242</code> shows"));
   EXPECT_TRUE(has(page,
                   R"(<td>MSR_WRITE</td><td class="number">16,576</td><td class="number">50 %</td>)"
                   R"(<td><span class="bar" style="width: 50%"></span></td>)"));
@@ -51,6 +52,7 @@ TEST(VmPage, ShowsTheTickAsALongBar) {
   // A bucket in between that is empty is there, those around are not.
   EXPECT_TRUE(has(page, R"(<td>1.1 to 2 ms</td><td class="number">0.0</td>)"));
   EXPECT_FALSE(has(page, "250 Hz"));
+  EXPECT_FALSE(has(page, "kvm_exit_exporter profile")) << "nothing stands out";
 }
 
 TEST(VmPage, ShowsEachVcpu) {
