@@ -14,6 +14,7 @@
 #include "lib/count.bpf.h"
 #include "lib/handling.bpf.h"
 #include "lib/interrupt.bpf.h"
+#include "lib/io.bpf.h"
 #include "lib/slot.bpf.h"
 #include "lib/vcpu_life.bpf.h"
 #include "record_offsets.h"
@@ -172,6 +173,38 @@ int BPF_PROG(kvm_userspace_exit_tp_btf, __u32 reason, int error) {
   return count_userspace_exit(kvmx_slot_of_thread(), reason, error);
 }
 
+/* kvm_pio(rw, port, size, count, value) */
+SEC("tp_btf/kvm_pio")
+int kvm_pio_tp_btf(const __u64 *arguments) {
+  return count_port(kvmx_slot_of_thread(), arguments[1], arguments[0] & 1);
+}
+
+/* kvm_mmio(type, length, gpa, value) */
+SEC("tp_btf/kvm_mmio")
+int kvm_mmio_tp_btf(const __u64 *arguments) {
+  const __u32 type = arguments[0];
+  return count_page(kvmx_slot_of_thread(), arguments[2], type);
+}
+
+/* kvm_fast_mmio(gpa) */
+SEC("tp_btf/kvm_fast_mmio")
+int kvm_fast_mmio_tp_btf(const __u64 *arguments) {
+  return count_page(kvmx_slot_of_thread(), arguments[0], KVMX_MMIO_WRITE);
+}
+
+/* kvm_set_irq(kvm, irq_source_id, gsi, level, line_status), KVM's function, raises the event of
+ * that name and alone says for which VM. */
+SEC("fentry/kvm_set_irq")
+int BPF_PROG(kvm_set_irq_fentry, const struct kvm *kvm, int source, __u32 gsi) {
+  return count_line(kvmx_slot_of_vm((__u64)kvm), gsi);
+}
+
+/* kvm_set_irq(gsi, level, irq_source_id) */
+SEC("tp_btf/kvm_set_irq")
+int kvm_set_irq_tp_btf(const __u64 *arguments) {
+  return count_line(kvmx_slot_of_line_raiser(), arguments[0]);
+}
+
 /* Tracepoint programs. A record names a vCPU by its id within the thread's VM. */
 
 static __always_inline __u32 field32(const void *record, __u32 offset) {
@@ -231,6 +264,29 @@ int kvm_userspace_exit_tracepoint(void *record) {
   return count_userspace_exit(kvmx_tracepoint_slot_of_thread(),
                               field32(record, kvmx_record.userspace_reason),
                               (int)field32(record, kvmx_record.userspace_errno));
+}
+
+SEC("tp/kvm/kvm_pio")
+int kvm_pio_tracepoint(void *record) {
+  return count_port(kvmx_tracepoint_slot_of_thread(), field32(record, kvmx_record.pio_port),
+                    field32(record, kvmx_record.pio_write) & 1);
+}
+
+SEC("tp/kvm/kvm_mmio")
+int kvm_mmio_tracepoint(void *record) {
+  return count_page(kvmx_tracepoint_slot_of_thread(), field64(record, kvmx_record.mmio_gpa),
+                    field32(record, kvmx_record.mmio_type));
+}
+
+SEC("tp/kvm/kvm_fast_mmio")
+int kvm_fast_mmio_tracepoint(void *record) {
+  return count_page(kvmx_tracepoint_slot_of_thread(), field64(record, kvmx_record.fast_mmio_gpa),
+                    KVMX_MMIO_WRITE);
+}
+
+SEC("tp/kvm/kvm_set_irq")
+int kvm_set_irq_tracepoint(void *record) {
+  return count_line(kvmx_slot_of_line_raiser(), field32(record, kvmx_record.line_gsi));
 }
 
 /* The kernel has freed all of a thread. Without BTF, that alone tells a reused id. */

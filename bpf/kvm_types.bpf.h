@@ -65,9 +65,23 @@ struct kvm_arch {
   struct kvm_pit *vpit; /* NULL: the VM has none */
 };
 
+/* The kernel's array that grows. Its entries are in nodes of nodes. */
+struct xa_node {
+  void *slots[1];
+};
+
+struct xarray {
+  void *xa_head; /* the only entry, or a node with XA_INTERNAL set */
+};
+
 struct kvm {
   struct mm_struct *mm; /* of the process that made it */
   struct kvm_arch arch;
+  struct xarray vcpu_array; /* since 5.17, c5b077549136 */
+};
+
+struct kvm___vcpus {
+  struct kvm_vcpu *vcpus[1]; /* up to 5.16 */
 };
 
 struct kvm_queued_exception {
@@ -336,6 +350,25 @@ static __always_inline bool kvmx_read_msr_access(const struct vcpu_slot *slot,
   if (reason == KVMX_VMX_MSR_READ_IMM || reason == KVMX_VMX_MSR_WRITE_IMM)
     return kvmx_read_immediate_msr(slot, access);
   return true;
+}
+
+#define KVMX_XA_INTERNAL 2     /* lib/xarray: an entry's low two bits, if it is the array's own */
+#define KVMX_XA_LAST_MARK 4096 /* such an entry up to here is no node */
+#define KVMX_XA_NODES 3        /* from head to entry, at most: KVM allows 4096 vCPUs, 64 a node */
+
+/* The first vCPU of a VM, whose pointer may have been read from anywhere. 0: it has none yet, or
+ * it cannot be read. */
+static __always_inline __u64 kvmx_first_vcpu(const struct kvm *kvm) {
+  const struct kvm___vcpus *old = (const void *)kvm;
+  if (bpf_core_field_exists(old->vcpus)) return (__u64)BPF_CORE_READ(old, vcpus[0]);
+  if (!bpf_core_field_exists(kvm->vcpu_array)) return 0;
+  __u64 entry = (__u64)BPF_CORE_READ(kvm, vcpu_array.xa_head);
+  for (int i = 0; i < KVMX_XA_NODES && (entry & 3) == KVMX_XA_INTERNAL; i++) {
+    if (entry <= KVMX_XA_LAST_MARK) return 0;
+    const struct xa_node *node = (const void *)(entry - KVMX_XA_INTERNAL);
+    entry = (__u64)BPF_CORE_READ(node, slots[0]);
+  }
+  return entry & 3 ? 0 : entry;
 }
 
 #endif

@@ -22,6 +22,12 @@ struct record_offsets {
   __u32 wakeup_waited;
   __u32 userspace_reason;
   __u32 userspace_errno;
+  __u32 pio_write;
+  __u32 pio_port;
+  __u32 mmio_type;
+  __u32 mmio_gpa;
+  __u32 fast_mmio_gpa;
+  __u32 line_gsi;
   __u32 freed_pid;
 };
 

@@ -74,7 +74,7 @@ enum kvmx_exit {
  * as exporter/names has it (a unit test compares them). First the timers: writing one of them
  * programs the guest's timer. Then the interrupt controller, and what guests and hypervisors are
  * known to storm with. The order is that of the counters. All other MSRs compete for
- * KVMX_OVERFLOW_MSRS places, see kvmx_overflow_msr(); what gets none counts as KVMX_MSR_OTHER.
+ * KVMX_PLACES places; what gets none counts as KVMX_MSR_OTHER.
  */
 /* clang-format off */
 #define KVMX_TIMER_MSR_LIST(X) \
@@ -122,12 +122,21 @@ enum kvmx_exit {
 #define KVMX_COUNT_ONE(...) +1
 #define KVMX_TIMER_MSRS (0 KVMX_TIMER_MSR_LIST(KVMX_COUNT_ONE))
 #define KVMX_FIXED_MSRS (0 KVMX_FIXED_MSR_LIST(KVMX_COUNT_ONE))
-#define KVMX_OVERFLOW_MSRS 8
-#define KVMX_MSR_OTHER (KVMX_FIXED_MSRS + KVMX_OVERFLOW_MSRS)
+#define KVMX_MSR_OTHER (KVMX_FIXED_MSRS + KVMX_PLACES)
 #define KVMX_MSRS (KVMX_MSR_OTHER + 1)
 
-/* Operations on an MSR, and the index of each in kvmx_msr.count[] and msr_faults[]. */
-enum kvmx_msr_op { KVMX_MSR_READ = 0, KVMX_MSR_WRITE = 1, KVMX_MSR_OPS = 2 };
+/* Operations on an MSR, a port or a page, and the index of each in kvmx_ops.count[]. */
+enum kvmx_op { KVMX_READ = 0, KVMX_WRITE = 1, KVMX_OPS = 2 };
+
+/*
+ * Places, for which keys compete that guests choose freely: MSRs without a counter of their own,
+ * ports, and pages of MMIO. See kvmx_place_of().
+ */
+#define KVMX_PLACES 8
+/* A place's word: its key, and below that its turn, how many keys have had it (1 follows on the
+ * last). 0: none yet. One word, so that readers never see one half of two turns. */
+#define KVMX_TURN_BITS 24
+#define KVMX_TURN_MASK ((1ull << KVMX_TURN_BITS) - 1)
 
 /* Backends of the guest's timer: the hv_timer_in_use argument of kvm_hv_timer_state. */
 enum kvmx_timer { KVMX_TIMER_SW = 0, KVMX_TIMER_HV = 1, KVMX_TIMERS = 2 };
@@ -195,15 +204,18 @@ struct kvmx_reason {
   __u64 ns;    /* host time from such exits to the entries after them; no exit in progress */
 };
 
-struct kvmx_msr {
-  __u64 count[KVMX_MSR_OPS];
+struct kvmx_ops {
+  __u64 count[KVMX_OPS];
 };
 
-/* Which MSR has a place. Written as one word, so that readers never see one half of two turns. */
-struct kvmx_msr_place {
-  __u32 index;
-  __u32 turn; /* how many MSRs have had the place, this one included; 0: none yet */
-} __attribute__((aligned(8)));
+/* Who has the places. A place's counters, which are elsewhere, go on from key to key, so that their
+ * sum is exact at any moment: those of the key that has it are what exceeds before[], and its rank
+ * is what exceeds aged[]. */
+struct kvmx_places {
+  __u64 word[KVMX_PLACES];
+  struct kvmx_ops before[KVMX_PLACES];
+  __u64 aged[KVMX_PLACES];
+};
 
 struct kvmx_halt {
   __u64 count; /* halts that have ended */
@@ -231,10 +243,10 @@ struct vcpu_slot {
   __u32 timer_seen;       /* 1 + the last enum kvmx_timer, 0: no timer yet */
   __u32 index;            /* of this slot */
   __u32 overflow_reasons; /* entries of reason_code[] in use */
-  __u32 overflow_msrs;    /* entries of msr_place[] in use */
-  char comm[KVMX_COMM];   /* name of the process when the slot was made, NUL-terminated */
+  __u32 unused;
+  char comm[KVMX_COMM]; /* name of the process when the slot was made, NUL-terminated */
   __u64 timer_arms[KVMX_TIMERS];
-  __u64 msr_faults[KVMX_MSR_OPS];
+  __u64 msr_faults[KVMX_OPS];
 
   struct kvmx_halt halts[KVMX_WAKEUPS];
   __u64 userspace_total_ns; /* from userspace exits to the entries after them */
@@ -245,12 +257,8 @@ struct vcpu_slot {
   __u64 halted_ns; /* part of reason[].ns: exits whose reason does not tell that the vCPU halted */
 
   __u32 reason_code[KVMX_OVERFLOW_REASONS];
-  /* A place's counters go on from MSR to MSR, so that their sum is exact at any moment: those of
-   * the MSR that has it are what exceeds msr_before[], and its rank is what exceeds msr_aged[]. */
-  struct kvmx_msr_place msr_place[KVMX_OVERFLOW_MSRS];
-  struct kvmx_msr msr_before[KVMX_OVERFLOW_MSRS];
-  __u64 msr_aged[KVMX_OVERFLOW_MSRS];
-  struct kvmx_msr msr[KVMX_MSRS];
+  struct kvmx_places msr_places; /* by MSR index; their counters are in msr[] */
+  struct kvmx_ops msr[KVMX_MSRS];
   /* The second half, so that an id masked by KVMX_EXIT_ID cannot leave the slot. */
   struct kvmx_reason reason[KVMX_REASONS] __attribute__((aligned(2048)));
 } __attribute__((aligned(4096))); /* a page: a slot's address is a shift, and no line is shared */
@@ -259,6 +267,31 @@ KVMX_STATIC_ASSERT(sizeof(struct vcpu_slot) == 4096, "a slot is one page");
 KVMX_STATIC_ASSERT(__builtin_offsetof(struct vcpu_slot, timer_ns) == 64,
                    "what the fast path reads and writes of the owner is one cache line");
 KVMX_STATIC_ASSERT(KVMX_VMX_REASONS <= KVMX_DENSE_REASONS, "VMX reasons are their own ids");
+
+/* Ports, or pages. */
+struct kvmx_io {
+  struct kvmx_places places;
+  struct kvmx_ops count[KVMX_PLACES + 1]; /* by place; the last is of those without one */
+};
+
+/* Interrupt lines with a counter of their own: the pins of KVM's I/O APIC. What is beyond them is
+ * the VMM's own numbers for message-signalled interrupts. */
+#define KVMX_LINES 24
+
+/*
+ * What a vCPU has to do with devices, beside its slot: a slot is one page, and this would not fit.
+ * Nothing here is read or written at an exit that does not go to a device. A slot's vCPU alone
+ * counts its ports and pages. Interrupt lines are the VM's: whoever raises one counts it, adding
+ * atomically, in one slot of the VM.
+ */
+struct io_counts {
+  struct kvmx_io ports;
+  struct kvmx_io pages;        /* by guest-physical address >> KVMX_PAGE_SHIFT */
+  __u64 lines[KVMX_LINES + 1]; /* changes of level; the last is of all other lines */
+} __attribute__((aligned(64)));
+#define KVMX_PAGE_SHIFT 12
+
+KVMX_STATIC_ASSERT(sizeof(struct io_counts) == 1024, "four to a page");
 
 /* Key of the map that finds a vCPU's slot. */
 struct vcpu_key {
@@ -294,15 +327,15 @@ struct event_counts {
 };
 
 /*
- * Under which names the exporter has exported the accesses to MSRs without a counter of their own:
- * each access under the index of its MSR or as "other", for good, whatever becomes of its place.
+ * Under which names the exporter has exported what competes for places: each access under its key
+ * or as "other", for good, whatever becomes of its place.
  */
-struct exported_msrs {
-  struct kvmx_msr_place place[KVMX_OVERFLOW_MSRS]; /* as last read */
-  struct kvmx_msr seen[KVMX_OVERFLOW_MSRS];        /* the place's counters, as last read */
-  struct kvmx_msr count[KVMX_OVERFLOW_MSRS];       /* what was exported under a name */
-  __u32 index[KVMX_OVERFLOW_MSRS];                 /* the name */
-  __u32 named;                                     /* bit i: count[i] has a name */
+struct exported_places {
+  __u64 word[KVMX_PLACES];            /* of the place, as last read */
+  struct kvmx_ops seen[KVMX_PLACES];  /* the place's counters, as last read */
+  struct kvmx_ops count[KVMX_PLACES]; /* what was exported under a name */
+  __u64 key[KVMX_PLACES];             /* the name */
+  __u32 named;                        /* bit i: count[i] has a name */
   __u32 given; /* names given to the first that came; with all of them one has to give way */
 };
 
@@ -319,9 +352,11 @@ struct exported_times {
   __u64 halt_ns;
   __u64 userspace_ns;
   __u64 latency_ns;
-  struct exported_msrs msrs;
+  struct exported_places msrs;
+  struct exported_places ports;
+  struct exported_places pages;
 };
 
-KVMX_STATIC_ASSERT(sizeof(struct exported_times) == 400, "no padding in what is kept");
+KVMX_STATIC_ASSERT(sizeof(struct exported_times) == 1216, "no padding in what is kept");
 
 #endif

@@ -122,7 +122,7 @@ std::shared_ptr<const Snapshot> Exporter::snapshot() {
 std::vector<VmCounts> Exporter::read_counts() {
   const auto ended = [this](const VmKey& vm) { return is_over(lifecycle_.state(vm)); };
   const SlotTable& table = probes_->table();
-  return reader_.read(table.slots(), ended, listed_, table.events(), table.exported());
+  return reader_.read(table.slots(), ended, listed_, table.events(), table.exported(), table.io());
 }
 
 /// Tells lifecycle and identities of the VMs that have counts, and each of what the other learns.

@@ -152,6 +152,7 @@ void Flags::add_web() {
 void Flags::add_collectors() {
   constexpr const char* kGroup = "What to count";
   for (std::size_t i = 0; i < kEvents.size(); ++i) {
+    if (kEvents[i].help.empty()) continue;  // its flag is that of an event before it
     const std::string name(kEvents[i].collector);
     collector_flags_[i] =
         app_.add_flag("--collector." + name + ",!--no-collector." + name, options_.collectors[i],
@@ -160,7 +161,7 @@ void Flags::add_collectors() {
   }
   app_.add_flag("--collector.events{all}", options_.other_events,
                 "Count other KVM events too: all, or those of a list of names and patterns, such "
-                "as --collector.events=kvm_pio,kvm_*mmio (default: none)")
+                "as --collector.events=kvm_cpuid,kvm_*irq (default: none)")
       ->group(kGroup);
   app_.add_flag("--collector.disable-defaults", no_default_collectors_,
                 "Count nothing but what --collector.NAME asks for")
@@ -185,7 +186,7 @@ void Flags::add_series() {
 
 void Flags::add_others() {
   app_.add_option("--bpf.max-vcpus", options_.max_vcpus,
-                  "Room for this many vCPUs, 4 KiB of memory each; those of VMs that ended within "
+                  "Room for this many vCPUs, 6 KiB of memory each; those of VMs that ended within "
                   "--vm.linger count too")
       ->type_name("NUMBER")
       ->group(kOthers)
@@ -265,9 +266,12 @@ Result<Options> Flags::options() const {
   if (profile_->parsed()) options.command = Command::profile;
   options.scrape_min_interval = std::chrono::milliseconds(scrape_min_interval_ms_);
   options.vm_linger = std::chrono::milliseconds(vm_linger_ms_);
-  if (no_default_collectors_)
-    for (std::size_t i = 0; i < kEvents.size(); ++i)
+  for (std::size_t i = 0; i < kEvents.size(); ++i) {
+    if (kEvents[i].help.empty())
+      options.collectors[i] = options.collectors[i - 1];
+    else if (no_default_collectors_)
       options.collectors[i] = options.collectors[i] && collector_flags_[i]->count() > 0;
+  }
   if (unpin_ && options.pin_dir.empty())
     return Error{"--bpf.unpin needs --bpf.pin-dir: where is it pinned?"};
   if (!options.other_events.empty() && !options.collectors[index_of(Event::exit)])

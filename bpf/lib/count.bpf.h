@@ -127,47 +127,58 @@ static __noinline __u32 kvmx_overflow_reason(struct vcpu_slot *slot, __u32 code)
 enum kvmx_fixed_msr { KVMX_FIXED_MSR_LIST(KVMX_ENUMERATE) };
 #undef KVMX_ENUMERATE
 
-/* Gives a place to another MSR. What readers need to tell the two apart is written first. */
-static __always_inline __u32 kvmx_take_msr_place(struct vcpu_slot *slot, __u32 i, __u32 index) {
-  const __u32 turn = slot->msr_place[i].turn + 1;
-  for (__u32 op = 0; op < KVMX_MSR_OPS; op++)
-    *(volatile __u64 *)&slot->msr_before[i].count[op] = slot->msr[KVMX_FIXED_MSRS + i].count[op];
-  *(volatile __u64 *)&slot->msr_place[i] = (__u64)turn << 32 | index;
-  return KVMX_FIXED_MSRS + i;
+/* Gives a place to another key. What readers need to tell the two apart is written first. */
+static __always_inline __u32 kvmx_take_place(struct kvmx_places *places,
+                                             const struct kvmx_ops *counts, __u32 i, __u64 key) {
+  const __u64 turn = (places->word[i] + 1) & KVMX_TURN_MASK;
+  for (__u32 op = 0; op < KVMX_OPS; op++)
+    *(volatile __u64 *)&places->before[i].count[op] = counts[i].count[op];
+  *(volatile __u64 *)&places->word[i] = key << KVMX_TURN_BITS | (turn ?: 1);
+  return i;
 }
 
 /*
- * An MSR that has no place, when all are taken: it gets one whose rank is down to 0. If there is
+ * A key that has no place, when all are taken: it gets one whose rank is down to 0. If there is
  * none it counts as "other", and all ranks go down, a high one faster (1/64 and 1). So whatever is
  * more than a ninth of the accesses gets a place and keeps it (Misra and Gries, "Finding repeated
- * elements", 1982), and however many accesses an MSR once had, some thousand others clear it away.
+ * elements", 1982), and however many accesses a key once had, some thousand others clear it away.
  * A rank goes up by itself with each access.
  */
-#define KVMX_MSR_RANK_SHIFT 6
-static __noinline __u32 kvmx_contest_msr(struct vcpu_slot *slot, __u32 index) {
-  __u64 ranks[KVMX_OVERFLOW_MSRS];
-  for (__u32 i = 0; i < KVMX_OVERFLOW_MSRS; i++) {
-    const struct kvmx_msr *msr = &slot->msr[KVMX_FIXED_MSRS + i];
-    ranks[i] = msr->count[KVMX_MSR_READ] + msr->count[KVMX_MSR_WRITE] - slot->msr_aged[i];
-    if (!ranks[i]) return kvmx_take_msr_place(slot, i, index);
+#define KVMX_RANK_SHIFT 6
+static __always_inline __u32 kvmx_contest_place(struct kvmx_places *places,
+                                                const struct kvmx_ops *counts, __u64 key) {
+  __u64 ranks[KVMX_PLACES];
+  for (__u32 i = 0; i < KVMX_PLACES; i++) {
+    ranks[i] = counts[i].count[KVMX_READ] + counts[i].count[KVMX_WRITE] - places->aged[i];
+    if (!ranks[i]) return kvmx_take_place(places, counts, i, key);
   }
-  for (__u32 i = 0; i < KVMX_OVERFLOW_MSRS; i++)
-    slot->msr_aged[i] += 1 + (ranks[i] >> KVMX_MSR_RANK_SHIFT);
-  return KVMX_MSR_OTHER;
+  for (__u32 i = 0; i < KVMX_PLACES; i++) places->aged[i] += 1 + (ranks[i] >> KVMX_RANK_SHIFT);
+  return KVMX_PLACES;
+}
+
+/* The place of a key, or KVMX_PLACES if it gets none. `counts`: the places' counters. */
+static __always_inline __u32 kvmx_place_of(struct kvmx_places *places,
+                                           const struct kvmx_ops *counts, __u64 key) {
+  for (__u32 i = 0; i < KVMX_PLACES; i++) {
+    const __u64 word = places->word[i];
+    if (!word) return kvmx_take_place(places, counts, i, key);
+    if (word >> KVMX_TURN_BITS == key) return i;
+  }
+  return kvmx_contest_place(places, counts, key);
 }
 
 /* The id of an MSR that has no counter of its own. */
 static __noinline __u32 kvmx_overflow_msr(struct vcpu_slot *slot, __u32 index) {
-  const __u32 taken = slot->overflow_msrs;
-  for (__u32 i = 0; i < KVMX_OVERFLOW_MSRS; i++) {
-    if (i >= taken) {
-      kvmx_take_msr_place(slot, i, index);
-      *(volatile __u32 *)&slot->overflow_msrs = i + 1;
-      return KVMX_FIXED_MSRS + i;
-    }
-    if (slot->msr_place[i].index == index) return KVMX_FIXED_MSRS + i;
-  }
-  return kvmx_contest_msr(slot, index);
+  return KVMX_FIXED_MSRS + kvmx_place_of(&slot->msr_places, slot->msr + KVMX_FIXED_MSRS, index);
+}
+
+/* Counts an access to a port or a page. */
+static __noinline int kvmx_count_io(struct kvmx_io *io, __u64 key, bool write) {
+  if (!io) return 0; /* never null; the verifier wants the check */
+  __u32 place = kvmx_place_of(&io->places, io->count, key);
+  barrier_var(place);
+  if (place <= KVMX_PLACES) io->count[place].count[write]++;
+  return 0;
 }
 
 /*

@@ -44,6 +44,18 @@ struct {
   __type(value, struct event_counts);
 } events SEC(".maps");
 
+/*
+ * Slot index -> ports, pages and interrupt lines. Set by the exporter: as many as slots, or one
+ * while neither collector is selected.
+ */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct io_counts);
+} io SEC(".maps");
+
 /* Slot index -> the exporter's last exported times. Set by the exporter: as many as slots. */
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);

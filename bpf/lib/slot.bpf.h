@@ -323,6 +323,15 @@ static __always_inline struct vcpu_slot *kvmx_tracepoint_slot_of_thread(void) {
   return kvmx_slow_slot_of_thread();
 }
 
+/* The slot that all threads of a process share that run no vCPU. */
+static __always_inline struct vcpu_slot *kvmx_slot_of_process(__u32 tgid, __u64 start) {
+  const struct kvmx_thread any = {.pid_tgid = (__u64)tgid << 32};
+  struct vcpu_ref ref = kvmx_ref_of_id(KVMX_VCPU_UNKNOWN, any);
+  __u32 index;
+  ref.vm_start = start;
+  return kvmx_find_slot(&ref, &index);
+}
+
 /*
  * The slot for an event that any thread may raise: the slot of the vCPU that the current task runs;
  * if it is another thread of a VM's process, one slot (tid 0) that all of these share; else none.
@@ -331,7 +340,6 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_current_task(void) {
   const struct kvmx_thread thread = kvmx_thread_any();
   struct vcpu_slot *slot = kvmx_last_slot();
   if (slot && slot->fast_start == thread.start && slot->tid == (__u32)thread.pid_tgid) return slot;
-  __u32 index;
   const __u32 tid = thread.pid_tgid;
   const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &tid);
   if (current) {
@@ -344,9 +352,7 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_current_task(void) {
     kvmx_count_lost_event(KVMX_LOST_UNATTRIBUTED);
     return NULL;
   }
-  const struct kvmx_thread any = {.pid_tgid = (__u64)tgid << 32};
-  const struct vcpu_ref ref = kvmx_ref_of_id(KVMX_VCPU_UNKNOWN, any);
-  return kvmx_find_slot(&ref, &index);
+  return kvmx_slot_of_process(tgid, *start);
 }
 
 /* The slot of a vCPU that an event names by id and that is not the one of the thread's own slot. */

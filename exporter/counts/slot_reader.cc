@@ -44,7 +44,7 @@ void read_fixed_msrs(const vcpu_slot& slot, std::vector<MsrCount>& counts) {
     MsrCount msr{.index = kFixedMsrs[id], .accesses = {}};
     for (std::size_t op = 0; op < msr.accesses.size(); ++op)
       msr.accesses[op] = load(slot.msr[id].count[op]);
-    if (msr.accesses != std::array<std::uint64_t, KVMX_MSR_OPS>{}) counts.push_back(msr);
+    if (msr.accesses != std::array<std::uint64_t, KVMX_OPS>{}) counts.push_back(msr);
   }
 }
 
@@ -107,6 +107,15 @@ struct ThreadPart {
   auto operator<=>(const ThreadPart&) const = default;
 };
 
+/// What is counted by VM, but for its vCPUs.
+void merge_vm(VmCounts& into, const VmCounts& more) {
+  merge(into.latency, more.latency);
+  merge(into.intervals, more.intervals);
+  for (const IoCount& io : more.io) add(into.io, io);
+  for (std::size_t i = 0; i < into.line_changes.size(); ++i)
+    into.line_changes[i] += more.line_changes[i];
+}
+
 /// Slots made for threads, before an event gave the VM's pointer, belong to the VM of the process.
 /// If it has several, nothing says yet to which: their counts wait until an event does.
 void adopt_threads(std::map<VmKey, VmCounts>& vms) {
@@ -121,8 +130,7 @@ void adopt_threads(std::map<VmKey, VmCounts>& vms) {
       const bool is_only_one = !of_process(std::next(next));
       for (VcpuCounts& vcpu : at->second.vcpus)
         if (is_only_one) add_vcpu(first, std::move(vcpu));
-      if (is_only_one) merge(first.latency, at->second.latency);
-      if (is_only_one) merge(first.intervals, at->second.intervals);
+      if (is_only_one) merge_vm(first, at->second);
       // They are released with the first VM in any case.
       for (const std::uint32_t slot : at->second.slots) first.slots.push_back(slot);
       for (const VcpuThread& thread : at->second.threads) first.threads.push_back(thread);
@@ -244,18 +252,44 @@ void SlotReader::read_userspace_exits(const vcpu_slot& slot, const Context& cont
 void SlotReader::read_msrs(const vcpu_slot& slot, const Context& context, VcpuCounts& counts) {
   msrs_.clear();
   read_fixed_msrs(slot, msrs_);
-  msr_names_.read(context.index, slot, context.exported.msrs, msrs_);
+  keys_.clear();
+  const std::span counters(slot.msr);
+  msr_names_.read({context.index, slot.msr_places, counters.subspan<KVMX_FIXED_MSRS>()},
+                  context.exported, keys_);
+  for (const KeyCount& count : keys_) {
+    MsrCount& msr = msrs_.emplace_back();
+    if (count.key) msr.index = static_cast<std::uint32_t>(*count.key);
+    msr.accesses = count.accesses;
+  }
   counts.msrs.assign(msrs_.begin(), msrs_.end());
   std::ranges::sort(counts.msrs, {}, &MsrCount::index);
 }
 
-/// Names MSRs that have none yet, from the next reading on.
-void SlotReader::name_msrs(const std::map<VmKey, VmCounts>& vms,
-                           std::span<exported_times> exported) {
+void SlotReader::read_io(std::uint32_t index, const io_counts& io, exported_times& exported,
+                         VmCounts& vm) {
+  keys_.clear();
+  port_names_.read({index, io.ports.places, io.ports.count}, exported, keys_);
+  for (const KeyCount& count : keys_) add(vm.io, {IoSpace::port, count.key, count.accesses});
+  keys_.clear();
+  page_names_.read({index, io.pages.places, io.pages.count}, exported, keys_);
+  for (const KeyCount& count : keys_) {
+    std::optional<std::uint64_t> address;
+    if (count.key) address = *count.key << KVMX_PAGE_SHIFT;
+    add(vm.io, {IoSpace::mmio, address, count.accesses});
+  }
+  for (std::size_t line = 0; line < vm.line_changes.size(); ++line)
+    vm.line_changes[line] += load(io.lines[line]);
+}
+
+/// Names MSRs, ports and pages that have none yet, from the next reading on.
+void SlotReader::give_names(const std::map<VmKey, VmCounts>& vms,
+                            std::span<exported_times> exported) {
   const std::uint64_t now = clock_();
-  if (!msr_names_.due(now)) return;
-  for (const auto& [key, vm] : vms) msr_names_.give(vm.slots, exported, now);
-  msr_names_.begin_window(now);
+  for (PlaceNames* const names : {&msr_names_, &port_names_, &page_names_}) {
+    if (!names->due(now)) continue;
+    for (const auto& [key, vm] : vms) names->give(vm.slots, exported, now);
+    names->begin_window(now);
+  }
 }
 
 /// Where no event gives a vCPU's pointer, it has a slot for each thread that has run it, and what a
@@ -303,7 +337,8 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
                                        const std::function<bool(const VmKey&)>& ended,
                                        const VcpuListing& listing,
                                        std::span<const event_counts> events,
-                                       std::span<exported_times> exported) {
+                                       std::span<exported_times> exported,
+                                       std::span<const io_counts> io) {
   if (exported.empty()) {
     exported_.resize(slots.size());
     exported = exported_;
@@ -332,10 +367,11 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
     // A slot that has nothing but further events is of a thread that runs no vCPU.
     if (kvmx::events(counts) > 0) vm.threads.push_back({load(slot.tid), counts.id});
     if (i < events.size()) read_events(events[i], counts);
+    if (i < io.size()) read_io(index, io[i], exported[i], vm);
     add_vcpu(vm, std::move(counts));
   }
   adopt_threads(vms);
-  name_msrs(vms, exported);
+  give_names(vms, exported);
   std::vector<VmCounts> found;
   found.reserve(vms.size());
   for (auto& [key, vm] : vms) {
@@ -350,7 +386,7 @@ void SlotReader::forget(std::uint32_t slot) {
   if (slot < exported_.size()) exported_[slot] = {};
   if (slot < watches_.size()) watches_[slot] = {};
   if (slot < ahead_.size()) ahead_[slot] = {};
-  msr_names_.forget(slot);
+  for (PlaceNames* const names : {&msr_names_, &port_names_, &page_names_}) names->forget(slot);
 }
 
 }  // namespace kvmx

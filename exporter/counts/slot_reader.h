@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "bpf/vcpu_slot.h"
-#include "exporter/counts/msr_names.h"
+#include "exporter/counts/place_names.h"
 #include "exporter/counts/sleep_watch.h"
 #include "exporter/counts/vm_counts.h"
 #include "exporter/kernel/listed_vcpus.h"
@@ -34,12 +34,13 @@ class SlotReader {
   /// order of their ids. `ended` tells whether a VM is no more, so that none of its times is still
   /// running. `listing`: the vCPUs that exist. `events`: counts of further events by slot, or
   /// empty. `exported`: where to keep the times that were exported, by slot; if empty, they are
-  /// kept here and end with this.
+  /// kept here and end with this. `io`: ports, pages and interrupt lines by slot, or empty.
   std::vector<VmCounts> read(std::span<const vcpu_slot> slots,
                              const std::function<bool(const VmKey&)>& ended,
                              const VcpuListing& listing = {},
                              std::span<const event_counts> events = {},
-                             std::span<exported_times> exported = {});
+                             std::span<exported_times> exported = {},
+                             std::span<const io_counts> io = {});
 
   /// To be called when a slot is released: its next owner starts from nothing.
   void forget(std::uint32_t slot);
@@ -74,7 +75,8 @@ class SlotReader {
                                const VcpuListing& listing) const;
   VcpuCounts read_slot(const vcpu_slot& slot, const Context& context, VmCounts& vm);
   void read_msrs(const vcpu_slot& slot, const Context& context, VcpuCounts& counts);
-  void name_msrs(const std::map<VmKey, VmCounts>& vms, std::span<exported_times> exported);
+  void read_io(std::uint32_t index, const io_counts& io, exported_times& exported, VmCounts& vm);
+  void give_names(const std::map<VmKey, VmCounts>& vms, std::span<exported_times> exported);
   void read_reasons(const vcpu_slot& slot, const Context& context, VcpuCounts& counts,
                     VmCounts& vm) const;
   [[nodiscard]] std::uint64_t halt_running_ns(const vcpu_slot& slot, const Exit& exit,
@@ -91,8 +93,11 @@ class SlotReader {
   std::vector<exported_times> exported_;  ///< by slot
   std::vector<SleepWatch> watches_;       ///< by slot
   std::vector<Ahead> ahead_;              ///< by slot
-  MsrNames msr_names_;
+  PlaceNames msr_names_{&exported_times::msrs};
+  PlaceNames port_names_{&exported_times::ports};
+  PlaceNames page_names_{&exported_times::pages};
   std::vector<MsrCount> msrs_;  ///< of one vCPU; memory that each reading uses again
+  std::vector<KeyCount> keys_;  ///< likewise
 };
 
 }  // namespace kvmx

@@ -2,6 +2,7 @@
 #include "exporter/counts/sum_counts.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace kvmx {
 namespace {
@@ -52,6 +53,15 @@ void merge(VcpuCounts& into, const VcpuCounts& more) {
   into.poll_failed_ns += more.poll_failed_ns;
   into.cpu_ns += more.cpu_ns;
   into.run_delay_ns += more.run_delay_ns;
+}
+
+void add(std::vector<IoCount>& into, const IoCount& more) {
+  const auto place = [](const IoCount& io) { return std::pair(io.space, io.address); };
+  const auto at = std::ranges::lower_bound(into, place(more), {}, place);
+  if (at == into.end() || place(*at) != place(more))
+    into.insert(at, more);
+  else
+    add(at->accesses, more.accesses);
 }
 
 VcpuCounts total(std::span<const VcpuCounts> vcpus) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "exporter/counts/vm_counts.h"
 
@@ -11,6 +12,9 @@ namespace kvmx {
 
 /// Adds the counts of another slot of the same vCPU: its thread, or its pointer, has changed.
 void merge(VcpuCounts& into, const VcpuCounts& more);
+
+/// Adds accesses to those of a VM, in their order.
+void add(std::vector<IoCount>& into, const IoCount& more);
 
 /// What all vCPUs of a VM counted.
 VcpuCounts total(std::span<const VcpuCounts> vcpus);

@@ -21,10 +21,19 @@ struct ReasonCount {
   std::uint64_t handling_ns = 0;  ///< exit to next entry, the exit now being handled included
 };
 
-/// Accesses to one MSR, by enum kvmx_msr_op.
+/// Accesses to one MSR, by enum kvmx_op.
 struct MsrCount {
   std::optional<std::uint32_t> index;  ///< nothing: "other"
-  std::array<std::uint64_t, KVMX_MSR_OPS> accesses{};
+  std::array<std::uint64_t, KVMX_OPS> accesses{};
+};
+
+enum class IoSpace : std::uint8_t { port, mmio };
+
+/// A guest's accesses to one port, or to one page that is not memory, by enum kvmx_op.
+struct IoCount {
+  IoSpace space = IoSpace::port;
+  std::optional<std::uint64_t> address;  ///< of the port, or of the page; nothing: "other"
+  std::array<std::uint64_t, KVMX_OPS> accesses{};
 };
 
 /// Halts that ended in one way.
@@ -68,7 +77,7 @@ struct VcpuCounts {
   std::optional<std::uint32_t> id;   ///< nothing: events whose vCPU is not known, or a VM's total
   std::vector<ReasonCount> reasons;  ///< by code
   std::vector<MsrCount> msrs;        ///< by index
-  std::array<std::uint64_t, KVMX_MSR_OPS> msr_faults{};
+  std::array<std::uint64_t, KVMX_OPS> msr_faults{};
   std::array<std::uint64_t, KVMX_TIMERS> timer_arms{};  ///< by enum kvmx_timer
   std::optional<std::uint32_t> hv_timers_in_use;        ///< nothing before the first arming
   std::array<HaltCount, KVMX_WAKEUPS> halts{};          ///< by enum kvmx_wakeup
@@ -100,7 +109,9 @@ struct VmCounts {
   std::uint32_t undestroyed = 0;    ///< how many have a vCPU's pointer and are none of those
   std::vector<VcpuThread> threads;  ///< that have run its vCPUs
   std::uint32_t listed = 0;         ///< vCPUs that exist; 0: not listed (yet)
-  std::array<std::uint64_t, kThreadKinds> cpu_ns{};  ///< CPU time by ThreadKind
+  std::array<std::uint64_t, kThreadKinds> cpu_ns{};          ///< CPU time by ThreadKind
+  std::vector<IoCount> io;                                   ///< by space and address
+  std::array<std::uint64_t, KVMX_LINES + 1> line_changes{};  ///< by GSI; the last: all others
 };
 
 }  // namespace kvmx

@@ -32,7 +32,7 @@ bool waits(Isa isa, std::uint32_t code) {
 void read_msrs(const VcpuCounts& counts, VcpuCounters& into) {
   std::array<std::uint64_t, (kLastStimer - kFirstStimer + 1) / 2> stimers{};
   for (const MsrCount& msr : counts.msrs) {
-    const std::uint64_t writes = msr.accesses[KVMX_MSR_WRITE];
+    const std::uint64_t writes = msr.accesses[KVMX_WRITE];
     const std::uint32_t index = msr.index.value_or(CodeCounter::kOther);
     if (index == kTimerMsrs[0] || index == kTimerMsrs[1]) {
       into.timer_programs += writes;
@@ -40,7 +40,7 @@ void read_msrs(const VcpuCounts& counts, VcpuCounters& into) {
       std::uint64_t& timer = stimers[(index - kFirstStimer) / 2];
       timer = std::max(timer, writes);
     } else {
-      into.msr_accesses += writes + msr.accesses[KVMX_MSR_READ];
+      into.msr_accesses += writes + msr.accesses[KVMX_READ];
     }
   }
   for (const std::uint64_t writes : stimers) into.timer_programs += writes;
@@ -71,7 +71,7 @@ bool programs_a_timer(std::uint32_t index) {
 }
 
 std::uint64_t accesses(const MsrCount& msr) {
-  return msr.accesses[KVMX_MSR_READ] + msr.accesses[KVMX_MSR_WRITE];
+  return msr.accesses[KVMX_READ] + msr.accesses[KVMX_WRITE];
 }
 
 /// Appends to `codes`, which stay in order: causes without a counter of their own come first where

@@ -29,7 +29,18 @@ namespace kvmx {
 // 4. Record its programs' sizes in tests/bpf/program_sizes.txt, and an empty program for it in
 //    tests/bench/cost/empty.bpf.c.
 
-enum class Event : std::uint8_t { exit, entry, msr, hv_timer_state, vcpu_wakeup, userspace_exit };
+enum class Event : std::uint8_t {
+  exit,
+  entry,
+  msr,
+  hv_timer_state,
+  vcpu_wakeup,
+  userspace_exit,
+  pio,
+  mmio,
+  fast_mmio,
+  set_irq,
+};
 
 constexpr std::size_t index_of(Event event) { return static_cast<std::size_t>(event); }
 
@@ -48,6 +59,9 @@ struct EventProgram {
   std::string_view arguments = {};
   std::optional<Isa> isa = {};  ///< the only isa it is for
   bool timed = false;           ///< it is for hosts on which kvm_entry is counted, too
+  /// It is an fentry program on KVM's function of the event's name, whose arguments these are: it
+  /// raises the event, and says more.
+  bool function = false;
 };
 
 inline constexpr EventProgram kExitPrograms[] = {
@@ -118,13 +132,53 @@ inline constexpr RecordField kUserspaceExitFields[] = {
     {"errno", 4, &record_offsets::userspace_errno},
 };
 
+// kvm_pio(rw, port, size, count, value)
+inline constexpr EventProgram kPioPrograms[] = {
+    {"kvm_pio_tp_btf", "nnnnp"},
+    {"kvm_pio_tracepoint"},
+};
+inline constexpr RecordField kPioFields[] = {
+    {"rw", 4, &record_offsets::pio_write},
+    {"port", 4, &record_offsets::pio_port},
+};
+
+// kvm_mmio(type, length, gpa, value)
+inline constexpr EventProgram kMmioPrograms[] = {
+    {"kvm_mmio_tp_btf", "nnnp"},
+    {"kvm_mmio_tracepoint"},
+};
+inline constexpr RecordField kMmioFields[] = {
+    {"type", 4, &record_offsets::mmio_type},
+    {"gpa", 8, &record_offsets::mmio_gpa},
+};
+
+// kvm_fast_mmio(gpa)
+inline constexpr EventProgram kFastMmioPrograms[] = {
+    {"kvm_fast_mmio_tp_btf", "n"},
+    {"kvm_fast_mmio_tracepoint"},
+};
+inline constexpr RecordField kFastMmioFields[] = {
+    {"gpa", 8, &record_offsets::fast_mmio_gpa},
+};
+
+// The function kvm_set_irq(kvm, irq_source_id, gsi, level, line_status), or the event kvm_set_irq(
+// gsi, level, irq_source_id).
+inline constexpr EventProgram kSetIrqPrograms[] = {
+    {.name = "kvm_set_irq_fentry", .arguments = "pnnnn", .function = true},
+    {"kvm_set_irq_tp_btf", "nnn"},
+    {"kvm_set_irq_tracepoint"},
+};
+inline constexpr RecordField kSetIrqFields[] = {
+    {"gsi", 4, &record_offsets::line_gsi},
+};
+
 /// The program that learns of threads' ends, where there is no BTF.
 inline constexpr char kThreadFreedProgram[] = "thread_freed_tracepoint";
 
 struct EventInfo {
   std::string_view name;                   ///< the kernel's, and the label `probe`
-  std::string_view collector;              ///< what users switch on and off
-  std::string_view help;                   ///< what the collector counts
+  std::string_view collector;              ///< what users switch on and off; of several events
+  std::string_view help;                   ///< what the collector counts; with its first event
   std::span<const EventProgram> programs;  ///< the first that fits the host is loaded
   std::span<const RecordField> fields;
   /// It is raised with preemption on, and nothing else reveals that the kernel skipped its program:
@@ -135,7 +189,7 @@ struct EventInfo {
 };
 
 /// By enum Event.
-inline constexpr std::array<EventInfo, 6> kEvents = {{
+inline constexpr std::array<EventInfo, 10> kEvents = {{
     {"kvm_exit", "exits", "VM exits by reason; without it, vCPUs are known by their timers only",
      kExitPrograms, kExitFields},
     {"kvm_entry", "handling", "how long exits take, and their latency histogram", kEntryPrograms,
@@ -149,17 +203,25 @@ inline constexpr std::array<EventInfo, 6> kEvents = {{
     {"kvm_userspace_exit", "userspace",
      "userspace exits (KVM_RUN returns to the VMM), and time spent there", kUserspaceExitPrograms,
      kUserspaceExitFields, true},
+    {"kvm_pio", "io", "accesses to I/O ports and to pages of MMIO", kPioPrograms, kPioFields, true},
+    {"kvm_mmio", "io", "", kMmioPrograms, kMmioFields, true},
+    {"kvm_fast_mmio", "io", "", kFastMmioPrograms, kFastMmioFields, true},
+    {"kvm_set_irq", "interrupts", "changes of interrupt lines", kSetIrqPrograms, kSetIrqFields,
+     true},
 }};
 
 constexpr const EventInfo& info_of(Event event) { return kEvents[index_of(event)]; }
 
 /// What to count.
 struct EventSelection {
-  std::array<bool, kEvents.size()> collectors = {true, true, true, true, true, true};
+  std::array<bool, kEvents.size()> collectors = {true, true, true, true, true,
+                                                 true, true, true, true, true};
   /// Names of further events, none twice, at most KVMX_EVENTS.
   std::vector<std::string> others;
 
   [[nodiscard]] bool has(Event event) const { return collectors[index_of(event)]; }
+  /// Whether anything is counted beside the slots (struct io_counts).
+  [[nodiscard]] bool has_io() const { return has(Event::pio) || has(Event::set_irq); }
 };
 
 }  // namespace kvmx

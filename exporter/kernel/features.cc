@@ -50,7 +50,25 @@ bool has_svm_data(const BtfPtr& vmlinux) {
   });
 }
 
-/// An event's arguments, as EventProgram::arguments describes them. The kernel declares a
+/// A function's arguments, as EventProgram::arguments describes them.
+std::string describe_arguments(const btf* object, const btf_type* prototype) {
+  std::string arguments;
+  for (int i = 0; i < btf_vlen(prototype); ++i) {
+    const int type = btf__resolve_type(object, btf_params(prototype)[i].type);
+    arguments += type > 0 && btf_is_ptr(btf__type_by_id(object, type)) ? 'p' : 'n';
+  }
+  return arguments;
+}
+
+/// The same of KVM's function of this name; empty if there is none.
+std::string function_arguments(const btf* kvm, std::string_view name) {
+  const int id = kvm ? btf__find_by_name_kind(kvm, std::string(name).c_str(), BTF_KIND_FUNC) : -1;
+  const btf_type* prototype =
+      id > 0 ? btf__type_by_id(kvm, btf__type_by_id(kvm, id)->type) : nullptr;
+  return prototype ? describe_arguments(kvm, prototype) : std::string();
+}
+
+/// An event's arguments. The kernel declares a
 /// `typedef void (*btf_trace_EVENT)(void *, ARGUMENTS)` for each tracepoint.
 std::optional<std::string> tracepoint_arguments(const btf* object, std::string_view event) {
   if (!object) return std::nullopt;
@@ -61,12 +79,7 @@ std::optional<std::string> tracepoint_arguments(const btf* object, std::string_v
   if (!pointer || !btf_is_ptr(pointer)) return std::nullopt;
   const btf_type* function = btf__type_by_id(object, pointer->type);
   if (!function || !btf_is_func_proto(function)) return std::nullopt;
-  std::string arguments;
-  for (int i = 1; i < btf_vlen(function); ++i) {
-    const int type = btf__resolve_type(object, btf_params(function)[i].type);
-    arguments += type > 0 && btf_is_ptr(btf__type_by_id(object, type)) ? 'p' : 'n';
-  }
-  return arguments;
+  return describe_arguments(object, function).substr(1);
 }
 
 void probe_tp_btf(Features& features, std::size_t event, const KernelBtf& loaded) {
@@ -162,6 +175,9 @@ Features probe_features() {
     if (features.preemptible) prefer_tracepoints(features);
     features.svm_data = has_svm_data(loaded.vmlinux);
     features.vcpus_told = are_vcpus_told(loaded);
+    const btf* const kvm = loaded.kvm ? loaded.kvm.get() : loaded.vmlinux.get();
+    for (std::size_t i = 0; i < kEvents.size(); ++i)
+      features.functions[i] = function_arguments(kvm, kEvents[i].name);
     return features;
   }
 

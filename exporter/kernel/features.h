@@ -29,6 +29,8 @@ struct Features {
   std::array<Source, kEvents.size()> sources{};
   /// The event's arguments as EventProgram::arguments describes them, if its source is tp_btf.
   std::array<std::string, kEvents.size()> arguments;
+  /// Those of KVM's function of the event's name; empty if BTF describes none.
+  std::array<std::string, kEvents.size()> functions;
   /// Where the fields of the event's record are, if its source is tracepoint.
   std::array<std::map<std::string, FieldPlace, std::less<>>, kEvents.size()> fields;
   /// Where the record of sched_process_free has the thread's id; read only where there is no BTF.

@@ -172,6 +172,7 @@ Result<void> Probes::pin(const PinDirectory& pins,
 Result<void> Probes::open_table(bool fill) {
   SlotMapFds fds = maps_;
   if (selection_.others.empty()) fds.events = -1;
+  if (!selection_.has_io()) fds.io = -1;
   Result<SlotTable> table = SlotTable::map(fds, max_vcpus_, fill);
   if (!table) return table.error();
   table_ = std::move(*table);

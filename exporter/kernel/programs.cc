@@ -32,6 +32,8 @@ std::string set_offsets(kvm_exit_bpf& skeleton, const Features& features, Event 
 }
 
 bool fits(const EventProgram& program, Event event, const Features& features, bool timed, Isa isa) {
+  if (program.function)
+    return features.vcpus_told && program.arguments == features.functions[index_of(event)];
   const bool tp_btf = features.source(event) == Source::tp_btf;
   if (program.arguments.empty() || !tp_btf) return program.arguments.empty() && !tp_btf;
   return arguments_match(program.arguments, features.arguments[index_of(event)]) &&
@@ -43,6 +45,9 @@ bpf_program* choose_program(kvm_exit_bpf& skeleton, const Features& features, bo
                             Event event) {
   const EventInfo& info = info_of(event);
   const Source source = features.source(event);
+  const EventProgram& first = info.programs.front();
+  if (first.function && fits(first, event, features, timed, isa))
+    return bpf_object__find_program_by_name(skeleton.obj, first.name);
   if (source == Source::absent) {
     spdlog::warn("{} is not counted: {}", info.name,
                  features.unavailable_reason.empty()

@@ -43,6 +43,11 @@ Result<SlotTable> SlotTable::map(const SlotMapFds& fds, std::uint32_t count, boo
     if (!events) return events.error();
     table.events_ = std::move(*events);
   }
+  if (fds.io >= 0) {
+    Result<Mapping> io = Mapping::of_map(fds.io, std::size_t{count} * sizeof(io_counts), true);
+    if (!io) return io.error();
+    table.io_ = std::move(*io);
+  }
   for (std::uint32_t i = 0; fill && i < count; ++i)
     if (Result<void> added = table.add_free(i); !added) return added.error();
   // Of an exporter that was killed before it came to reclaim them.
@@ -65,6 +70,11 @@ std::span<const vcpu_slot> SlotTable::slots() const { return {slot(0), count_}; 
 std::span<const event_counts> SlotTable::events() const {
   if (!events_.data()) return {};
   return {static_cast<const event_counts*>(events_.data()), count_};
+}
+
+std::span<const io_counts> SlotTable::io() const {
+  if (!io_.data()) return {};
+  return {static_cast<const io_counts*>(io_.data()), count_};
 }
 
 std::span<exported_times> SlotTable::exported() const {
@@ -96,6 +106,7 @@ void SlotTable::wipe(std::uint32_t index) {
     event_counts& counts = static_cast<event_counts*>(events_.data())[index];
     std::memset(&counts, 0, sizeof(counts));
   }
+  if (io_.data()) std::memset(static_cast<io_counts*>(io_.data()) + index, 0, sizeof(io_counts));
   exported()[index] = {};
 }
 

@@ -26,6 +26,7 @@ struct SlotMapFds {
   int vcpus_by_id = -1;
   int vm_processes = -1;
   int events = -1;  ///< -1: no further events are counted
+  int io = -1;      ///< -1: neither ports and pages nor interrupt lines are counted
   int lost = -1;
   int exported = -1;
   int new_slots = -1;
@@ -45,6 +46,7 @@ inline constexpr SlotMap kSlotMaps[] = {
     {"vcpus_by_id", &SlotMapFds::vcpus_by_id},
     {"vm_processes", &SlotMapFds::vm_processes},
     {"events", &SlotMapFds::events},
+    {"io", &SlotMapFds::io},
     {"lost", &SlotMapFds::lost},
     {"exported", &SlotMapFds::exported},
     {"new_slots", &SlotMapFds::new_slots},
@@ -63,6 +65,9 @@ class SlotTable {
 
   /// Counts of further events by slot; empty if none are counted.
   [[nodiscard]] std::span<const event_counts> events() const;
+
+  /// Ports, pages and interrupt lines by slot; empty if none are counted.
+  [[nodiscard]] std::span<const io_counts> io() const;
 
   /// The exported times of each slot, which only the reader uses.
   [[nodiscard]] std::span<exported_times> exported() const;
@@ -100,6 +105,7 @@ class SlotTable {
   SlotMapFds fds_;
   Mapping slots_;
   Mapping events_;
+  Mapping io_;
   Mapping lost_;
   Mapping exported_;
   std::uint32_t count_ = 0;

@@ -18,13 +18,15 @@ struct Collector {
 };
 
 /// In the order of the exposition.
-inline constexpr std::array<Collector, 11> kCollectors = {{
+inline constexpr std::array<Collector, 13> kCollectors = {{
     {"exits", write_exits},
     {"handling", write_handling},
     {"msrs", write_msrs},
     {"timers", write_timers},
     {"halts", write_halts},
     {"userspace", write_userspace},
+    {"io", write_io},
+    {"interrupts", write_interrupts},
     {"events", write_events},
     {"cpu", write_cpu},
     {"vms", write_vms},

@@ -6,7 +6,7 @@
 
 namespace kvmx {
 
-std::string hex(std::uint32_t value) {
+std::string hex(std::uint64_t value) {
   std::array<char, 2 * sizeof(value)> digits{};
   const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16);
   std::string text = "0x";

@@ -32,7 +32,7 @@ void DiagnosedHost::pass() {
         reason.exits += 500;
         reason.handling_ns += 500 * 2000;
       }
-      for (MsrCount& msr : vcpu.msrs) msr.accesses[KVMX_MSR_WRITE] += storming_ ? 30'000 : 700;
+      for (MsrCount& msr : vcpu.msrs) msr.accesses[KVMX_WRITE] += storming_ ? 30'000 : 700;
       vcpu.timer_arms[KVMX_TIMER_HV] += 1000;
       vcpu.halts[KVMX_WAKEUP_WAIT].halts += 1000;
       vcpu.halts[KVMX_WAKEUP_WAIT].ns += storming_ ? 900'000'000 : 200'000'000;

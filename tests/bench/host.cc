@@ -47,7 +47,7 @@ Host::Host(const HostSize& size) : slots_(std::size_t{size.vms} * size.vcpus) {
       for (std::uint32_t i = 0; i < size.reasons; ++i)
         slot.reason[names[i].code].count = any_count(random);
       for (std::uint32_t i = 0; i < size.msrs; ++i)
-        slot.msr[i].count[KVMX_MSR_WRITE] = any_count(random);
+        slot.msr[i].count[KVMX_WRITE] = any_count(random);
       if (size.others) fill_others(slot, random);
     }
   }

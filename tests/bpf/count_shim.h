@@ -11,6 +11,7 @@ extern "C" {
 void shim_count_latency(__u64* buckets, __u64 ns);
 void shim_count_interval(__u64* buckets, __u64 ns);
 __u32 shim_msr_id(struct vcpu_slot* slot, __u32 index);
+void shim_count_io(struct kvmx_io* io, __u64 key, int write);
 __u32 shim_dense_entry(const __u16* dense, __u64 code);
 __u32 shim_overflow_reason(struct vcpu_slot* slot, __u32 code);
 __u32 shim_userspace_exit_id(__u32 reason, int error);

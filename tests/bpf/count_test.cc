@@ -108,7 +108,7 @@ TEST_F(OverflowTest, MsrZeroIsAnIndexLikeAnyOther) {
 /// MSRs that compete for places, counted as the programs count them.
 class MsrPlacesTest : public OverflowTest {
  protected:
-  void access(std::uint32_t index, std::uint64_t times = 1, kvmx_msr_op op = KVMX_MSR_WRITE) {
+  void access(std::uint32_t index, std::uint64_t times = 1, kvmx_op op = KVMX_WRITE) {
     for (std::uint64_t i = 0; i < times; ++i) {
       ++slot_->msr[shim_msr_id(slot_.get(), index)].count[op];
       ++made_[op];
@@ -116,8 +116,9 @@ class MsrPlacesTest : public OverflowTest {
   }
 
   std::optional<std::uint32_t> place_of(std::uint32_t index) const {
-    for (std::uint32_t i = 0; i < slot_->overflow_msrs; ++i)
-      if (slot_->msr_place[i].index == index) return i;
+    for (std::uint32_t i = 0; i < KVMX_PLACES; ++i)
+      if (const __u64 word = slot_->msr_places.word[i]; word && word >> KVMX_TURN_BITS == index)
+        return i;
     return std::nullopt;
   }
 
@@ -126,13 +127,14 @@ class MsrPlacesTest : public OverflowTest {
     const auto place = place_of(index);
     if (!place) return 0;
     std::uint64_t sum = 0;
-    for (const kvmx_msr_op op : {KVMX_MSR_READ, KVMX_MSR_WRITE})
-      sum += slot_->msr[KVMX_FIXED_MSRS + *place].count[op] - slot_->msr_before[*place].count[op];
+    for (const kvmx_op op : {KVMX_READ, KVMX_WRITE})
+      sum += slot_->msr[KVMX_FIXED_MSRS + *place].count[op] -
+             slot_->msr_places.before[*place].count[op];
     return sum;
   }
 
   void expect_exact_sums() const {
-    for (const kvmx_msr_op op : {KVMX_MSR_READ, KVMX_MSR_WRITE}) {
+    for (const kvmx_op op : {KVMX_READ, KVMX_WRITE}) {
       std::uint64_t sum = 0;
       for (std::uint32_t id = KVMX_FIXED_MSRS; id < KVMX_MSRS; ++id)
         sum += slot_->msr[id].count[op];
@@ -145,24 +147,23 @@ class MsrPlacesTest : public OverflowTest {
 
   static constexpr std::uint32_t kHot = 0xc0011020;
   std::uint32_t fresh_ = 0x100000;
-  std::uint64_t made_[KVMX_MSR_OPS] = {};
+  std::uint64_t made_[KVMX_OPS] = {};
 };
 
 TEST_F(MsrPlacesTest, TheFirstGetAPlaceEach) {
-  for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i)
+  for (std::uint32_t i = 0; i < KVMX_PLACES; ++i)
     EXPECT_EQ(shim_msr_id(slot_.get(), 0x5000 + i), KVMX_FIXED_MSRS + i);
   EXPECT_EQ(shim_msr_id(slot_.get(), 0x5003), KVMX_FIXED_MSRS + 3U);
-  EXPECT_EQ(slot_->msr_place[3].index, 0x5003U);
-  EXPECT_EQ(slot_->msr_place[3].turn, 1U);
+  EXPECT_EQ(slot_->msr_places.word[3], 0x5003ULL << KVMX_TURN_BITS | 1);
 }
 
 TEST_F(MsrPlacesTest, AFurtherOneWaitsForTheColdestToBeForgotten) {
-  for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i) access(0x5000 + i, i == 3 ? 2 : 3);
+  for (std::uint32_t i = 0; i < KVMX_PLACES; ++i) access(0x5000 + i, i == 3 ? 2 : 3);
   EXPECT_EQ(shim_msr_id(slot_.get(), kHot), static_cast<unsigned>(KVMX_MSR_OTHER));
   EXPECT_EQ(shim_msr_id(slot_.get(), kHot), static_cast<unsigned>(KVMX_MSR_OTHER));
   EXPECT_EQ(shim_msr_id(slot_.get(), kHot), KVMX_FIXED_MSRS + 3U);
-  EXPECT_EQ(slot_->msr_place[3].turn, 2U);
-  EXPECT_EQ(slot_->msr_before[3].count[KVMX_MSR_WRITE], 2U);
+  EXPECT_EQ(slot_->msr_places.word[3] & KVMX_TURN_MASK, 2U);
+  EXPECT_EQ(slot_->msr_places.before[3].count[KVMX_WRITE], 2U);
 }
 
 TEST_F(MsrPlacesTest, FirmwareDoesNotHideAStorm) {
@@ -176,10 +177,10 @@ TEST_F(MsrPlacesTest, FirmwareDoesNotHideAStorm) {
 }
 
 TEST_F(MsrPlacesTest, NoHistoryHidesAStorm) {
-  for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i) {
+  for (std::uint32_t i = 0; i < KVMX_PLACES; ++i) {
     access(0x5000 + i);
-    slot_->msr[KVMX_FIXED_MSRS + i].count[KVMX_MSR_READ] += 1'000'000'000'000;  // a year of storms
-    made_[KVMX_MSR_READ] += 1'000'000'000'000;
+    slot_->msr[KVMX_FIXED_MSRS + i].count[KVMX_READ] += 1'000'000'000'000;  // a year of storms
+    made_[KVMX_READ] += 1'000'000'000'000;
   }
   access(kHot, 3000);
   EXPECT_GE(own(kHot), 1000U);
@@ -187,15 +188,15 @@ TEST_F(MsrPlacesTest, NoHistoryHidesAStorm) {
 }
 
 TEST_F(MsrPlacesTest, AGuestThatRotatesOverManyDoesNotHideTheHotOne) {
-  for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i) access(0x5000 + i, 10'000 * (i + 1));
+  for (std::uint32_t i = 0; i < KVMX_PLACES; ++i) access(0x5000 + i, 10'000 * (i + 1));
   for (const std::uint32_t others : {1U, 2U, 4U, 6U}) {  // between two accesses of the hot one
     for (std::uint32_t i = 0; i < 20'000; ++i) {
-      access(kHot, 1, KVMX_MSR_READ);
+      access(kHot, 1, KVMX_READ);
       for (std::uint32_t other = 0; other < others; ++other) access(0x10000 + fresh() % 48'000);
     }
     const std::uint64_t before = own(kHot);
     for (std::uint32_t i = 0; i < 1000; ++i) {
-      access(kHot, 1, KVMX_MSR_READ);
+      access(kHot, 1, KVMX_READ);
       for (std::uint32_t other = 0; other < others; ++other) access(0x10000 + fresh() % 48'000);
     }
     EXPECT_EQ(own(kHot), before + 1000) << others;
@@ -213,6 +214,30 @@ TEST_F(MsrPlacesTest, BurstsOfOthersDoNotHideTheHotOneForLong) {
   for (std::uint32_t i = 0; i < 20'000; ++i) access(fresh());
   EXPECT_EQ(own(kHot), 0U) << "what has become cold makes room";
   expect_exact_sums();
+}
+
+TEST_F(MsrPlacesTest, TurnsBeginAgainWithoutAPlaceLookingFree) {
+  access(0);
+  slot_->msr_places.word[0] |= KVMX_TURN_MASK;
+  slot_->msr_places.aged[0] = 1;
+  for (std::uint32_t i = 1; i < KVMX_PLACES; ++i) access(0x5000 + i);
+  access(0x6000);
+  EXPECT_EQ(slot_->msr_places.word[0], 0x6000ULL << KVMX_TURN_BITS | 1);
+}
+
+TEST(IoPlaces, PortsAndPagesAreKeysLikeMsrs) {
+  auto io = std::make_unique<kvmx_io>();
+  constexpr std::uint64_t kTopPage = 0xff'ffff'ffff;  // of 52 bits of address
+  for (int i = 0; i < 3; ++i) shim_count_io(io.get(), kTopPage, false);
+  shim_count_io(io.get(), kTopPage, true);
+  shim_count_io(io.get(), 0, true);
+  EXPECT_EQ(io->places.word[0], kTopPage << KVMX_TURN_BITS | 1);
+  EXPECT_EQ(io->count[0].count[KVMX_READ], 3U);
+  EXPECT_EQ(io->count[0].count[KVMX_WRITE], 1U);
+  EXPECT_EQ(io->count[1].count[KVMX_WRITE], 1U);
+  for (std::uint64_t key = 1; key < KVMX_PLACES - 1; ++key) shim_count_io(io.get(), key, true);
+  shim_count_io(io.get(), 0x100, true);
+  EXPECT_EQ(io->count[KVMX_PLACES].count[KVMX_WRITE], 1U) << "no place for it";
 }
 
 TEST_F(OverflowTest, ReasonsWithoutAnIdFillThePlacesThenShareOther) {

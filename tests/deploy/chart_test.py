@@ -33,7 +33,7 @@ fullnameOverride: kvm
 image: {repository: registry.example/kvm, digest: "sha256:%s"}
 imagePullSecrets: [{name: pull}]
 hostNetwork: true
-extraArgs: [--bpf.max-vcpus=8192, --collector.events=kvm_pio]
+extraArgs: [--bpf.max-vcpus=8192, --collector.events=kvm_cpuid]
 webConfig: {existingSecret: web}
 pins: {enabled: true}
 libvirt: {enabled: true}

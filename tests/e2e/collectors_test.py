@@ -30,6 +30,8 @@ COLLECTORS = {
     "halts": ({"kvm_vcpu_wakeup"}, {"kvm_halts_total", "kvm_halt_seconds_total"}, set()),
     "userspace": ({"kvm_userspace_exit"}, {"kvm_userspace_exits_total"},
                   {"kvm_userspace_seconds_total"}),
+    "io": ({"kvm_pio", "kvm_mmio", "kvm_fast_mmio"}, {"kvm_io_exits_total"}, set()),
+    "interrupts": ({"kvm_set_irq"}, {"kvm_interrupt_line_changes_total"}, set()),
     "events": (None, {"kvm_events_total", "kvm_exits_total"}, set()),
 }
 # What the page has of any host and VM, whatever is counted: also what listings read.
@@ -76,7 +78,7 @@ def check_alone(verdict, binary, guests, name, known):
     before = system_programs()
     exporter = Exporter(binary, 10191, *flags, f"--collector.{name}")
     guests.run(f"{name}-a", "--program", "deadline-halt", "--rate", "250", "--count", "60",
-               "--yield-every", "10")
+               "--yield-every", "10", "--irqs", "3")
     scrape = exporter.scrape()
     loaded = {i: n for i, n in system_programs().items() if i not in before}
     own = own_programs(exporter.process.pid)

@@ -29,11 +29,11 @@ def main():
     if not os.access("/dev/kvm", os.W_OK):
         skip("there is no /dev/kvm that we may use")
     if not mount_tracefs():
-        skip("tracefs, which says where kvm_set_irq is, cannot be mounted here")
+        skip("tracefs, which says where kvm_pic_set_irq is, cannot be mounted here")
     guests, verdict = Guests(sys.argv[2]), Verdict()
     early = guests.hold(PREFIX + "early", "--hold-before", "--program", "cpuid", "--count", 1,
                         "--vcpus", 3)
-    exporter = Exporter(sys.argv[1], 10185, "--collector.events=kvm_set_irq", "--vm.linger=3s")
+    exporter = Exporter(sys.argv[1], 10185, "--collector.events=kvm_pic_set_irq", "--vm.linger=3s")
     page = exporter.until(lambda page: vcpus(page, "early") == 3)
     verdict.check(page, "a VM that was there before, and never ran, has its 3 vCPUs")
 
@@ -48,9 +48,11 @@ def main():
     guests.go_on(late)
     late.stdout.readline()
     page = exporter.scrape()
-    got = page.sum("kvm_events_total", vm=PREFIX + "late", vcpu="", event="kvm_set_irq")
+    got = page.sum("kvm_events_total", vm=PREFIX + "late", vcpu="", event="kvm_pic_set_irq")
     verdict.check(got == 2 * IRQS, f"of an idle VM's other threads {got} events are counted, of"
                   f" {2 * IRQS}")
+    got = page.sum("kvm_interrupt_line_changes_total", vm=PREFIX + "late", gsi="5")
+    verdict.check(got == 2 * IRQS, f"and {got} changes of its line, of {2 * IRQS}")
     if ALONE:
         lost = page.sum("kvm_exporter_events_lost_total", cause="unattributed") - before
         verdict.check(lost == 0, f"{lost} are not attributed")

@@ -14,14 +14,18 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from exporter import Exporter
 from verdict import Verdict
 
-# The events that have a family of their own.
+# The events that have a family of their own: its name, and which of its samples.
 FAMILIES = {
-    "kvm_exit": "kvm_exits_total",
-    "kvm_msr": "kvm_msr_accesses_total",
-    "kvm_hv_timer_state": "kvm_timer_arms_total",
-    "kvm_vcpu_wakeup": "kvm_halts_total",
-    "kvm_userspace_exit": "kvm_userspace_exits_total",
+    "kvm_exit": ("kvm_exits_total", {}),
+    "kvm_msr": ("kvm_msr_accesses_total", {}),
+    "kvm_hv_timer_state": ("kvm_timer_arms_total", {}),
+    "kvm_vcpu_wakeup": ("kvm_halts_total", {}),
+    "kvm_userspace_exit": ("kvm_userspace_exits_total", {}),
+    "kvm_pio": ("kvm_io_exits_total", {"space": "port"}),
+    "kvm_mmio": ("kvm_io_exits_total", {"space": "mmio"}),  # of writes; no guest here reads
+    "kvm_set_irq": ("kvm_interrupt_line_changes_total", {}),
 }
+NOT_RAISED = {"kvm_fast_mmio"}
 BEFORE_ANY_VCPU = {"kvm_apicv_inhibit_changed", "kvm_fpu", "kvm_track_tsc", "kvm_unmap_hva_range",
                    "kvm_update_master_clock", "kvm_write_tsc_offset"}
 GUESTS = """
@@ -32,6 +36,7 @@ GUESTS = """
 "$0" --qemu-name stat-cpuid --program cpuid --count 300
 "$0" --qemu-name stat-pio --program pio --count 100
 "$0" --qemu-name stat-mmio --program mmio --count 100
+"$0" --qemu-name stat-lines --program cpuid --count 100 --irqs 30
 "$0" --qemu-name stat-call --program hypercall --count 100
 """
 
@@ -62,14 +67,15 @@ def main():
     print("perf:", ", ".join(f"{event} {n}" for event, n in sorted(seen.items())), flush=True)
     verdict.check(len(perf) > 40 and len(seen) > 8, f"perf knows {len(perf)} events of kvm, saw"
                   f" {len(seen)} of them")
-    for event, family in FAMILIES.items():
-        exported = page.sum(family) or 0
+    for event, (family, labels) in FAMILIES.items():
+        exported = page.sum(family, **labels) or 0
         verdict.check(exported == seen.get(event, 0), f"{event}: perf {seen.get(event, 0)},"
                       f" {family} {exported:.0f}")
     others = {m.labels["event"] for m in page.samples if m.name == "kvm_events_total"}
     if "--collector.events" in usage:
         verdict.check(bool(others), "kvm_events_total is there")
         others |= set(seen) - set(FAMILIES)
+        verdict.check(not NOT_RAISED & set(seen), f"{NOT_RAISED} did not happen")
     missing = 0
     for event in sorted(others):
         exported = page.sum("kvm_events_total", event=event) or 0

@@ -25,6 +25,19 @@ def check_histograms(check, vm, isa):
                 0 < round(total * 1e9) <= round(handling * 1e9), True)
 
 
+def check_io(check, vm):
+    """By address what has a name, and the sums of all."""
+    want, sums = Counter(), Counter()
+    for vcpu in vm.vcpus:
+        for io in vcpu["io"]:
+            for op in ("read", "write"):
+                want[io["space"], op, io["address"]] += io[op + "s"]
+                sums[io["space"], op] += io[op + "s"]
+    check.same_io("guest's io", vm.label, vm.total("kvm_io_exits_total", "space", "op"), sums)
+    if vm.program != "io" or vm.label == "io":
+        check.same_io("guest's io", vm.label, vm.total("kvm_io_exits_total", "space", "op", "address"), +want)
+
+
 def check_own_account(check, vm, isa):
     """What the guest, and KVM's own statistics, say of a guest that was watched from its start."""
     want, sums = Counter(), Counter()
@@ -42,6 +55,12 @@ def check_own_account(check, vm, isa):
     if vm.program in ("deadline-halt", "deadline-spin", "random-msr"):
         check.equal("guest's MSRs", f"{vm.label} TSC_DEADLINE writes", exported["write", "0x6e0"],
                     deadlines)
+    check_io(check, vm)
+    changes = vm.total("kvm_interrupt_line_changes_total", "gsi")
+    for line, count in vm.line_changes.items():
+        if line != "5" or vm.told:  # before a vCPU runs
+            line = line if int(line) < 24 else "other"
+            check.equal("guest's lines", f"{vm.label} GSI {line}", changes[line,], count, probe="kvm_set_irq")
     check_histograms(check, vm, isa)
     if isa:
         check_kvm_exits(check, vm)

@@ -4,6 +4,8 @@ from collections import Counter
 
 EINTR = 4
 OPS = {0: "read", 1: "write"}
+MMIO_WRITE = 2
+LINES = 24  # that have a counter of their own
 
 
 def check_exits(check, vm, names, isa):
@@ -52,6 +54,53 @@ def check_msrs(check, vm):
             want[vcpu, op, ""] += rest
         want[vcpu, op, index if own else ""] += count
     check.same("msrs", vm.label, exported, want)
+
+
+def io_of(fields):
+    """The space, operation and address of a row of kvm_pio, kvm_mmio or kvm_fast_mmio; None of a read's
+    first event of two."""
+    if "port" in fields:
+        return "port", OPS[fields["rw"]], hex(fields["port"])
+    kind = fields.get("type", MMIO_WRITE)
+    return ("mmio", OPS[kind - 1], hex(fields["gpa"] & ~0xFFF)) if kind else None
+
+
+def check_io(check, vm):
+    """Ports and pages. As of MSRs, those that had a place for a while have a part under their address."""
+    want = Counter()
+    for event in ("kvm_pio", "kvm_mmio", "kvm_fast_mmio"):
+        for fields, count in vm.seen[event]:
+            if io_of(fields):
+                want[io_of(fields)] += count
+    exported = vm.total("kvm_io_exits_total", "space", "op", "address")
+    booked = Counter()
+    for (space, op, address), count in want.items():
+        own = min(exported[space, op, address], count)
+        if own < count:
+            check.equal("io", f"{vm.label} is the one with many", vm.label, "io-many")
+        booked[space, op, address] += own
+        booked[space, op, "other"] += count - own
+    check.same_io("io", vm.label, exported, booked)
+    if vm.label == "io-many":  # each iteration reads its port
+        check.equal("io", "the hot port has its name", exported["port", "read", "0x608"],
+                    want["port", "read", "0x608"])
+
+
+def check_lines(check, metrics, seen, told):
+    """Interrupt lines of all VMs together: threads of the kernel raise them, too. Where KVM does not tell
+    of VMs, what those raise, and what is raised before a vCPU runs, is unattributed."""
+    want, exported = Counter(), Counter()
+    for fields, count in seen["kvm_set_irq"]:
+        want[str(fields["gsi"]) if fields["gsi"] < LINES else "other"] += count
+    for m in metrics:
+        if m.name == "kvm_interrupt_line_changes_total":
+            exported[m.labels["gsi"]] += m.value
+    for line in sorted(set(want) | set(exported)):
+        if told:
+            check.equal("lines", f"GSI {line}", exported[line], want[line], probe="kvm_set_irq")
+        else:
+            check.equal("lines", f"GSI {line}", exported[line] <= want[line], True)
+            check.unattributed += want[line] - exported[line]
 
 
 def check_timers(check, vm):

@@ -40,6 +40,7 @@ def check_health(check, metrics, isa, others):
     check.equal("health", "attached probes",
                 sum(m.name == "kvm_exporter_probe_attached" for m in metrics),
                 len({*EVENTS, "kvm_entry", *others}) + len(events.functions(metrics)))
+    return told == {1}
 
 
 def main():
@@ -53,10 +54,10 @@ def main():
     seen = witness(directory)
     check = Checker(Counter({m.labels["probe"]: m.value for m in metrics
                              if m.name == "kvm_exporter_probe_missed_total"}))
-    check_health(check, metrics, isa, others)
+    told = check_health(check, metrics, isa, others)
     reports, expected = sorted(directory.glob("*.json")), set()
     for path in reports:
-        vm = Vm(json.loads(path.read_text().splitlines()[-1]), path.stem, metrics, seen)
+        vm = Vm(json.loads(path.read_text().splitlines()[-1]), path.stem, metrics, seen, told)
         had_events = any(vm.seen.values())
         check.equal("VMs", f"{vm.label} is known by its name", bool(vm.metrics), had_events)
         expected |= {vm.label} if had_events else set()
@@ -66,11 +67,13 @@ def main():
         by_witness.check_halts(check, vm)
         by_witness.check_userspace(check, vm, user_names)
         by_witness.check_events(check, vm, isa, others)
+        by_witness.check_io(check, vm)
         if path.stem != "late":
             by_guest.check_own_account(check, vm, isa)
     labels = {m.labels["vm"] for m in metrics if "vm" in m.labels}
     check.equal("VMs", "all are there", expected - labels, set())
 
+    by_witness.check_lines(check, metrics, seen, told)
     check.settle(sum(m.value for m in metrics if m.labels.get("cause") == "unattributed"))
     for failure in check.failures:
         print("DIFFERS", failure)

@@ -43,19 +43,25 @@ class Checker:
         self.equal("unattributed", f"{self.unattributed} of {unattributed}",
                    0 <= self.unattributed <= unattributed, True)
 
-    def same(self, kind, what, got, want):
-        """Two Counters, key by key, in both directions."""
+    def same(self, kind, what, got, want, probe=lambda key: None):
+        """Two Counters, key by key, in both directions. `probe`: which one's, by key."""
         for key in sorted(set(got) | set(want), key=str):
-            self.equal(kind, f"{what} {key}", got[key], want[key])
+            self.equal(kind, f"{what} {key}", got[key], want[key], probe(key))
+
+    def same_io(self, kind, what, got, want):
+        """The same by the space of ports or pages, and more."""
+        self.same(kind, what, got, want, lambda key: "kvm_pio" if key[0] == "port" else "kvm_mmio")
 
 
 class Vm:
     """One guest's report, and the metrics and witness rows that are its own."""
 
-    def __init__(self, report, label, metrics, seen):
+    def __init__(self, report, label, metrics, seen, told):
         self.label = label
+        self.told = told  # KVM's functions tell of vCPUs and lines
         self.program = report["program"]
         self.vcpus = report["vms"][0]["vcpus"]
+        self.line_changes = report["vms"][0]["line_changes"]
         self.debugfs = report["vms"][0].get("debugfs", {})  # where it is mounted
         self.vcpu_of = {t["tid"]: v["vcpu"] for v in self.vcpus for t in v["threads"]}
         self.metrics = [m for m in metrics if m.labels.get("vm") == label]

@@ -14,8 +14,9 @@ set -eu
 exporter=$1 guest=$2 out=$3
 port=10197
 instance=/sys/kernel/tracing/instances/kvmx-exact
-others="kvm_entry kvm_cpuid kvm_pio kvm_mmio kvm_apic_accept_irq kvm_eoi kvm_hypercall"
-events="kvm_exit kvm_msr kvm_hv_timer_state kvm_vcpu_wakeup kvm_userspace_exit $others"
+others="kvm_entry kvm_cpuid kvm_apic_accept_irq kvm_eoi kvm_hypercall"
+events="kvm_exit kvm_msr kvm_hv_timer_state kvm_vcpu_wakeup kvm_userspace_exit
+  kvm_pio kvm_mmio kvm_fast_mmio kvm_set_irq $others"
 exporter_pid='' late_pid=''
 
 say() { echo "scenario: $*"; }
@@ -42,6 +43,10 @@ arm_witness() {
     >$instance/events/kvm/kvm_vcpu_wakeup/trigger
   echo "hist:keys=common_pid,reason,errno:size=4096" \
     >$instance/events/kvm/kvm_userspace_exit/trigger
+  echo "hist:keys=common_pid,rw,port:size=4096" >$instance/events/kvm/kvm_pio/trigger
+  echo "hist:keys=common_pid,type,gpa:size=4096" >$instance/events/kvm/kvm_mmio/trigger
+  echo "hist:keys=common_pid,gpa:size=4096" >$instance/events/kvm/kvm_fast_mmio/trigger
+  echo "hist:keys=common_pid,gsi:size=4096" >$instance/events/kvm/kvm_set_irq/trigger
   for event in $others; do
     echo "hist:keys=common_pid:size=4096" >$instance/events/kvm/"$event"/trigger
   done
@@ -148,6 +153,11 @@ run random --program random-msr --count 600 --indices 60 --deadlines 40
 run cpuid4 --program cpuid --count 250 --vcpus 4
 run pio --program pio --count 200
 run mmio --program mmio --count 200
+# With the port that ends a guest there are as many as places; and more than that.
+run io --program io --count 60 --ports 7 --pages 8 --vcpus 2
+run io-many --program io --count 300 --ports 20 --pages 20
+# It keeps interrupts off, so that none comes.
+run lines --program cpuid --count 1000 --vcpus 2 --irqs 20 --lines 100 --pit 500
 # A software KVM (no LAB_ISA) may not know this instruction and never get past it.
 [ -z "${LAB_ISA:-}" ] || run hypercall --program hypercall --count 200
 

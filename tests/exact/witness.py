@@ -4,9 +4,10 @@ import re
 import sys
 from collections import defaultdict
 
-EVENTS = ["kvm_exit", "kvm_msr", "kvm_hv_timer_state", "kvm_vcpu_wakeup", "kvm_userspace_exit"]
-OTHERS = ["kvm_entry", "kvm_cpuid", "kvm_pio", "kvm_mmio", "kvm_apic_accept_irq", "kvm_eoi",
-          "kvm_hypercall"]
+EVENTS = ["kvm_exit", "kvm_msr", "kvm_hv_timer_state", "kvm_vcpu_wakeup", "kvm_userspace_exit", "kvm_pio",
+          "kvm_mmio", "kvm_fast_mmio", "kvm_set_irq"]
+OTHERS = ["kvm_entry", "kvm_cpuid", "kvm_apic_accept_irq", "kvm_eoi", "kvm_hypercall"]
+MMIO_TYPES = {"unsatisfied-read": 0, "read": 1, "write": 2}
 
 
 def numbers(text):
@@ -47,6 +48,16 @@ def read_trace(path):
         elif event == "kvm_vcpu_wakeup":
             how, ns = re.match(r"(wait|poll) time (\d+) ns", rest).groups()
             fields |= {"waited": int(how == "wait"), "ns": int(ns)}
+        elif event == "kvm_pio":
+            rw, port = re.match(r"pio_(\w+) at (0x[0-9a-f]+)", rest).groups()
+            fields |= {"rw": int(rw == "write"), "port": int(port, 0)}
+        elif event == "kvm_mmio":
+            kind, gpa = re.match(r"mmio ([\w-]+) len \d+ gpa (0x[0-9a-f]+)", rest).groups()
+            fields |= {"type": MMIO_TYPES[kind], "gpa": int(gpa, 0)}
+        elif event == "kvm_fast_mmio":
+            fields["gpa"] = int(re.search(r"gpa (0x[0-9a-f]+)", rest)[1], 0)
+        elif event == "kvm_set_irq":
+            fields["gsi"] = int(re.match(r"gsi (\d+)", rest)[1])
         elif event == "kvm_userspace_exit":
             fields["reason_name"] = re.match(r"reason (\w+)", rest)[1]
         events[event].append((fields, 1))

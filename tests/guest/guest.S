@@ -134,6 +134,26 @@ PROGRAM mmio
     call next
     jmp 1b
 
+// The first port, then another of the ports or pages by turns: a read, a write, and of a page both
+// in one instruction.
+PROGRAM io
+    leaq KVMX_IO(%r15), %r13
+    xorl %r12d, %r12d
+1:  leaq KVMX_IO(%r15), %rbx
+    call io_read
+    movq %r13, %rbx
+    call io_read
+    call io_write
+    call io_update
+    addq $KVMX_IO_SIZE, %r13
+    incq %r12
+    cmpq KVMX_IO_USED(%r15), %r12
+    jb 2f
+    leaq KVMX_IO(%r15), %r13
+    xorl %r12d, %r12d
+2:  call next
+    jmp 1b
+
 // Hypercall 1, KVM_HC_VAPIC_POLL_IRQ: returns 0 and does nothing else.
 PROGRAM hypercall
 1:  incq KVMX_HYPERCALLS(%r15)
@@ -295,6 +315,38 @@ checked_rdmsr:
     movq KVMX_FAULTED(%r15), %rcx
     addq %rcx, KVMX_REC_READ_FAULTS(%rbx)
     ret
+
+// rbx = IoRecord.  CF set: it is a port, in dx.  Else its page is at rdx.
+io_address:
+    movq KVMX_IO_ADDRESS(%rbx), %rdx
+    cmpq $(KVMX_LAST_PORT + 1), %rdx
+    ret
+
+io_read:
+    incq KVMX_IO_READS(%rbx)
+    call io_address
+    jb 1f
+    movl (%rdx), %eax
+    ret
+1:  inb %dx, %al
+    ret
+
+io_write:
+    incq KVMX_IO_WRITES(%rbx)
+    call io_address
+    jb 1f
+    movl %eax, (%rdx)
+    ret
+1:  outb %al, %dx
+    ret
+
+io_update:
+    call io_address
+    jb 1f
+    incq KVMX_IO_READS(%rbx)
+    incq KVMX_IO_WRITES(%rbx)
+    addl $1, (%rdx)
+1:  ret
 
 // The end of an iteration.  Returns only if there is another.
 next:

@@ -12,6 +12,7 @@
 #define KVMX_PORT_PANIC 0x501  // an exception nobody expected; see `panic`
 #define KVMX_PORT_WORK 0x502   // the `pio` program's work
 #define KVMX_PORT_YIELD 0x503  // every `yield_every` iterations
+#define KVMX_PORT_FIRST 0x510  // and up: of the `io` program
 
 #define KVMX_VECTOR_GP 13
 #define KVMX_VECTOR_TIMER 0x40
@@ -89,6 +90,16 @@
 #define KVMX_LAST_DEADLINE 0x150
 #define KVMX_PV_EOI 0x158
 #define KVMX_MSRS 0x200
+#define KVMX_IO_USED 0x340
+#define KVMX_IO 0x400
+
+// struct IoRecord
+#define KVMX_IO_ADDRESS 0
+#define KVMX_IO_READS 8
+#define KVMX_IO_WRITES 16
+#define KVMX_IO_SIZE 24
+#define KVMX_IO_RECORDS 64
+#define KVMX_LAST_PORT 0xffff
 
 #ifndef __ASSEMBLER__
 
@@ -105,6 +116,14 @@ struct MsrRecord {
   std::uint64_t writes;
   std::uint64_t read_faults;
   std::uint64_t write_faults;
+};
+
+// What a vCPU did to one port, or to one page of the VMM; 4-byte accesses to pages, 1-byte to
+// ports.
+struct IoRecord {
+  std::uint64_t address;  // up to KVMX_LAST_PORT: a port
+  std::uint64_t reads;
+  std::uint64_t writes;
 };
 
 // One a vCPU, in guest memory; its address is in r15 while the guest runs.
@@ -145,6 +164,9 @@ struct GuestPage {
   std::uint64_t pv_eoi;  // KVM's, and cleared by the guest
   std::uint64_t unused_own[20];
   MsrRecord msrs[KVMX_SLOTS];
+  std::uint64_t io_used;  // a parameter: records of the `io` program
+  std::uint64_t unused_end[23];
+  IoRecord io[KVMX_IO_RECORDS];
 };
 
 static_assert(sizeof(MsrRecord) == KVMX_REC_SIZE);
@@ -184,6 +206,12 @@ static_assert(offsetof(GuestPage, panic) == KVMX_PANIC);
 static_assert(offsetof(GuestPage, last_deadline) == KVMX_LAST_DEADLINE);
 static_assert(offsetof(GuestPage, pv_eoi) == KVMX_PV_EOI);
 static_assert(offsetof(GuestPage, msrs) == KVMX_MSRS);
+static_assert(offsetof(GuestPage, io_used) == KVMX_IO_USED);
+static_assert(offsetof(GuestPage, io) == KVMX_IO);
+static_assert(sizeof(IoRecord) == KVMX_IO_SIZE);
+static_assert(offsetof(IoRecord, address) == KVMX_IO_ADDRESS);
+static_assert(offsetof(IoRecord, reads) == KVMX_IO_READS);
+static_assert(offsetof(IoRecord, writes) == KVMX_IO_WRITES);
 
 }  // namespace kvmx::guest
 
@@ -213,6 +241,7 @@ extern const unsigned char kvmx_guest_pause[];
 extern const unsigned char kvmx_guest_random_msr[];
 extern const unsigned char kvmx_guest_idle[];
 extern const unsigned char kvmx_guest_burn[];
+extern const unsigned char kvmx_guest_io[];
 }
 // NOLINTEND(readability-identifier-naming)
 

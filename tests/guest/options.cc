@@ -54,6 +54,8 @@ void add_program_options(CLI::App& app, std::string& program, Options& options) 
                  "of random-msr: TSC_DEADLINE writes among the others (one of them each 1000 "
                  "iterations if there is no --count)")
       ->check(number_from_zero());
+  app.add_option("--ports", parameters.ports, "of io: how many")->capture_default_str();
+  app.add_option("--pages", parameters.pages, "of io: how many")->capture_default_str();
   app.add_option("--seed", parameters.seed, "of random-msr")->capture_default_str();
   app.add_option("--yield-every", parameters.yield_every,
                  "leave to the VMM by a port write every so many iterations")
@@ -84,6 +86,13 @@ void add_machine_options(CLI::App& app, Options& options) {
       ->check(number_above_zero());
   app.add_option("--irqs", options.irqs,
                  "pulses of an interrupt line of each VM, by the main thread, before the vCPUs run")
+      ->check(number_from_zero());
+  app.add_option("--lines", options.lines,
+                 "while the vCPUs run, so many pulses of the interrupt lines 4, 11 and 30 of each "
+                 "VM, and by an eventfd of line 10, from a thread that runs no vCPU")
+      ->check(number_from_zero());
+  app.add_option("--pit", options.pit_hz,
+                 "each VM has KVM's timer chip, which raises line 0 so often a second")
       ->check(number_from_zero());
   app.add_flag("--hold-before", options.hold_before,
                "with the VMs created, print a line with event=ready and wait for a line or the end "

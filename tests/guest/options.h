@@ -24,6 +24,8 @@ struct Options {
   std::uint64_t swap_every = 0;  // KVM_RUN returns, 0: threads keep their vCPU
   std::uint64_t repeat = 1;
   std::uint64_t irqs = 0;
+  std::uint64_t lines = 0;
+  std::uint64_t pit_hz = 0;  // 0: no such chip
   bool hold_before = false;
   bool hold_after = false;
   std::string qemu_name;

@@ -28,6 +28,8 @@ constexpr std::array kPrograms{
     Program{"cpuid", "CPUID leaf 0", kvmx_guest_cpuid, Clock::none, true, true},
     Program{"pio", "OUT to a port of the VMM", kvmx_guest_pio, Clock::none, true, true},
     Program{"mmio", "write to a page of the VMM", kvmx_guest_mmio, Clock::none, true, true},
+    Program{"io", "IN and OUT, reads and writes of --ports ports and --pages pages of the VMM",
+            kvmx_guest_io, Clock::none, true, true},
     Program{"hypercall", "VMCALL or VMMCALL of KVM_HC_VAPIC_POLL_IRQ", kvmx_guest_hypercall,
             Clock::none, true, true},
     Program{"pause", "PAUSE", kvmx_guest_pause, Clock::none, true, true},
@@ -91,6 +93,12 @@ std::optional<std::string_view> objection(const Program& program,
   if (program.clock == Clock::apic && kApicHz / parameters.rate_hz < 1) {
     return "--rate is too high for the APIC timer";
   }
+  if (program.entry == kvmx_guest_io) {
+    if (parameters.ports == 0) return "the program io needs a port";
+    if (parameters.ports + parameters.pages > KVMX_IO_RECORDS) {
+      return "--ports and --pages are at most 64 together";
+    }
+  }
   if (program.entry == kvmx_guest_random_msr) {
     if (parameters.count != 0 && parameters.deadlines > parameters.count) {
       return "--deadlines cannot be above --count";
@@ -124,6 +132,14 @@ void write_parameters(const Program& program, const ProgramParameters& parameter
     page.deadline_every = parameters.count / parameters.deadlines;
   }
   page.until_deadline = page.deadline_every;
+  // The ACPI PM timer of QEMU's first chipset; the mask of KVM's own interrupt controller.
+  constexpr std::array<std::uint64_t, 2> first_ports{0x608, 0x21};
+  for (std::uint64_t i = 0; i < std::max(parameters.ports, parameters.pages); ++i) {
+    if (i < parameters.ports)
+      page.io[page.io_used++].address =
+          i < first_ports.size() ? first_ports[i] : KVMX_PORT_FIRST + i;
+    if (i < parameters.pages) page.io[page.io_used++].address = KVMX_MMIO_GPA + i * 0x1000;
+  }
   page.use_vmmcall = host_uses_vmmcall() ? 1 : 0;
 }
 

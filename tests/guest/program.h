@@ -33,6 +33,8 @@ struct ProgramParameters {
   std::uint64_t seed = 1;
   std::uint64_t indices = 0;    // random-msr: size of the pool
   std::uint64_t deadlines = 0;  // random-msr
+  std::uint64_t ports = 4;      // io
+  std::uint64_t pages = 4;      // io
 };
 
 [[nodiscard]] std::span<const Program> programs();

@@ -3,7 +3,10 @@
 
 #include <unistd.h>
 
+#include <map>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "exit_names.h"
 #include "json.h"
@@ -49,6 +52,26 @@ void write_guest(JsonWriter& json, const GuestPage& page) {
   json.close('}');
 }
 
+// Accesses to ports and pages, whoever answers them.
+void write_io(JsonWriter& json, const GuestPage& page) {
+  std::vector<IoRecord> records{{KVMX_PORT_WORK, 0, page.pio_writes},
+                                {KVMX_PORT_YIELD, 0, page.yields},
+                                {KVMX_PORT_END, 0, page.ends},
+                                {KVMX_MMIO_GPA, 0, page.mmio_writes}};
+  records.insert(records.end(), std::begin(page.io), std::end(page.io));
+  json.key("io").open('[');
+  for (const IoRecord& record : records) {
+    if (record.reads == 0 && record.writes == 0) continue;
+    json.open('{');
+    json.member("space", record.address <= KVMX_LAST_PORT ? "port" : "mmio");
+    json.member("address", std::string_view{hex(record.address)});
+    json.member("reads", record.reads);
+    json.member("writes", record.writes);
+    json.close('}');
+  }
+  json.close(']');
+}
+
 void write_msrs(JsonWriter& json, const Vcpu& vcpu) {
   json.key("msrs").open('[');
   for (const auto& record : vcpu.msr_records()) {
@@ -80,10 +103,20 @@ void write_vcpu(JsonWriter& json, int vm_fd, const Vcpu& vcpu) {
   json.member("ended", ending_name(vcpu.ending()));
   write_guest(json, vcpu.page());
   write_msrs(json, vcpu);
+  write_io(json, vcpu.page());
   json.key("kvm_run").members(vcpu.returns());
   write_optional(json, "stats", read_stats_fd(vcpu.fd()));
   write_optional(json, "debugfs", read_debugfs_vcpu(::getpid(), vm_fd, vcpu.id()));
   json.close('}');
+}
+
+// By interrupt line, those that the VMM itself has made. Each pulse is two.
+std::map<std::string, std::uint64_t> line_changes(const Options& options) {
+  std::map<std::string, std::uint64_t> changes;
+  if (options.irqs != 0) changes["5"] = 2 * options.irqs;
+  if (options.lines != 0)
+    for (const char* line : {"4", "11", "30"}) changes[line] = 2 * options.lines;
+  return changes;
 }
 
 void write_head(JsonWriter& json, std::string_view event, const Options& options) {
@@ -130,6 +163,7 @@ std::string report_line(const Options& options, const Session& session) {
     json.open('{');
     json.member("vm", i);
     json.member("fd", state.vm->fd());
+    json.key("line_changes").members(line_changes(options));
     write_optional(json, "debugfs", read_debugfs_vm(::getpid(), state.vm->fd()));
     json.key("vcpus").open('[');
     for (const auto& vcpu : state.vcpus) write_vcpu(json, state.vm->fd(), *vcpu);

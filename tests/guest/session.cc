@@ -2,10 +2,12 @@
 #include "session.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <array>
 #include <string>
+#include <thread>
 
 #include "error.h"
 
@@ -97,15 +99,30 @@ std::optional<Session::Clock::time_point> Session::next_event() const {
   return next;
 }
 
+void Session::pulse_lines(const Vm& vm) const {
+  constexpr std::chrono::milliseconds pause{2};
+  const UniqueFd by_eventfd = vm.line_fd(10);
+  for (std::uint64_t i = 0; i < options_.lines; ++i) {
+    for (const std::uint32_t line : {4U, 11U, 30U}) vm.pulse_irq(line);
+    ::eventfd_write(by_eventfd.get(), 1);
+    std::this_thread::sleep_for(pause);
+  }
+}
+
 void Session::run(int signal_fd) {
   start_ = Clock::now();
   if (options_.duration.count() > 0) {
     stop_at_ = start_ + std::chrono::duration_cast<Clock::duration>(options_.duration);
   }
+  for (const VmState& state : vms_)
+    if (options_.pit_hz != 0) state.vm->start_pit(options_.pit_hz);
   for (std::uint64_t i = 0; i < options_.irqs; ++i) {
-    for (const VmState& state : vms_) state.vm->pulse_irq();
+    for (const VmState& state : vms_) state.vm->pulse_irq(5);
   }
   schedule_->go();
+  std::vector<std::jthread> devices;
+  for (const VmState& state : vms_)
+    if (options_.lines != 0) devices.emplace_back([&] { pulse_lines(*state.vm); });
   while (!schedule_->idle() || (!stopping_ && added_ < total_vcpus())) {
     std::array<pollfd, 2> fds{pollfd{signal_fd, POLLIN, 0},
                               pollfd{schedule_->event_fd(), POLLIN, 0}};

@@ -38,6 +38,7 @@ class Session {
 
   [[nodiscard]] Schedule::Plan plan() const;
   [[nodiscard]] std::size_t total_vcpus() const;
+  void pulse_lines(const Vm& vm) const;
   void add_next_vcpu();
   void add_due_vcpus();
   void begin_stop();

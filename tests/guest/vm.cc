@@ -2,6 +2,7 @@
 #include "vm.h"
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 
 #include <array>
@@ -116,10 +117,37 @@ void Vm::park_vcpu(unsigned id) {
   if (!parked_.back()) throw errno_error("cannot create a vCPU (KVM_CREATE_VCPU)");
 }
 
-void Vm::pulse_irq() const {
+UniqueFd Vm::line_fd(std::uint32_t line) const {
+  UniqueFd fd{::eventfd(0, EFD_CLOEXEC)};
+  kvm_irqfd irqfd{};
+  irqfd.fd = static_cast<std::uint32_t>(fd.get());
+  irqfd.gsi = line;
+  if (!fd || ::ioctl(this->fd(), KVM_IRQFD, &irqfd) < 0) {
+    throw errno_error("cannot give an interrupt line an eventfd (KVM_IRQFD)");
+  }
+  return fd;
+}
+
+void Vm::start_pit(std::uint64_t hz) const {
+  constexpr std::uint64_t pit_hz = 1'193'182;
+  constexpr std::uint8_t periodic = 2;
+  kvm_pit_config config{};
+  kvm_reinject_control each_tick{};
+  kvm_pit_state2 state{};
+  state.channels[0].count = static_cast<std::uint32_t>(pit_hz / hz);
+  state.channels[0].mode = periodic;
+  state.channels[0].gate = 1;
+  if (::ioctl(fd(), KVM_CREATE_PIT2, &config) < 0 ||
+      ::ioctl(fd(), KVM_REINJECT_CONTROL, &each_tick) < 0 ||
+      ::ioctl(fd(), KVM_SET_PIT2, &state) < 0) {
+    throw errno_error("cannot start the timer chip (KVM_CREATE_PIT2, KVM_SET_PIT2)");
+  }
+}
+
+void Vm::pulse_irq(std::uint32_t line_number) const {
   for (const std::uint32_t level : {1U, 0U}) {
     kvm_irq_level line{};
-    line.irq = 5;
+    line.irq = line_number;
     line.level = level;
     if (::ioctl(fd(), KVM_IRQ_LINE, &line) < 0) {
       throw errno_error("cannot set an interrupt line (KVM_IRQ_LINE)");

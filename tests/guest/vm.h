@@ -43,7 +43,13 @@ class Vm {
   void park_vcpu(unsigned id);
 
   // Raises and lowers an interrupt line that the guest has masked.
-  void pulse_irq() const;
+  void pulse_irq(std::uint32_t line) const;
+
+  // An eventfd whose every write pulses the line.
+  [[nodiscard]] UniqueFd line_fd(std::uint32_t line) const;
+
+  // KVM's timer chip, which pulses line 0, whether or not the guest listens.
+  void start_pit(std::uint64_t hz) const;
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] const GuestMemory& memory() const { return memory_; }

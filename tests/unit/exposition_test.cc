@@ -64,6 +64,11 @@ Vm storm() {
   vm.latency.sum_ns = 100'000'123;
   vm.intervals.buckets[4] = 66'318;
   vm.intervals.sum_ns = 66'318'000'000;
+  vm.io = {{IoSpace::port, std::nullopt, {1, 0}},
+           {IoSpace::port, 0x608, {90'000, 2}},
+           {IoSpace::mmio, 0xfe003000, {0, 12}}};
+  vm.line_changes = {2'004};
+  vm.line_changes[KVMX_LINES] = 3;
   made.diagnosis.held_ns[static_cast<std::size_t>(FindingKind::timer_storm)] = 61'500'000'001;
   made.diagnosis.held_ns[static_cast<std::size_t>(FindingKind::idle_tick)] = 3'000'000'000;
   made.diagnosis.tick_hertz = 1036.2549;
@@ -93,7 +98,7 @@ Snapshot sample() {
   snapshot.vms = {hostile(), storm()};
   snapshot.host = {Isa::vmx, "6.1.0-1-amd64", "Y", "200000", 64};
   snapshot.cpu_clock = {3'500'000'000, 3'099'999'488.5};
-  snapshot.event_names = {"kvm_pio"};
+  snapshot.event_names = {"kvm_cpuid"};
   snapshot.probes = {{"kvm_exit", true, 0}, {"kvm_entry", false, std::nullopt}};
   snapshot.losses = {1, 2, 3, 4};
   snapshot.left_out_vms = 5;
@@ -124,7 +129,7 @@ TEST_P(GoldenExposition, MatchesFile) {
   std::ostringstream golden;
   golden << std::ifstream(path).rdbuf();
   EXPECT_EQ(exposition.text, golden.str());
-  EXPECT_EQ(exposition.series, 100U);
+  EXPECT_EQ(exposition.series, 106U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Format, GoldenExposition,

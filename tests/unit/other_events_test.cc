@@ -8,21 +8,21 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-const Names kAvailable = {"kvm_pio",   "kvm_mmio",        "kvm_fast_mmio",     "kvm_exit",
-                          "kvm_entry", "vcpu_match_mmio", "kvm_hv_timer_state"};
+const Names kAvailable = {"kvm_cpuid", "kvm_pic_set_irq", "kvm_msi_set_irq",   "kvm_exit",
+                          "kvm_entry", "vcpu_some_irq",   "kvm_hv_timer_state"};
 
 TEST(OtherEvents, AllSelectsEveryEventWithoutACollector) {
-  EXPECT_EQ(choose_events("all", kAvailable),
-            (Names{"kvm_entry", "kvm_fast_mmio", "kvm_mmio", "kvm_pio", "vcpu_match_mmio"}));
+  EXPECT_EQ(choose_events("all", kAvailable), (Names{"kvm_cpuid", "kvm_entry", "kvm_msi_set_irq",
+                                                     "kvm_pic_set_irq", "vcpu_some_irq"}));
 }
 
 TEST(OtherEvents, SelectsByNameAndPattern) {
-  EXPECT_EQ(choose_events("kvm_pio", kAvailable), Names{"kvm_pio"});
-  EXPECT_EQ(choose_events("pio", kAvailable), Names{"kvm_pio"});
-  EXPECT_EQ(choose_events("kvm_*mmio,,kvm_pio", kAvailable),
-            (Names{"kvm_fast_mmio", "kvm_mmio", "kvm_pio"}));
-  EXPECT_EQ(choose_events("*mmio", kAvailable),
-            (Names{"kvm_fast_mmio", "kvm_mmio", "vcpu_match_mmio"}));
+  EXPECT_EQ(choose_events("kvm_cpuid", kAvailable), Names{"kvm_cpuid"});
+  EXPECT_EQ(choose_events("cpuid", kAvailable), Names{"kvm_cpuid"});
+  EXPECT_EQ(choose_events("kvm_*irq,,kvm_cpuid", kAvailable),
+            (Names{"kvm_cpuid", "kvm_msi_set_irq", "kvm_pic_set_irq"}));
+  EXPECT_EQ(choose_events("*irq", kAvailable),
+            (Names{"kvm_msi_set_irq", "kvm_pic_set_irq", "vcpu_some_irq"}));
 }
 
 TEST(OtherEvents, SelectsNothingWithoutAMatch) {

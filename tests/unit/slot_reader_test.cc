@@ -84,8 +84,8 @@ TEST_F(SlotReaderTest, SlotsOfOneVcpuAddUp) {
   first.reason[kHlt].count = 5;
   second.reason[kHlt].count = 6;
   second.reason[kMsrWrite].count = 1;
-  first.msr[0].count[KVMX_MSR_WRITE] = 2;
-  second.msr[0].count[KVMX_MSR_WRITE] = 3;
+  first.msr[0].count[KVMX_WRITE] = 2;
+  second.msr[0].count[KVMX_WRITE] = 3;
   second.timer_arms[KVMX_TIMER_HV] = 4;
   const auto vms = read();
   ASSERT_EQ(vms.at(0).vcpus.size(), 1U);
@@ -93,7 +93,7 @@ TEST_F(SlotReaderTest, SlotsOfOneVcpuAddUp) {
   ASSERT_EQ(vcpu.reasons.size(), 2U);
   EXPECT_EQ(vcpu.reasons[0].exits, 11U);
   EXPECT_EQ(vcpu.msrs.at(0).index, 0x6e0U);
-  EXPECT_EQ(vcpu.msrs[0].accesses[KVMX_MSR_WRITE], 5U);
+  EXPECT_EQ(vcpu.msrs[0].accesses[KVMX_WRITE], 5U);
   EXPECT_EQ(vcpu.timer_arms[KVMX_TIMER_HV], 4U);
 }
 
@@ -107,8 +107,8 @@ TEST_F(SlotReaderTest, AVmsTotalIsTheSumOfItsVcpus) {
   third.reason[kMsrWrite + 1] = {7, 70};
   third.reason[kHlt] = {2, 20};
   for (vcpu_slot& one : slots_.first(3)) {
-    one.msr[0].count[KVMX_MSR_WRITE] = 2;
-    one.msr_faults[KVMX_MSR_READ] = 3;
+    one.msr[0].count[KVMX_WRITE] = 2;
+    one.msr_faults[KVMX_READ] = 3;
     one.timer_arms[KVMX_TIMER_SW] = 4;
     one.halts[KVMX_WAKEUP_POLL] = {5, 6};
     one.userspace_exits[2] = 7;
@@ -125,8 +125,8 @@ TEST_F(SlotReaderTest, AVmsTotalIsTheSumOfItsVcpus) {
   EXPECT_EQ(total.reasons[1].exits, 11U);
   EXPECT_EQ(total.reasons[2].exits, 7U);
   ASSERT_EQ(total.msrs.size(), 1U);
-  EXPECT_EQ(total.msrs[0].accesses[KVMX_MSR_WRITE], 6U);
-  EXPECT_EQ(total.msr_faults[KVMX_MSR_READ], 9U);
+  EXPECT_EQ(total.msrs[0].accesses[KVMX_WRITE], 6U);
+  EXPECT_EQ(total.msr_faults[KVMX_READ], 9U);
   EXPECT_EQ(total.timer_arms[KVMX_TIMER_SW], 12U);
   EXPECT_EQ(total.hv_timers_in_use, 2U);
   EXPECT_EQ(total.halts[KVMX_WAKEUP_POLL].halts, 15U);
@@ -137,7 +137,7 @@ TEST_F(SlotReaderTest, AVmsTotalIsTheSumOfItsVcpus) {
 }
 
 TEST_F(SlotReaderTest, EventsBeforeTheVmIsKnownBelongToTheProcesssVm) {
-  slot(0, 10, KVMX_VCPU_UNKNOWN, 0).msr[0].count[KVMX_MSR_READ] = 3;
+  slot(0, 10, KVMX_VCPU_UNKNOWN, 0).msr[0].count[KVMX_READ] = 3;
   slot(1, 10, 0).reason[kHlt].count = 1;
   const auto vms = read();
   ASSERT_EQ(vms.size(), 1U);
@@ -161,7 +161,7 @@ TEST_F(SlotReaderTest, AVmThatNeverRanIsThereByItsListedVcpus) {
 }
 
 TEST_F(SlotReaderTest, EventsBeforeTheVmIsKnownWaitWhereTheProcessHasSeveral) {
-  slot(0, 10, KVMX_VCPU_UNKNOWN, 0).msr[0].count[KVMX_MSR_READ] = 3;
+  slot(0, 10, KVMX_VCPU_UNKNOWN, 0).msr[0].count[KVMX_READ] = 3;
   slot(1, 10, 0, 1).reason[kHlt].count = 1;
   slot(2, 10, 0, 2).reason[kHlt].count = 1;
   const auto vms = read();
@@ -182,10 +182,9 @@ TEST_F(SlotReaderTest, OverflowCodesAndMsrsKeepTheirOwnNumbers) {
   vcpu.reason_code[1] = 0xabcd;
   vcpu.reason[KVMX_DENSE_REASONS + 1].count = 2;
   vcpu.reason[KVMX_REASON_OTHER].count = 9;
-  vcpu.msr_place[0] = {.index = 0, .turn = 1};  // an index like any other
-  vcpu.overflow_msrs = 1;
-  vcpu.msr[KVMX_FIXED_MSRS].count[KVMX_MSR_READ] = 4;
-  vcpu.msr[KVMX_MSR_OTHER].count[KVMX_MSR_WRITE] = 8;
+  vcpu.msr_places.word[0] = 1;  // index 0, one like any other
+  vcpu.msr[KVMX_FIXED_MSRS].count[KVMX_READ] = 4;
+  vcpu.msr[KVMX_MSR_OTHER].count[KVMX_WRITE] = 8;
   const VcpuCounts counts = read().at(0).vcpus.at(0);
   ASSERT_EQ(counts.reasons.size(), 2U);
   EXPECT_FALSE(counts.reasons[0].code.has_value());

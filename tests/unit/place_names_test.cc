@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // MSRs as a guest touches them, counted as the BPF programs count them, and what is exported.
-#include "exporter/counts/msr_names.h"
+#include "exporter/counts/place_names.h"
 
 #include <gtest/gtest.h>
 
@@ -24,7 +24,7 @@ namespace {
 constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::uint32_t kHot = 0xc0011020;
 constexpr std::size_t kVcpus = 3;
-constexpr std::size_t kMostSeries = KVMX_OVERFLOW_MSRS + 1;  // with "other"
+constexpr std::size_t kMostSeries = KVMX_PLACES + 1;  // with "other"
 
 using Series = std::map<std::pair<std::optional<std::uint32_t>, std::size_t>, std::uint64_t>;
 
@@ -41,7 +41,7 @@ class MsrNamesTest : public testing::Test {
   }
 
   void access(std::size_t vcpu, std::uint32_t index, std::uint64_t times = 1,
-              kvmx_msr_op op = KVMX_MSR_WRITE) {
+              kvmx_op op = KVMX_WRITE) {
     for (std::uint64_t i = 0; i < times; ++i)
       ++slots_[vcpu].msr[shim_msr_id(&slots_[vcpu], index)].count[op];
     made_[op] += times;
@@ -51,7 +51,7 @@ class MsrNamesTest : public testing::Test {
   static Series series_of(const VcpuCounts& counts) {
     Series series;
     for (const MsrCount& msr : counts.msrs)
-      for (std::size_t op = 0; op < KVMX_MSR_OPS; ++op)
+      for (std::size_t op = 0; op < KVMX_OPS; ++op)
         if (msr.accesses[op] != 0) series[{msr.index, op}] = msr.accesses[op];
     return series;
   }
@@ -72,7 +72,7 @@ class MsrNamesTest : public testing::Test {
                             ->read(
                                 slots_, [](const VmKey&) { return false; }, {}, {}, exported_)
                             .at(0);
-    std::array<std::uint64_t, KVMX_MSR_OPS> sum{};
+    std::array<std::uint64_t, KVMX_OPS> sum{};
     for (std::size_t i = 0; i < vm.vcpus.size(); ++i) {
       const Series now = series_of(vm.vcpus[i]);
       expect_no_step_back(vcpus_[i], now);
@@ -92,7 +92,7 @@ class MsrNamesTest : public testing::Test {
   }
 
   [[nodiscard]] std::uint64_t shown(std::optional<std::uint32_t> index,
-                                    kvmx_msr_op op = KVMX_MSR_WRITE) const {
+                                    kvmx_op op = KVMX_WRITE) const {
     const auto found = vm_.find({index, op});
     return found == vm_.end() ? 0 : found->second;
   }
@@ -108,7 +108,7 @@ class MsrNamesTest : public testing::Test {
   std::span<vcpu_slot> slots_{memory_.get(), kVcpus};
   std::array<exported_times, kVcpus> exported_{};
   std::unique_ptr<SlotReader> reader_ = std::make_unique<SlotReader>([this] { return now_; });
-  std::array<std::uint64_t, KVMX_MSR_OPS> made_{};
+  std::array<std::uint64_t, KVMX_OPS> made_{};
   std::map<std::uint32_t, std::uint64_t> index_;  ///< accesses that were made
   std::array<Series, kVcpus> vcpus_;
   Series vm_;
@@ -116,11 +116,11 @@ class MsrNamesTest : public testing::Test {
 };
 
 TEST_F(MsrNamesTest, TheFirstHaveTheirNamesAtOnceAndExactly) {
-  for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i) access(0, 0x5000 + i, i + 1);
-  access(1, 0x5000, 7, KVMX_MSR_READ);
+  for (std::uint32_t i = 0; i < KVMX_PLACES; ++i) access(0, 0x5000 + i, i + 1);
+  access(1, 0x5000, 7, KVMX_READ);
   scrape();
-  for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i) EXPECT_EQ(shown(0x5000 + i), i + 1U);
-  EXPECT_EQ(shown(0x5000, KVMX_MSR_READ), 7U);
+  for (std::uint32_t i = 0; i < KVMX_PLACES; ++i) EXPECT_EQ(shown(0x5000 + i), i + 1U);
+  EXPECT_EQ(shown(0x5000, KVMX_READ), 7U);
   EXPECT_EQ(shown(std::nullopt), 0U);
 }
 
@@ -152,7 +152,7 @@ TEST_F(MsrNamesTest, ARotationOverThousandsOfMsrsIsBoundedAndTheHotOneIsNamed) {
   for (int second = 0; second < 300; ++second) {
     for (int i = 0; i < 500; ++i) {
       for (std::size_t vcpu = 0; vcpu < kVcpus; ++vcpu) {
-        access(vcpu, 0x10000 + rotating++ % 48'000, 1, KVMX_MSR_READ);
+        access(vcpu, 0x10000 + rotating++ % 48'000, 1, KVMX_READ);
         if (second >= 200) access(vcpu, kHot);
       }
     }
@@ -163,7 +163,7 @@ TEST_F(MsrNamesTest, ARotationOverThousandsOfMsrsIsBoundedAndTheHotOneIsNamed) {
     }
   }
   EXPECT_GE(shown(kHot), 30 * 500 * kVcpus);
-  EXPECT_LE(shown_.size(), KVMX_OVERFLOW_MSRS * kVcpus + 300 / 60 + 1);
+  EXPECT_LE(shown_.size(), KVMX_PLACES * kVcpus + 300 / 60 + 1);
 }
 
 TEST_F(MsrNamesTest, StormsOneAfterAnotherHaveTheirNamesAndReturn) {
@@ -187,26 +187,26 @@ TEST_F(MsrNamesTest, AGuestThatChangesItsStormEachTwoSecondsMakesOneNameAMinute)
     for (std::size_t vcpu = 0; vcpu < kVcpus; ++vcpu) access(vcpu, kHot + second / 2, 200);
     scrape();
   }
-  EXPECT_GE(shown_.size(), KVMX_OVERFLOW_MSRS + 9U);
-  EXPECT_LE(shown_.size(), KVMX_OVERFLOW_MSRS + 11U);
+  EXPECT_GE(shown_.size(), KVMX_PLACES + 9U);
+  EXPECT_LE(shown_.size(), KVMX_PLACES + 11U);
 }
 
 TEST_F(MsrNamesTest, ANameThatIsInUseDoesNotGiveWay) {
   for (int second = 0; second < 200; ++second) {
-    for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i) access(1, 0x5000 + i, 300);
-    for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS && second == 0; ++i) access(0, 0x5000 + i);
+    for (std::uint32_t i = 0; i < KVMX_PLACES; ++i) access(1, 0x5000 + i, 300);
+    for (std::uint32_t i = 0; i < KVMX_PLACES && second == 0; ++i) access(0, 0x5000 + i);
     access(0, kHot, 300);
     scrape();
   }
-  for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i) EXPECT_GE(shown(0x5000 + i), 200 * 300U);
+  for (std::uint32_t i = 0; i < KVMX_PLACES; ++i) EXPECT_GE(shown(0x5000 + i), 200 * 300U);
 }
 
 TEST_F(MsrNamesTest, ANameThatHasEndedDoesNotComeBackAtOnce) {
-  for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i) access(0, 0x5000 + i, i == 3 ? 1 : 50);
+  for (std::uint32_t i = 0; i < KVMX_PLACES; ++i) access(0, 0x5000 + i, i == 3 ? 1 : 50);
   access(1, 0x5003, 3);  // a vCPU that has other names to give
   scrape();
   for (int second = 0; second < 10; ++second) {
-    for (std::uint32_t i = 0; i < KVMX_OVERFLOW_MSRS; ++i)
+    for (std::uint32_t i = 0; i < KVMX_PLACES; ++i)
       if (i != 3) access(0, 0x5000 + i, 100);
     access(0, kHot, 500);
     access(1, 0x5003, 3);
@@ -236,14 +236,14 @@ TEST_F(MsrNamesTest, APlaceThatChangesHandsWhileItIsReadIsBookedOnce) {
   access(0, 0x5000, 10);
   scrape();
   const std::uint32_t counter = KVMX_FIXED_MSRS;
-  slots_[0].msr_before[0].count[KVMX_MSR_READ] = slots_[0].msr[counter].count[KVMX_MSR_READ];
+  slots_[0].msr_places.before[0].count[KVMX_READ] = slots_[0].msr[counter].count[KVMX_READ];
   scrape();
-  slots_[0].msr_before[0].count[KVMX_MSR_WRITE] = slots_[0].msr[counter].count[KVMX_MSR_WRITE];
+  slots_[0].msr_places.before[0].count[KVMX_WRITE] = slots_[0].msr[counter].count[KVMX_WRITE];
   scrape();
-  slots_[0].msr_place[0] = {.index = 0x6000, .turn = 2};
+  slots_[0].msr_places.word[0] = 0x6000ULL << KVMX_TURN_BITS | 2;
   scrape();
-  slots_[0].msr[counter].count[KVMX_MSR_WRITE] += 3;
-  made_[KVMX_MSR_WRITE] += 3;
+  slots_[0].msr[counter].count[KVMX_WRITE] += 3;
+  made_[KVMX_WRITE] += 3;
   index_[0x6000] += 3;
   scrape();
   EXPECT_EQ(shown(0x5000), 10U);
