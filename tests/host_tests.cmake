@@ -123,6 +123,8 @@ endforeach()
 
 kvmx_lab_test(amd-6.1 lifecycle-amd-6.1 400 COMMAND /usr/bin/python3 "${here}/e2e/lifecycle_test.py" "${exporter}"
               "$<TARGET_FILE:kvmx-tricks>")
+# By this machine's clock: how fast the HPET pulses is QEMU's own.
+kvmx_lab_script(amd-6.1 hpet-amd-6.1 900 e2e/hpet_test.py)
 kvmx_lab_test(amd-6.1 late-kvm-amd-6.1 600 COMMAND "${here}/e2e/late_kvm_test.sh" "${exporter}" "${guest}")
 
 # A clock that counts instructions, for what is about rates and times: the same however busy the machine.

@@ -96,6 +96,27 @@ def latency():
     ]
 
 
+def devices():
+    return [
+        g.graph("Ports and pages", "Accesses to I/O ports, and to pages that are not memory (MMIO), whoever answers them.",
+                PER_SECOND,
+                {"{{space}} {{address}}, {{op}}": g.top(10, "sum by (space, address, op) "
+                                                            "(rate(kvm_io_exits_total{@vm}[$__rate_interval]))")},
+                table=True, alerts=["KvmUserspaceExitStorm"], none="None"),
+        g.graph("Interrupt lines", "Changes of their level, two a pulse. 0 and 2 are the PIT and the HPET, 8 the "
+                "real-time clock.", PER_SECOND,
+                {"GSI {{gsi}}, {{vm}}": g.top(10, "sum by (vm, gsi) (rate(kvm_interrupt_line_changes_total{@vm}"
+                                                  "[$__rate_interval]))")},
+                alerts=["KvmInterruptLineStorm"], none="None"),
+        g.graph("CPU, by thread", "What the threads that work for it do: vCPUs, the VMM's others, and the kernel's vhost "
+                "and pit.", CPUS,
+                {"{{thread}}": "sum by (thread) (rate(kvm_vm_cpu_seconds_total{@vm}[$__rate_interval]))"}, stack=True),
+        g.graph("Waiting for a CPU", "How many CPUs its vCPUs wait for while they could run: the guest's steal.", CPUS,
+                {"{{vm}}": "sum by (vm) (rate(kvm_vcpu_run_delay_seconds_total{@vm}[$__rate_interval]))"},
+                alerts=["KvmVcpuStarved"]),
+    ]
+
+
 def timer():
     tick = g.graph(
         "Tick, by guest",
@@ -175,6 +196,7 @@ def dashboard():
         kvm.GUESTS,
         [(4, [who()]), (4, summary()), (8, findings()),
          (1, [g.row("Exits")]), (9, exits()), (8, latency()),
+         (1, [g.row("Devices and CPUs")]), (8, devices()),
          (1, [g.row("Timer and MSRs")]), (9, timer()), (8, msrs()),
          (1, [g.row("Halts")]), (7, halts()),
          (1, [g.row("vCPUs")]), (9, vcpus())],

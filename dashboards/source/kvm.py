@@ -37,13 +37,14 @@ NO_VCPUS = "No vCPU labels: --metrics.per-vcpu=none"
 
 # What the exporter finds in a guest, and what it is worth: the worst first.
 FINDINGS = {
-    6: ("timer_storm", "timer storm", STORMING), 5: ("exit_storm", "exit storm", TICKING),
-    4: ("msr_storm", "MSR storm", TICKING), 3: ("vmm_storm", "VMM storm", TICKING),
-    2: ("halt_poll_waste", "polling", TICKING), 1: ("idle_tick", "idle tick", "yellow"),
+    8: ("timer_storm", "timer storm", STORMING), 7: ("exit_storm", "exit storm", TICKING),
+    6: ("msr_storm", "MSR storm", TICKING), 5: ("vmm_storm", "VMM storm", TICKING),
+    4: ("cpu_starved", "starved", TICKING), 3: ("halt_poll_waste", "polling", TICKING),
+    2: ("interrupt_line_storm", "line storm", "yellow"), 1: ("idle_tick", "idle tick", "yellow"),
 }
 VERDICTS = {0: ("none", GOOD)} | {worth: (word, colour) for worth, (_, word, colour) in FINDINGS.items()}
 OF_FINDINGS = ["KvmTimerStorm", "KvmGuestIdleTick", "KvmMsrStorm", "KvmExitRateHigh",
-               "KvmUserspaceExitStorm", "KvmHaltPollWaste"]
+               "KvmUserspaceExitStorm", "KvmVcpuStarved", "KvmHaltPollWaste", "KvmInterruptLineStorm"]
 
 
 def found(finding, chosen="@host"):

@@ -2,6 +2,7 @@
 #include "exporter/diagnosis/causes.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "exporter/diagnosis/thresholds.h"
@@ -46,10 +47,37 @@ std::optional<TopCause> top(const std::vector<CodeCounter>& before,
   return most;
 }
 
+/// The same of the ports, or the pages. What was counted under "other" adds to the sum alone.
+std::optional<TopPlace> top_place(const std::vector<IoCount>& before,
+                                  const std::vector<IoCount>& now, IoSpace space, double seconds) {
+  TopPlace most;
+  double sum = 0;
+  double heaviest = 0;
+  for (const IoCount& io : now) {
+    if (io.space != space) continue;
+    const auto old = std::ranges::find_if(before, [&](const IoCount& other) {
+      return other.space == space && other.address == io.address;
+    });
+    std::array<double, KVMX_OPS> made{};
+    for (std::size_t op = 0; op < KVMX_OPS; ++op) {
+      const std::uint64_t was = old != before.end() ? old->accesses[op] : 0;
+      made[op] = static_cast<double>(io.accesses[op] - std::min(io.accesses[op], was));
+    }
+    const double accesses = made[KVMX_READ] + made[KVMX_WRITE];
+    sum += accesses;
+    if (!io.address || accesses <= heaviest) continue;
+    heaviest = accesses;
+    most = {space, *io.address, made[KVMX_WRITE] > made[KVMX_READ], accesses / seconds, 0};
+  }
+  if (heaviest <= 0) return std::nullopt;
+  most.share = heaviest / sum;
+  return most;
+}
+
 }  // namespace
 
 void Causes::record(const VmCounters& vm, std::uint64_t now_ns) {
-  current_ = {now_ns, vm.msrs, vm.reasons, vm.userspace_exits};
+  current_ = {now_ns, vm.io, vm.msrs, vm.reasons, vm.userspace_exits};
   if (older_.at_ns == 0) older_ = current_;
   if (newer_.at_ns == 0) newer_ = current_;
   if (now_ns - newer_.at_ns < threshold::kWindowNs) return;
@@ -61,6 +89,8 @@ void Causes::name(VmWindow& window) const {
   if (seconds <= 0) return;
   window.msr = top(older_.msrs, current_.msrs, seconds, count_of);
   window.reason = top(older_.reasons, current_.reasons, seconds, cost_of);
+  window.port = top_place(older_.io, current_.io, IoSpace::port, seconds);
+  window.page = top_place(older_.io, current_.io, IoSpace::mmio, seconds);
   window.userspace_exit = top(older_.userspace_exits, current_.userspace_exits, seconds, count_of);
 }
 

@@ -10,8 +10,8 @@
 
 namespace kvmx {
 
-/// Which MSR, exit reason or KVM_EXIT_* accounts for most of what a VM did in the last ten to
-/// twenty seconds. Kept only for VMs that do much of it: most hosts have none.
+/// Which MSR, exit reason, KVM_EXIT_*, port or page accounts for most of what a VM did in the last
+/// ten to twenty seconds. Kept only for VMs that do much of it: most hosts have none.
 class Causes {
  public:
   /// To be called each round with the VM's counters so far.
@@ -23,6 +23,7 @@ class Causes {
  private:
   struct Sample {
     std::uint64_t at_ns = 0;
+    std::vector<IoCount> io;
     std::vector<CodeCounter> msrs;
     std::vector<CodeCounter> reasons;
     std::vector<CodeCounter> userspace_exits;

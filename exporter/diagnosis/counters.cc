@@ -63,6 +63,8 @@ VcpuCounters read_vcpu(const VcpuCounts& counts, Isa isa) {
   read.poll_ns = counts.halts[KVMX_WAKEUP_POLL].ns + counts.poll_failed_ns;
   for (const UserspaceExitCount& exit : counts.userspace_exits) read.userspace_exits += exit.exits;
   read.userspace_ns = counts.userspace_ns;
+  read.cpu_ns = counts.cpu_ns;
+  read.run_delay_ns = counts.run_delay_ns;
   return read;
 }
 
@@ -123,6 +125,12 @@ void read_counters(const VmCounts& counts, bool ended, VmCounters& into) {
   into.intervals.clear();
   for (std::uint32_t bucket = 0; bucket < KVMX_INTERVAL_BUCKETS; ++bucket)
     into.intervals.push_back({bucket, counts.intervals.buckets[bucket], 0});
+  into.lines.clear();
+  for (std::uint32_t gsi = 0; gsi < KVMX_LINES; ++gsi)
+    into.lines.push_back({gsi, counts.line_changes[gsi], 0});
+  into.io = counts.io;
+  into.device_ns = counts.cpu_ns[static_cast<std::size_t>(ThreadKind::vmm)] +
+                   counts.cpu_ns[static_cast<std::size_t>(ThreadKind::pit)];
 }
 
 }  // namespace kvmx

@@ -26,7 +26,9 @@ struct VcpuCounters {
   std::uint64_t msr_accesses = 0;    ///< reads and writes of MSRs that program no timer
   std::uint64_t userspace_exits = 0;
   std::uint64_t userspace_ns =
-      0;  ///< in the VMM; part of exit_ns unless the exit is one that waits
+      0;                     ///< in the VMM; part of exit_ns unless the exit is one that waits
+  std::uint64_t cpu_ns = 0;  ///< of the thread that runs it
+  std::uint64_t run_delay_ns = 0;  ///< in which that wanted a CPU and had none
 };
 
 /// One cause, and how often it was counted for the whole VM.
@@ -49,6 +51,10 @@ struct VmCounters {
   std::vector<CodeCounter> reasons;     ///< exit codes of the hardware
   std::vector<CodeCounter> userspace_exits;  ///< KVM_EXIT_*, or enum kvmx_userspace_exit
   std::vector<CodeCounter> intervals;        ///< timer programmings by bucket of their interval
+  std::vector<CodeCounter> lines;            ///< changes of interrupt lines by GSI
+  std::vector<IoCount> io;                   ///< accesses to ports and pages
+  std::uint64_t device_ns =
+      0;  ///< CPU time of the VMM's threads that run no vCPU, and of KVM's pit
 };
 
 /// Reads what was counted of a VM. `into` is used again and again, so that it need not be made anew

@@ -38,12 +38,40 @@ Evidence evidence_of(const VmWindow& vm, const HostFacts& host, Counter counter,
 
 std::vector<Finding> diagnose(const VmWindow& vm, const HostFacts& host) {
   std::vector<Finding> findings;
+  find_lines(vm, host, findings);
   if (vm.running.empty()) return findings;
+  find_starving(vm, host, findings);
   find_tick(vm, host, findings);
   find_storms(vm, host, findings);
   find_polling(vm, host, findings);
   std::ranges::sort(findings, {}, &Finding::kind);
   return findings;
+}
+
+void find_starving(const VmWindow& vm, const HostFacts& host, std::vector<Finding>& findings) {
+  const auto starves = [](const Rates& rates) {
+    return rates[kRunDelay] > threshold::kStarved * (rates[kCpuTime] + rates[kRunDelay]);
+  };
+  const double least = threshold::kStarvedCpus;
+  if (!starves(vm.total) || vm.total[kRunDelay] < least) return;
+  if (vm.weaker_half[kRunDelay] < threshold::kEverySecond * least) return;
+  Evidence evidence = evidence_of(vm, host, kRunDelay, 0);
+  evidence.affected = static_cast<std::size_t>(std::ranges::count_if(vm.running, starves));
+  evidence.total = vm.total[kCpuTime];
+  evidence.cpus = vm.total[kRunDelay];
+  evidence.waited = vm.total[kRunDelay] / (vm.total[kCpuTime] + vm.total[kRunDelay]);
+  findings.push_back({FindingKind::cpu_starved, evidence});
+}
+
+void find_lines(const VmWindow& vm, const HostFacts& host, std::vector<Finding>& findings) {
+  const double least = threshold::kLineStormHertz;
+  if (!vm.line || vm.line->rate < least) return;
+  if (vm.line->weakest < threshold::kEverySecond * least) return;
+  Evidence evidence = evidence_of(vm, host, kExits, 0);
+  evidence.code = vm.line->gsi;
+  evidence.code_rate = vm.line->rate;
+  evidence.cpus = vm.device_cpus;
+  findings.push_back({FindingKind::interrupt_line_storm, evidence});
 }
 
 void find_polling(const VmWindow& vm, const HostFacts& host, std::vector<Finding>& findings) {

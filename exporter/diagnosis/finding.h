@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "exporter/diagnosis/top_place.h"
 #include "exporter/names/isa.h"
 
 namespace kvmx {
@@ -17,10 +18,12 @@ enum class FindingKind : std::uint8_t {
   exit_storm,
   msr_storm,
   vmm_storm,
+  cpu_starved,
+  interrupt_line_storm,
   halt_poll_waste,
   idle_tick,
 };
-inline constexpr std::size_t kFindingKinds = 6;
+inline constexpr std::size_t kFindingKinds = 8;
 
 /// As the label `finding` has it.
 std::string_view finding_name(FindingKind kind);
@@ -45,8 +48,10 @@ struct Evidence {
   TickSource source = TickSource::programs;
   bool runaway = false;               ///< the timer is no tick: it is programmed as fast as can be
   bool never_halts = false;           ///< whether the guest is idle cannot be seen
-  std::optional<std::uint32_t> code;  ///< the MSR, exit code or KVM_EXIT_* that causes most of it
+  std::optional<std::uint32_t> code;  ///< the MSR, exit code, KVM_EXIT_* or GSI of most of it
   double code_rate = 0;               ///< that one, of all vCPUs together
+  std::optional<TopPlace> place;      ///< the port or page that most of it is about
+  double waited = 0;                  ///< for a CPU, share of the time in which one was wanted
   Isa isa = Isa::other;
   std::uint32_t pid = 0;        ///< of the VMM
   std::uint32_t host_cpus = 0;  ///< 0: not known

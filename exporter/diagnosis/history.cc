@@ -19,8 +19,12 @@ std::uint32_t us(std::uint64_t ns) { return low(ns / 1000); }
 
 constexpr bool is_time(std::size_t counter) {
   return counter == kExitTime || counter == kHaltTime || counter == kPollTime ||
-         counter == kUserspaceTime;
+         counter == kUserspaceTime || counter == kCpuTime || counter == kRunDelay;
 }
+
+/// Interrupt lines that a PC's timers raise: the PIT 0, which is 2 for an HPET and for some guests,
+/// and the real-time clock 8, as ISA has it.
+constexpr bool is_timer_line(std::uint32_t gsi) { return gsi == 0 || gsi == 2 || gsi == kRtcLine; }
 
 template <typename Counts>
 Rates rates_of(const Counts& counts, double seconds) {
@@ -84,6 +88,8 @@ VmHistory::Sample VmHistory::sample_of(const VcpuCounters& counters) {
   sample[kMsrAccesses] = low(counters.msr_accesses);
   sample[kUserspaceExits] = low(counters.userspace_exits);
   sample[kUserspaceTime] = us(counters.userspace_ns);
+  sample[kCpuTime] = us(counters.cpu_ns);
+  sample[kRunDelay] = us(counters.run_delay_ns);
   return sample;
 }
 
@@ -135,6 +141,8 @@ void VmHistory::record(const VmCounters& vm, const RoundTimes& times, const Host
   timer_msrs_.record(vm.timer_msrs, round);
   userspace_exits_.record(vm.userspace_exits, round);
   intervals_.record(vm.intervals, round);
+  lines_.record(vm.lines, round);
+  device_us_[round % kRounds] = us(vm.device_ns);
   Sums moved{};
   std::size_t running = 0;
   bool back = false;
@@ -187,6 +195,25 @@ VmHistory::Sums VmHistory::moved(std::uint64_t from, std::uint64_t to) const {
   return sums;
 }
 
+Rates VmHistory::rates(std::uint64_t from, std::uint64_t to, const RoundTimes& times) const {
+  return rates_of(moved(from, to), times.seconds(from, to));
+}
+
+std::optional<TimerLine> VmHistory::timer_line(std::uint64_t from, std::uint64_t to,
+                                               const RoundTimes& times) const {
+  std::optional<TimerLine> most;
+  for (const CodeRate& line : lines_.rates(from, to, times.seconds(from, to)))
+    if (is_timer_line(line.code) && (!most || line.rate > most->rate))
+      most = {line.code, line.rate, line.rate};
+  for (std::uint64_t round = from; most && round < to; ++round) {
+    double rate = 0;
+    for (const CodeRate& line : lines_.rates(round, round + 1, times.seconds(round, round + 1)))
+      if (line.code == most->gsi) rate = line.rate;
+    most->weakest = std::min(most->weakest, rate);
+  }
+  return most;
+}
+
 std::optional<VmWindow> VmHistory::window(const RoundTimes& times, const HostFacts& host) const {
   const std::optional<std::uint64_t> start = times.window_start();
   if (!start || since_ > *start) return std::nullopt;
@@ -201,13 +228,20 @@ std::optional<VmWindow> VmHistory::window(const RoundTimes& times, const HostFac
     const Sample step = difference(vcpu.samples[round % kRounds], vcpu.samples[*start % kRounds]);
     if (runs(step, host)) made.running.push_back(rates_of(step, seconds));
   }
-  made.total = rates_of(moved(*start, round), seconds);
+  made.total = rates(*start, round, times);
   made.weakest.fill(std::numeric_limits<double>::infinity());
   for (std::uint64_t from = *start; from < round; ++from) {
-    const Rates second = rates_of(moved(from, from + 1), times.seconds(from, from + 1));
+    const Rates second = rates(from, from + 1, times);
     for (std::size_t i = 0; i < kCounters; ++i)
       made.weakest[i] = std::min(made.weakest[i], second[i]);
   }
+  const std::uint64_t half = (*start + round) / 2;
+  const Rates first = half > *start ? rates(*start, half, times) : made.total;
+  const Rates second = rates(half, round, times);
+  for (std::size_t i = 0; i < kCounters; ++i) made.weaker_half[i] = std::min(first[i], second[i]);
+  made.line = timer_line(*start, round, times);
+  made.device_cpus =
+      (device_us_[round % kRounds] - device_us_[*start % kRounds]) / kUsPerSecond / seconds;
   const std::uint64_t now = times.time_ns(round);
   made.since_halt = static_cast<double>(now - halted_ns_) / kNsPerSecond;
   made.since_program = programmed_ns_ ? static_cast<double>(now - *programmed_ns_) / kNsPerSecond

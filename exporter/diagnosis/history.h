@@ -41,7 +41,7 @@ class RoundTimes {
   std::uint64_t first_ = 1;
 };
 
-/// The last ten seconds of one VM: 500 bytes a vCPU, since a host may have thousands.
+/// The last ten seconds of one VM: 600 bytes a vCPU, since a host may have thousands.
 ///
 /// Of each counter only the low 32 bits are kept, times in microseconds. Differences over ten
 /// seconds are right nevertheless, and one that is not below 2^31 is a counter that stepped back.
@@ -79,6 +79,9 @@ class VmHistory {
   void start_again(const RoundTimes& times);
   void note(const Sums& moved, std::size_t running, const VmCounters& vm, const RoundTimes& times);
   [[nodiscard]] Sums moved(std::uint64_t from, std::uint64_t to) const;
+  [[nodiscard]] Rates rates(std::uint64_t from, std::uint64_t to, const RoundTimes& times) const;
+  [[nodiscard]] std::optional<TimerLine> timer_line(std::uint64_t from, std::uint64_t to,
+                                                    const RoundTimes& times) const;
 
   VmKey key_;
   Isa isa_ = Isa::other;
@@ -92,6 +95,8 @@ class VmHistory {
   CodeHistory timer_msrs_;
   CodeHistory userspace_exits_;
   CodeHistory intervals_;
+  CodeHistory lines_;
+  std::array<std::uint32_t, kRounds> device_us_{};
 };
 
 }  // namespace kvmx

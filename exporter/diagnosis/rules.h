@@ -34,6 +34,12 @@ void find_tick(const VmWindow& vm, const HostFacts& host, std::vector<Finding>& 
 /// explain.
 void find_storms(const VmWindow& vm, const HostFacts& host, std::vector<Finding>& findings);
 
+/// cpu_starved: by the guest's time as a whole, since its work may be on any of its vCPUs.
+void find_starving(const VmWindow& vm, const HostFacts& host, std::vector<Finding>& findings);
+
+/// interrupt_line_storm. Of a guest that sleeps all the time, too: the host does not.
+void find_lines(const VmWindow& vm, const HostFacts& host, std::vector<Finding>& findings);
+
 /// halt_poll_waste.
 ///
 /// The kernel's event tells only polls that a wake-up ended: others end in a sleep, and their time

@@ -4,6 +4,7 @@
 
 #include "exporter/diagnosis/counters.h"
 #include "exporter/diagnosis/finding.h"
+#include "exporter/diagnosis/window.h"
 #include "exporter/diagnosis/words.h"
 #include "exporter/names/exit_reasons.h"
 
@@ -145,17 +146,65 @@ FindingText describe_exit_storm(const Evidence& seen) {
                        " shows which of its code makes it leave; then ask its owner what began.")};
 }
 
+/// Which port or page it is about.
+std::string place_of(const Evidence& seen) {
+  if (!seen.place) return "";
+  return std::string(": it ") + (seen.place->write ? "writes " : "reads ") +
+         words::place(*seen.place) + " " + grouped(seen.place->rate) + " times a second";
+}
+
 FindingText describe_vmm_storm(const Evidence& seen) {
   const std::uint32_t id = seen.code.value_or(CodeCounter::kOther);
+  const std::string_view cause = seen.place ? words::place_cause(*seen.place) : "";
   return {
       .seen = capital(vcpus(seen)) + verb(seen, " returns", " return") + " to the VMM " +
               grouped(seen.each) + " times a second or more, mostly by " +
-              words::userspace_exit(id) + " (" + grouped(seen.code_rate) + " a second).",
+              words::userspace_exit(id) + " (" + grouped(seen.code_rate) + " a second)" +
+              place_of(seen) + ".",
       .cost = "Each return costs several times an ordinary exit: they take " +
               words::cpus(seen.cpus.value_or(0)) + " of the host.",
-      .likely = std::string(words::userspace_exit_cause(id)),
+      .likely = std::string(cause.empty() ? words::userspace_exit_cause(id) : cause),
       .first = on_host("perf record -e kvm:kvm_pio,kvm:kvm_mmio -p " + std::to_string(seen.pid) +
                        " sleep 2, and perf script shows which port or address.")};
+}
+
+FindingText describe_starving(const Evidence& seen) {
+  return {.seen = capital(vcpus(seen)) + verb(seen, " waits", " wait") +
+                  " for a CPU: together they have " + words::cpus(seen.total) + " and wait for " +
+                  words::cpus(seen.cpus.value_or(0)) + " more, " + words::percent(seen.waited) +
+                  " of the time in which they want one.",
+          .cost = "The guest sees that as steal, and all that it does takes longer.",
+          .likely =
+              "Most likely the host has fewer CPUs than its guests want, or the quota or the "
+              "CPUs that this guest may use are too few for it.",
+          .first = on_host("cat /proc/pressure/cpu tells whether the host is short of CPUs, and "
+                           "taskset -acp " +
+                           std::to_string(seen.pid) + " and cpu.max of /proc/" +
+                           std::to_string(seen.pid) + "/cgroup whether this guest is.")};
+}
+
+FindingText describe_lines(const Evidence& seen) {
+  const bool rtc = seen.code == kRtcLine;
+  const std::string pid = std::to_string(seen.pid);
+  return {
+      .seen = "Interrupt line " + std::to_string(seen.code.value_or(0)) + ", " +
+              (rtc ? "the real-time clock's" : "that of the PIT or the HPET") + ", changes " +
+              grouped(seen.code_rate) + " times a second, up and down.",
+      .cost =
+          "Each pulse wakes the VMM, whether or not the guest listens: its threads beside the "
+          "vCPUs take " +
+          words::cpus(seen.cpus.value_or(0)) + ".",
+      .likely =
+          rtc ? "Most likely it is a Windows guest without Hyper-V enlightenments, whose tick "
+                "this clock is."
+              : "Most likely a periodic HPET or PIT that its firmware or kernel has set and "
+                "no longer uses, or its kernel has no other timer.",
+      .first = on_host(
+          rtc ? "tr '\\0' '\\n' < /proc/" + pid +
+                    "/cmdline shows its CPU flags; hv-time and hv-stimer give it a better clock."
+              : "tr '\\0' '\\n' < /proc/" + pid +
+                    "/cmdline shows whether it has an HPET; hpet=off takes it away at its next "
+                    "start.")};
 }
 
 FindingText describe_polling(const Evidence& seen) {
@@ -185,6 +234,10 @@ FindingText describe(const Finding& finding) {
       return describe_exit_storm(seen);
     case FindingKind::vmm_storm:
       return describe_vmm_storm(seen);
+    case FindingKind::cpu_starved:
+      return describe_starving(seen);
+    case FindingKind::interrupt_line_storm:
+      return describe_lines(seen);
     case FindingKind::halt_poll_waste:
       return describe_polling(seen);
   }
@@ -206,6 +259,10 @@ std::string_view finding_name(FindingKind kind) {
       return "msr_storm";
     case FindingKind::vmm_storm:
       return "vmm_storm";
+    case FindingKind::cpu_starved:
+      return "cpu_starved";
+    case FindingKind::interrupt_line_storm:
+      return "interrupt_line_storm";
     case FindingKind::halt_poll_waste:
       return "halt_poll_waste";
     case FindingKind::idle_tick:

@@ -65,6 +65,9 @@ void find_vmm_storm(const VmWindow& vm, const HostFacts& host, std::vector<Findi
       std::ranges::count_if(costs, [&](double cpus) { return cpus >= least; }));
   evidence.cpus = sum;
   add_cause(evidence, vm.userspace_exit);
+  if (vm.userspace_exit->code == kvm_exit::kIo) evidence.place = vm.port;
+  if (vm.userspace_exit->code == kvm_exit::kMmio) evidence.place = vm.page;
+  if (evidence.place && evidence.place->share < threshold::kOnePlace) evidence.place.reset();
   findings.push_back({FindingKind::vmm_storm, evidence});
 }
 

@@ -86,6 +86,22 @@ inline constexpr double kVmmStormCpus = 0.05;
 /// The share of one MSR, or one reason to return to the VMM, from which it is named as the cause.
 inline constexpr double kOneCause = 2.0 / 3;
 
+/// The share of one port, or one page, from which it is named: devices with an index and a data
+/// port have half of their accesses at each.
+inline constexpr double kOnePlace = 0.4;
+
+/// The share of the time in which a guest's vCPUs want a CPU that they wait for one. A tenth is
+/// what people set alarms on steal at: requests of a busy guest begin to queue.
+inline constexpr double kStarved = 0.1;
+
+/// CPUs that they wait for, all vCPUs together. At each wake-up a vCPU waits for some microseconds;
+/// of an idle guest that is a large share of next to nothing.
+inline constexpr double kStarvedCpus = 0.1;
+
+/// Changes of the interrupt line of a PC's timer: the slowest tick, up and down. Windows' clock
+/// interrupt of 64 Hz is below it. Each pulse is the VMM's main loop awake.
+inline constexpr double kLineStormHertz = 180;
+
 /// CPUs spent polling for wake-ups, by all vCPUs together. Below one CPU the latency that polling
 /// saves is worth it.
 inline constexpr double kPollCpus = 1;

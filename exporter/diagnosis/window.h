@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "exporter/diagnosis/top_place.h"
 #include "exporter/names/isa.h"
 
 namespace kvmx {
@@ -27,6 +28,8 @@ enum Counter : std::uint8_t {
   kMsrAccesses,
   kUserspaceExits,
   kUserspaceTime,
+  kCpuTime,
+  kRunDelay,
   kCounters
 };
 
@@ -40,6 +43,16 @@ struct TopCause {
   double share = 0;  ///< of all of its kind; of their cost, where it is an exit reason
 };
 
+/// The line of the real-time clock.
+inline constexpr std::uint32_t kRtcLine = 8;
+
+/// An interrupt line that a timer of a PC has.
+struct TimerLine {
+  std::uint32_t gsi = 0;
+  double rate = 0;     ///< changes by the second
+  double weakest = 0;  ///< in the second in which they were least
+};
+
 /// What one VM did in the last ten seconds.
 struct VmWindow {
   std::uint32_t pid = 0;
@@ -48,11 +61,16 @@ struct VmWindow {
   std::vector<Rates> running;  ///< of those that ran
   Rates total{};               ///< of all, and of what no vCPU is known of
   Rates weakest{};             ///< the same in the second in which it was least, one by one
+  Rates weaker_half{};         ///< the same in that half of the window
   double since_halt = 0;       ///< seconds since a vCPU halted last, or since the VM was seen first
   double since_program = 0;    ///< the same of timer MSRs; infinite if none was ever written
   std::optional<TopCause> msr;
   std::optional<TopCause> reason;
   std::optional<TopCause> userspace_exit;
+  std::optional<TopPlace> port;
+  std::optional<TopPlace> page;
+  std::optional<TimerLine> line;  ///< the one that changes most
+  double device_cpus = 0;         ///< CPUs that VmCounters::device_ns grew by
 };
 
 /// How many of `vcpus` are most of them: three quarters, rounded up.

@@ -10,6 +10,7 @@
 #include "bpf/vcpu_slot.h"
 #include "exporter/diagnosis/counters.h"
 #include "exporter/diagnosis/kvm_exit_codes.h"
+#include "exporter/names/devices.h"
 #include "exporter/names/hex.h"
 #include "exporter/names/msr.h"
 #include "exporter/names/userspace_exits.h"
@@ -164,6 +165,31 @@ std::string_view userspace_exit_cause(std::uint32_t id) {
     default:
       return "What makes it return for this is best seen in the VMM.";
   }
+}
+
+namespace {
+
+const DeviceRange* device_at(const TopPlace& place) {
+  if (place.space == IoSpace::port) return find_device(port_devices(), place.address);
+  constexpr std::uint64_t kPage = std::uint64_t{1} << KVMX_PAGE_SHIFT;
+  return find_device(mmio_devices(), place.address, place.address + kPage - 1);
+}
+
+}  // namespace
+
+std::string place(const TopPlace& place) {
+  const DeviceRange* const device = device_at(place);
+  return (place.space == IoSpace::port ? "port " : "the page at ") + hex(place.address) +
+         (device ? ", " + std::string(device->name) + "," : std::string());
+}
+
+std::string_view place_cause(const TopPlace& place) {
+  const DeviceRange* const device = device_at(place);
+  if (device) return device->cause;
+  if (place.space == IoSpace::mmio && place.write)
+    return "Most likely a device without a ring in the kernel is in constant use: each write tells "
+           "the VMM of work, as a virtio queue without an eventfd does.";
+  return {};
 }
 
 std::string userspace_exit(std::uint32_t id) {

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "exporter/diagnosis/top_place.h"
+
 /// Numbers and causes as people read them.
 namespace kvmx::words {
 
@@ -34,6 +36,13 @@ std::string_view exit_cause(std::string_view reason);
 /// What most likely makes a guest return to its VMM for a reason, KVM_EXIT_* or enum
 /// kvmx_userspace_exit.
 std::string_view userspace_exit_cause(std::uint32_t id);
+
+/// "port 0x608, the ACPI PM timer", "the page at 0xfe003000".
+std::string place(const TopPlace& place);
+
+/// What most likely makes a guest access it all the time, as a sentence; empty if that is not
+/// known.
+std::string_view place_cause(const TopPlace& place);
 
 /// "KVM_EXIT_IO"; "restart" and so on for those that have no code.
 std::string userspace_exit(std::uint32_t id);

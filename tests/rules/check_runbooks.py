@@ -34,6 +34,8 @@ OF_FINDING = {
     "exit_storm": ("kMost", "kExitStormCpus"),
     "vmm_storm": ("kMost", "kVmmStormCpus"),
     "halt_poll_waste": ("kPollCpus",),
+    "cpu_starved": ("kStarved", "kStarvedCpus"),
+    "interrupt_line_storm": ("kLineStormHertz",),
 }
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "exporter/names/devices.h"
 #include "exporter/names/exit_reasons.h"
 #include "exporter/names/hex.h"
 #include "exporter/names/msr.h"
@@ -23,6 +24,37 @@ TEST(Hex, IsLowerCaseWithoutLeadingZeros) {
   EXPECT_EQ(hex(0x6e0), "0x6e0");
   EXPECT_EQ(hex(0xC0010130), "0xc0010130");
   EXPECT_EQ(hex(0xffffffff), "0xffffffff");
+  EXPECT_EQ(hex(0xfffffffffff000), "0xfffffffffff000");
+}
+
+std::string_view device(std::span<const DeviceRange> devices, std::uint64_t first,
+                        std::uint64_t last) {
+  const DeviceRange* const found = find_device(devices, first, last);
+  return found ? found->name : std::string_view();
+}
+
+TEST(Devices, AreFoundByAnyOfTheirAddresses) {
+  for (const std::uint64_t port : {0x608, 0x60b, 0xb008})
+    EXPECT_EQ(device(port_devices(), port, port), "the ACPI PM timer") << port;
+  EXPECT_EQ(device(port_devices(), 0x607, 0x607), "");
+  EXPECT_EQ(device(port_devices(), 0x60c, 0x60c), "");
+  EXPECT_EQ(device(port_devices(), 0x3f6, 0x3f6), "the first IDE channel");
+  EXPECT_EQ(device(port_devices(), 0xffff, 0xffff), "");
+  EXPECT_EQ(device(mmio_devices(), 0xfed00000, 0xfed00fff), "the HPET, an old timer");
+  EXPECT_EQ(device(mmio_devices(), 0xfecff000, 0xfecfffff), "");
+  EXPECT_EQ(device(mmio_devices(), 0xfee00000, 0xfee00fff), "the local APIC");
+  EXPECT_EQ(device(mmio_devices(), 0x380000000000, 0x380000000fff), "");
+}
+
+TEST(Devices, AreNamedAndExplainedInSentences) {
+  for (const auto devices : {port_devices(), mmio_devices()})
+    for (const DeviceRange& range : devices) {
+      EXPECT_FALSE(range.name.empty());
+      EXPECT_FALSE(range.name.ends_with('.')) << range.name;
+      EXPECT_TRUE(range.cause.empty() ||
+                  (range.cause.starts_with("Most likely ") && range.cause.ends_with('.')))
+          << range.cause;
+    }
 }
 
 void expect_sound(std::span<const CodeName> table) {

@@ -93,6 +93,51 @@ TEST(Sentences, NameMsrsReasonsAndReturns) {
   EXPECT_NE(describe(made).seen.find("mostly by KVM_EXIT_IO"), std::string::npos);
 }
 
+TEST(Sentences, NameThePortOrThePage) {
+  Finding made = finding(FindingKind::vmm_storm);
+  made.evidence.code = 2;
+  made.evidence.place = TopPlace{IoSpace::port, 0x608, false, 90'000, 0.9};
+  EXPECT_NE(
+      describe(made).seen.find(": it reads port 0x608, the ACPI PM timer, 90,000 times a second."),
+      std::string::npos)
+      << describe(made).seen;
+  EXPECT_NE(describe(made).likely.find("Windows guest without Hyper-V enlightenments"),
+            std::string::npos);
+  made.evidence.place = TopPlace{IoSpace::mmio, 0xfe003000, true, 40'000, 0.9};
+  EXPECT_NE(describe(made).seen.find("it writes the page at 0xfe003000 40,000 times a second."),
+            std::string::npos);
+  made.evidence.place = TopPlace{IoSpace::mmio, 0xfed00000, false, 40'000, 0.9};
+  EXPECT_NE(describe(made).seen.find("it reads the page at 0xfed00000, the HPET, an old timer, "),
+            std::string::npos);
+  made.evidence.place = TopPlace{IoSpace::port, 0x1234, false, 40'000, 0.9};
+  EXPECT_NE(describe(made).seen.find("it reads port 0x1234 40,000 times"), std::string::npos);
+  EXPECT_NE(describe(made).likely.find("Most likely"), std::string::npos);
+}
+
+TEST(Sentences, SayWhoseALineIs) {
+  Finding made = finding(FindingKind::interrupt_line_storm);
+  made.evidence.code = 2;
+  made.evidence.code_rate = 2004;
+  EXPECT_EQ(describe(made).seen,
+            "Interrupt line 2, that of the PIT or the HPET, changes 2,004 times a second, up and "
+            "down.");
+  EXPECT_NE(describe(made).first.find("hpet=off"), std::string::npos);
+  made.evidence.code = 8;
+  EXPECT_NE(describe(made).seen.find("Interrupt line 8, the real-time clock's,"),
+            std::string::npos);
+  EXPECT_EQ(describe(made).first.find("hpet=off"), std::string::npos);
+}
+
+TEST(Sentences, SayHowLongAGuestWaits) {
+  Finding made = finding(FindingKind::cpu_starved);
+  made.evidence.total = 3.2;
+  made.evidence.cpus = 1.65;
+  made.evidence.waited = 0.34;
+  EXPECT_EQ(describe(made).seen,
+            "31 of its 32 running vCPUs wait for a CPU: together they have 3.20 CPUs and wait for "
+            "1.65 CPUs more, 34 % of the time in which they want one.");
+}
+
 TEST(Words, AreThoseOfPeople) {
   EXPECT_EQ(words::grouped(66'300.4), "66,300");
   EXPECT_EQ(words::grouped(999), "999");

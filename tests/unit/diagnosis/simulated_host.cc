@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "exporter/counts/sum_counts.h"
+
 namespace kvmx {
 namespace {
 
@@ -30,6 +32,8 @@ void add(VcpuCounters& counters, const Doing& doing, double seconds) {
   counters.msr_accesses += whole(doing.msr * seconds);
   counters.userspace_exits += whole(doing.userspace_exits * seconds);
   counters.userspace_ns += whole(doing.userspace_exits * doing.vmm_us * 1e3 * seconds);
+  counters.cpu_ns += whole(doing.cpu * 1e9 * seconds);
+  counters.run_delay_ns += whole(doing.waits * 1e9 * seconds);
 }
 
 }  // namespace
@@ -45,7 +49,7 @@ Guest shared_by(std::size_t vcpus, const Doing& doing) {
   const auto share = static_cast<double>(vcpus);
   for (double Doing::*const rate :
        {&Doing::programs, &Doing::arms, &Doing::halts, &Doing::halted, &Doing::polled,
-        &Doing::exits, &Doing::msr, &Doing::userspace_exits})
+        &Doing::exits, &Doing::msr, &Doing::userspace_exits, &Doing::cpu, &Doing::waits})
     each.*rate /= share;
   return guest_of(vcpus, each);
 }
@@ -64,6 +68,15 @@ void SimulatedHost::count(std::uint32_t pid, const Guest& guest, double seconds)
   const std::size_t known = guest.unknown_vcpus ? 1 : guest.vcpus.size();
   counts.vcpus.resize(std::max(known, counts.vcpus.size()));
   if (counts.ended) return;
+  for (const auto& [gsi, changes] : guest.lines) {
+    add(counts.lines, gsi, changes * seconds, 0);
+    counts.device_ns += whole(changes * 40e3 * seconds);
+  }
+  for (const TopPlace& place : guest.places) {
+    IoCount io{place.space, place.address, {}};
+    io.accesses[place.write ? KVMX_WRITE : KVMX_READ] = whole(place.rate * seconds);
+    add(counts.io, io);
+  }
   for (std::size_t i = 0; i < guest.vcpus.size(); ++i) {
     const Doing& doing = guest.vcpus[i];
     VcpuCounters& counters = counts.vcpus[guest.unknown_vcpus ? 0 : i];

@@ -24,6 +24,8 @@ struct Doing {
   double msr = 0;      ///< accesses of `msr_index`
   double userspace_exits = 0;
   double vmm_us = 0;  ///< each
+  double cpu = 0;     ///< share of its time that its thread has a CPU
+  double waits = 0;   ///< and wants one in vain
   std::uint32_t msr_index = 0x1a0;
   std::uint32_t reason = 48;  ///< EPT_VIOLATION
   std::uint32_t vmm_reason = 2;
@@ -33,7 +35,9 @@ struct Doing {
 struct Guest {
   std::vector<Doing> vcpus;
   Isa isa = Isa::vmx;
-  bool unknown_vcpus = false;  ///< all of it is counted, and of no known vCPU
+  bool unknown_vcpus = false;               ///< all of it is counted, and of no known vCPU
+  std::map<std::uint32_t, double> lines{};  ///< changes a second of its interrupt lines, by GSI
+  std::vector<TopPlace> places{};           ///< what it reads or writes, so often a second
 };
 
 /// `vcpus` vCPUs that do the same.

@@ -28,6 +28,8 @@ constexpr std::pair<const char*, double Doing::*> kRates[] = {
     {"msr", &Doing::msr},
     {"userspace_exits", &Doing::userspace_exits},
     {"vmm_us", &Doing::vmm_us},
+    {"cpu", &Doing::cpu},
+    {"waits", &Doing::waits},
 };
 
 Doing read_doing(const YAML::Node& each) {
@@ -50,6 +52,8 @@ Guest read_guest(const YAML::Node& row) {
   if (const YAML::Node others = row["others"])
     more(others["vcpus"].as<std::size_t>(), read_doing(others["each"]));
   more(row["parked"].as<std::size_t>(0), {});
+  for (const auto& line : row["lines"])
+    guest.lines[line.first.as<std::uint32_t>()] = line.second.as<double>();
   return guest;
 }
 

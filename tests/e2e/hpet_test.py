@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""hpet_test.py EXPORTER: QEMU's HPET pulses an interrupt line of an idle Linux guest; without one it does not.
+
+In an emulated AMD host. Two guests boot the host's own kernel on QEMU's PC, one with hpet=on, one with hpet=off.
+The one with an HPET has the finding interrupt_line_storm, by its line; the other has not. All changes are
+those that the kernel's own tracing counts.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "lib"))
+sys.path.insert(0, str(HERE))
+import linux_guest_test as linux
+from exporter import Exporter
+from tracing import Witness, mount_tracefs
+from verdict import Verdict
+
+BOOT_SECONDS = 240
+WINDOW_SECONDS = 25
+FINDS = "interrupt_line_storm"
+
+
+class PcGuest(linux.Guest):
+    """On QEMU's PC, which has an HPET or not."""
+
+    def __init__(self, name, hpet, qemu, kernel, directory):
+        self.name = name
+        self.console = directory / f"{name}.console"
+        self.process = subprocess.Popen(
+            [f"{qemu}/usr/bin/qemu-system-x86_64", "-name", f"guest={name}", "-L", f"{qemu}/usr/share/qemu",
+             "-L", "/usr/share/seabios", "-M", f"pc,accel=kvm,hpet={hpet},usb=off,vmport=off", "-cpu", "host,+tsc-deadline,+x2apic",
+             "-m", "160", "-nodefaults", "-no-user-config", "-display", "none", "-net", "none",
+             "-serial", f"file:{self.console}", "-kernel", f"{kernel}/vmlinuz",
+             "-initrd", str(directory / "initramfs"),
+             "-append", "console=ttyS0 quiet nokaslr mitigations=off audit=0 lsm=capability"])
+        linux.atexit.register(self.process.kill)
+
+
+def until_up(guest):
+    deadline = time.monotonic() + BOOT_SECONDS
+    while "guest-is-up" not in guest.said() and time.monotonic() < deadline:
+        time.sleep(2)
+    return "guest-is-up" in guest.said()
+
+
+def lines(page, guest):
+    return {m.labels["gsi"]: m.value for m in page.samples
+            if m.name == "kvm_interrupt_line_changes_total" and m.labels["vm"] == guest}
+
+
+def main():
+    qemu, kernel = os.environ["LAB_QEMU"], os.environ["LAB_KERNEL_DIR"]
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="kvmx-hpet-"))
+    linux.make_initramfs(directory)
+    verdict = Verdict()
+    mount_tracefs()
+    witness = Witness("kvmx-hpet", "kvm_set_irq")
+    exporter = Exporter(sys.argv[1], 10194)
+    for name, hpet in (("without", "off"), ("with", "on")):
+        guest = PcGuest(name, hpet, qemu, kernel, directory)
+        verdict.check(until_up(guest), f"{name} is up at {time.monotonic():.0f} s")
+    before = exporter.scrape()
+    time.sleep(WINDOW_SECONDS)
+    page = exporter.scrape()
+    rates = {name: {gsi: round((n - lines(before, name).get(gsi, 0)) / (page.start - before.start))
+                    for gsi, n in lines(page, name).items()} for name in ("with", "without")}
+    print(f"changes a second, by line: {rates}", flush=True)
+    held = {name: page.sum("kvm_vm_finding_seconds_total", vm=name, finding=FINDS) or 0
+            for name in ("with", "without")}
+    verdict.check(held["with"] > 5, f"with an HPET, {FINDS} held for {held['with']:.0f} s")
+    verdict.check(held["without"] == 0, f"without, for {held['without']:.0f} s")
+    least = page.sum("kvm_interrupt_line_changes_total")
+    seen = witness.count("kvm_set_irq")
+    most = exporter.scrape()
+    lost = most.sum("kvm_exporter_events_lost_total", cause="unattributed") or 0
+    verdict.check(least <= seen <= most.sum("kvm_interrupt_line_changes_total") + lost,
+                  f"tracefs counted {seen} changes, the exporter {least:.0f} before and"
+                  f" {most.sum('kvm_interrupt_line_changes_total'):.0f} after; {lost:.0f} are not attributed")
+    verdict.end()
+
+
+main()
