@@ -78,7 +78,8 @@ def check_alone(verdict, binary, guests, name, known):
     before = system_programs()
     exporter = Exporter(binary, 10191, *flags, f"--collector.{name}")
     guests.run(f"{name}-a", "--program", "deadline-halt", "--rate", "250", "--count", "60",
-               "--yield-every", "10", "--irqs", "3")
+               "--yield-every", "10")
+    guests.run(f"{name}-b", "--program", "cpuid", "--count", "60", "--irqs", "3")
     scrape = exporter.scrape()
     loaded = {i: n for i, n in system_programs().items() if i not in before}
     own = own_programs(exporter.process.pid)
