@@ -145,68 +145,6 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"Paused", guest_of(4, {.userspace_exits = 0, .vmm_us = 0}), {}}),
     [](const auto& info) { return info.param.name; });
 
-/// A guest whose interrupt lines change so often.
-Guest with_line(Guest guest, std::uint32_t gsi, double changes) {
-  guest.lines[gsi] = changes;
-  return guest;
-}
-
-const Doing kStarved = {.exits = 900, .exit_us = 2, .cpu = 0.5, .waits = 0.5};
-
-INSTANTIATE_TEST_SUITE_P(
-    Waiting, Findings,
-    testing::Values(
-        Case{"Starved", guest_of(4, kStarved), {"cpu_starved"}},
-        Case{"OneOfEightIsStarved", only(1, guest_of(8, kStarved), kIdle), {"cpu_starved"}},
-        Case{"ATenth", guest_of(4, {.exits = 900, .cpu = 0.9, .waits = 0.1}), {}},
-        Case{"MoreThanATenth",
-             guest_of(4, {.exits = 900, .cpu = 0.85, .waits = 0.1}),
-             {"cpu_starved"}},
-        Case{"LittleIsWanted", guest_of(4, {.exits = 90, .cpu = 0.02, .waits = 0.02}), {}}),
-    [](const auto& info) { return info.param.name; });
-
-INSTANTIATE_TEST_SUITE_P(
-    Lines, Findings,
-    testing::Values(
-        Case{"Hpet", with_line(guest_of(2, kIdle), 0, 2004), {"interrupt_line_storm"}},
-        Case{"HpetByItsOwnLine", with_line(guest_of(2, kIdle), 2, 2000), {"interrupt_line_storm"}},
-        Case{"HpetOfAParkedGuest", with_line(guest_of(2, {}), 0, 2004), {"interrupt_line_storm"}},
-        Case{"Rtc", with_line(guest_of(2, kIdle), 8, 2048), {"interrupt_line_storm"}},
-        Case{"RtcOfWindowsAtRest", with_line(guest_of(2, kIdle), 8, 128), {}},
-        Case{"AnyOtherLine", with_line(guest_of(2, kIdle), 11, 20'000), {}}),
-    [](const auto& info) { return info.param.name; });
-
-TEST(Finding, OfTheVmmNamesThePortThatIsPolled) {
-  SimulatedHost host;
-  Guest guest = guest_of(
-      2, {.exits = 24'000, .exit_us = 8, .userspace_exits = 23'000, .vmm_us = 6, .vmm_reason = 2});
-  guest.places = {{IoSpace::port, 0x608, false, 45'000, 0},
-                  {IoSpace::port, 0x3f8, true, 500, 0},
-                  {IoSpace::mmio, 0xfed00000, false, 90'000, 0}};
-  host.run(1, guest);
-  host.pass(20);
-  const Finding* const found = host.finding(1, FindingKind::vmm_storm);
-  ASSERT_TRUE(found && found->evidence.place);
-  EXPECT_EQ(found->evidence.place->address, 0x608U);
-  EXPECT_NEAR(found->evidence.place->rate, 45'000, 100);
-  EXPECT_NE(sentences(*found).find("reads port 0x608, the ACPI PM timer, 45,000 times a second"),
-            std::string::npos)
-      << sentences(*found);
-}
-
-TEST(Finding, OfTheVmmNamesNoneOfMany) {
-  SimulatedHost host;
-  Guest guest = guest_of(
-      2, {.exits = 24'000, .exit_us = 8, .userspace_exits = 23'000, .vmm_us = 6, .vmm_reason = 6});
-  for (std::uint64_t page = 0; page < 3; ++page)
-    guest.places.push_back({IoSpace::mmio, 0xfe000000 + page * 0x1000, true, 15'000, 0});
-  host.run(1, guest);
-  host.pass(20);
-  const Finding* const found = host.finding(1, FindingKind::vmm_storm);
-  ASSERT_TRUE(found);
-  EXPECT_FALSE(found->evidence.place);
-}
-
 INSTANTIATE_TEST_SUITE_P(
     Storms, Findings,
     testing::Values(

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Guests that wait for CPUs, whose old timers pulse their lines, and whose ports are polled.
+#include <gtest/gtest.h>
+
+#include "tests/unit/diagnosis/simulated_host.h"
+
+namespace kvmx {
+namespace {
+
+using Names = std::set<std::string>;
+
+const Doing kIdle = {.programs = 14, .arms = 18, .halts = 5, .halted = 0.99, .exits = 20};
+const Doing kStarved = {.exits = 900, .exit_us = 2, .cpu = 0.5, .waits = 0.5};
+
+/// What is found in a guest that does this for 20 s.
+Names found_in(const Guest& guest) {
+  SimulatedHost host;
+  host.run(1, guest);
+  host.pass(20);
+  return host.findings(1);
+}
+
+Names with_line(Guest guest, std::uint32_t gsi, double changes) {
+  guest.lines[gsi] = changes;
+  return found_in(guest);
+}
+
+TEST(CpuStarved, IsAboutTheGuestAsAWhole) {
+  EXPECT_EQ(found_in(guest_of(4, kStarved)), Names{"cpu_starved"});
+  Guest one = guest_of(8, kIdle);
+  one.vcpus[0] = kStarved;
+  EXPECT_EQ(found_in(one), Names{"cpu_starved"});
+}
+
+TEST(CpuStarved, BeginsAboveATenthOfWhatIsWanted) {
+  EXPECT_EQ(found_in(guest_of(4, {.exits = 900, .cpu = 0.9, .waits = 0.09})), Names{});
+  EXPECT_EQ(found_in(guest_of(4, {.exits = 900, .cpu = 0.85, .waits = 0.1})), Names{"cpu_starved"});
+}
+
+TEST(CpuStarved, NeedsThatSomethingIsWanted) {
+  EXPECT_EQ(found_in(guest_of(4, {.exits = 90, .cpu = 0.02, .waits = 0.02})), Names{});
+}
+
+TEST(CpuStarved, IsNoBurst) {
+  SimulatedHost host;
+  host.run(1, guest_of(4, kIdle));
+  host.pass(20);
+  host.run(1, guest_of(4, kStarved));
+  host.pass(4);
+  EXPECT_EQ(host.findings(1), Names{});
+  host.pass(6);
+  EXPECT_EQ(host.findings(1), Names{"cpu_starved"});
+}
+
+TEST(InterruptLineStorm, IsOfThePitTheHpetAndTheClock) {
+  for (const std::uint32_t gsi : {0U, 2U, 8U})
+    EXPECT_EQ(with_line(guest_of(2, kIdle), gsi, 2004), Names{"interrupt_line_storm"}) << gsi;
+  EXPECT_EQ(with_line(guest_of(2, kIdle), 11, 20'000), Names{});
+}
+
+TEST(InterruptLineStorm, NeedsNoVcpuThatRuns) {
+  EXPECT_EQ(with_line(guest_of(2, {}), 0, 2004), Names{"interrupt_line_storm"});
+}
+
+TEST(InterruptLineStorm, IsNoClockOf64Hertz) {
+  EXPECT_EQ(with_line(guest_of(2, kIdle), 8, 128), Names{});
+}
+
+TEST(Finding, OfTheVmmNamesThePortThatIsPolled) {
+  SimulatedHost host;
+  Guest guest = guest_of(
+      2, {.exits = 24'000, .exit_us = 8, .userspace_exits = 23'000, .vmm_us = 6, .vmm_reason = 2});
+  guest.places = {{IoSpace::port, 0x608, false, 45'000, 0},
+                  {IoSpace::port, 0x3f8, true, 500, 0},
+                  {IoSpace::mmio, 0xfed00000, false, 90'000, 0}};
+  host.run(1, guest);
+  host.pass(20);
+  const Finding* const found = host.finding(1, FindingKind::vmm_storm);
+  ASSERT_TRUE(found && found->evidence.place);
+  EXPECT_EQ(found->evidence.place->address, 0x608U);
+  EXPECT_NEAR(found->evidence.place->rate, 45'000, 100);
+  EXPECT_NE(sentences(*found).find("reads port 0x608, the ACPI PM timer, 45,000 times a second"),
+            std::string::npos)
+      << sentences(*found);
+}
+
+TEST(Finding, OfTheVmmNamesNoneOfMany) {
+  SimulatedHost host;
+  Guest guest = guest_of(
+      2, {.exits = 24'000, .exit_us = 8, .userspace_exits = 23'000, .vmm_us = 6, .vmm_reason = 6});
+  for (std::uint64_t page = 0; page < 3; ++page)
+    guest.places.push_back({IoSpace::mmio, 0xfe000000 + page * 0x1000, true, 15'000, 0});
+  host.run(1, guest);
+  host.pass(20);
+  const Finding* const found = host.finding(1, FindingKind::vmm_storm);
+  ASSERT_TRUE(found);
+  EXPECT_FALSE(found->evidence.place);
+}
+
+}  // namespace
+}  // namespace kvmx
