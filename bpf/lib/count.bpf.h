@@ -133,7 +133,7 @@ static __always_inline __u32 kvmx_take_place(struct kvmx_places *places,
   const __u64 turn = (places->word[i] + 1) & KVMX_TURN_MASK;
   for (__u32 op = 0; op < KVMX_OPS; op++)
     *(volatile __u64 *)&places->before[i].count[op] = counts[i].count[op];
-  *(volatile __u64 *)&places->word[i] = key << KVMX_TURN_BITS | (turn ?: 1);
+  *(volatile __u64 *)&places->word[i] = key << KVMX_TURN_BITS | (turn ? turn : 1);
   return i;
 }
 
