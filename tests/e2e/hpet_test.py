@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """hpet_test.py EXPORTER: QEMU's HPET pulses an interrupt line of an idle Linux guest; without one it does not.
 
-In an emulated AMD host. Two guests boot the host's own kernel on QEMU's PC, one with hpet=on, one with hpet=off.
+In an emulated AMD host whose clock counts instructions (--icount). Two guests boot the host's own kernel on QEMU's PC, one with hpet=on, one with hpet=off.
 The one with an HPET has the finding interrupt_line_storm, by its line; the other has not. All changes are
 those that the kernel's own tracing counts.
 """
@@ -34,9 +34,9 @@ class PcGuest(linux.Guest):
         self.console = directory / f"{name}.console"
         self.process = subprocess.Popen(
             [f"{qemu}/usr/bin/qemu-system-x86_64", "-name", f"guest={name}", "-L", f"{qemu}/usr/share/qemu",
-             "-L", "/usr/share/seabios", "-M", f"pc,accel=kvm,hpet={hpet},usb=off,vmport=off", "-cpu", "host,+tsc-deadline,+x2apic",
-             "-m", "160", "-nodefaults", "-no-user-config", "-display", "none", "-net", "none",
-             "-serial", f"file:{self.console}", "-kernel", f"{kernel}/vmlinuz",
+             "-M", f"pc,accel=kvm,hpet={hpet},usb=off,vmport=off", "-bios", "qboot.rom",
+             "-cpu", "host,+tsc-deadline,+x2apic", "-m", "160", "-nodefaults", "-no-user-config",
+             "-display", "none", "-net", "none", "-serial", f"file:{self.console}", "-kernel", f"{kernel}/vmlinux",
              "-initrd", str(directory / "initramfs"),
              "-append", "console=ttyS0 quiet nokaslr mitigations=off audit=0 lsm=capability"])
         linux.atexit.register(self.process.kill)
