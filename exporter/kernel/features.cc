@@ -79,7 +79,9 @@ std::optional<std::string> tracepoint_arguments(const btf* object, std::string_v
   if (!pointer || !btf_is_ptr(pointer)) return std::nullopt;
   const btf_type* function = btf__type_by_id(object, pointer->type);
   if (!function || !btf_is_func_proto(function)) return std::nullopt;
-  return describe_arguments(object, function).substr(1);
+  std::string arguments = describe_arguments(object, function);
+  arguments.erase(0, 1);  // the kernel's own
+  return arguments;
 }
 
 void probe_tp_btf(Features& features, std::size_t event, const KernelBtf& loaded) {
@@ -87,7 +89,8 @@ void probe_tp_btf(Features& features, std::size_t event, const KernelBtf& loaded
   if (!arguments) arguments = tracepoint_arguments(loaded.vmlinux.get(), kEvents[event].name);
   const bool known =
       arguments && std::ranges::any_of(kEvents[event].programs, [&](const EventProgram& program) {
-        return !program.arguments.empty() && arguments_match(program.arguments, *arguments);
+        return !program.function && !program.arguments.empty() &&
+               arguments_match(program.arguments, *arguments);
       });
   if (!known) return;
   features.sources[event] = Source::tp_btf;
