@@ -39,10 +39,10 @@ void write_events(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writ
 void write_userspace(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer);
 
 /// kvm_io_exits_total.
-void write_io(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer);
+void write_io(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer);
 
 /// kvm_interrupt_line_changes_total.
-void write_interrupts(const Snapshot& snapshot, PerVcpu per_vcpu, TextWriter& writer);
+void write_interrupts(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer);
 
 /// kvm_timer_arms_total, kvm_hv_timer_in_use.
 void write_timers(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer);

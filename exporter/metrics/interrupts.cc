@@ -16,7 +16,7 @@ constexpr Family kChanges = {"kvm_interrupt_line_changes", MetricType::counter,
 
 }  // namespace
 
-void write_interrupts(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, TextWriter& writer) {
+void write_interrupts(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, MetricWriter& writer) {
   LabelCache<std::size_t> cache;
   writer.begin(kChanges);
   for_each_vm(snapshot, [&](const Vm& vm, const Labels& labels) {

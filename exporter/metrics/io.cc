@@ -31,7 +31,7 @@ class IoLabels {
 
 }  // namespace
 
-void write_io(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, TextWriter& writer) {
+void write_io(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, MetricWriter& writer) {
   IoLabels io_labels;
   writer.begin(kExits);
   for_each_vm(snapshot, [&](const Vm& vm, const Labels& labels) {

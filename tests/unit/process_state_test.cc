@@ -42,7 +42,13 @@ TEST_F(ProcessStateTest, LivesIfItStartedWhenTheVmsProcessDid) {
 TEST_F(ProcessStateTest, IsGoneIfThereIsNoneOrAnother) {
   EXPECT_EQ(read_process_state(root_, started_at(500)), ProcessState::gone);
   stat(stat_);
-  EXPECT_EQ(read_process_state(root_, started_at(501)), ProcessState::gone);
+  EXPECT_EQ(read_process_state(root_, started_at(499)), ProcessState::gone);
+}
+
+// Without BTF that is all that is known of its start.
+TEST_F(ProcessStateTest, LivesIfItStartedBeforeItWasFirstSeen) {
+  stat(stat_);
+  EXPECT_EQ(read_process_state(root_, started_at(501)), ProcessState::lives);
 }
 
 TEST_F(ProcessStateTest, IsUnknownIfItCannotBeRead) {
