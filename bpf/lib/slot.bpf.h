@@ -140,16 +140,6 @@ static __always_inline void kvmx_unbind_thread(const struct vcpu_slot *slot, __u
   if (current && *current == index) bpf_map_delete_elem(&slot_of_thread, &tid);
 }
 
-/* A thread is gone, so its id may become another's; and if it was the first of its process, the
- * process is gone. */
-static __always_inline void kvmx_thread_gone(__u32 tid) {
-  const __u32 *index = bpf_map_lookup_elem(&slot_of_thread, &tid);
-  struct vcpu_slot *slot = index ? kvmx_slot(*index) : NULL;
-  if (slot && slot->tid == tid) slot->fast_start = 0;
-  bpf_map_delete_elem(&slot_of_thread, &tid);
-  bpf_map_delete_elem(&vm_processes, &tid);
-}
-
 /*
  * Records that `thread` now runs the vCPU of `slot`. If it ran another one before, that slot ceases
  * to be the thread's; and where nothing tells when it goes back to it, both become `shared`.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What KVM's own functions tell of a vCPU: that it is made, and that it is destroyed. */
+/* What KVM's own functions tell of a vCPU: that it is made, and that it is destroyed. And what the
+ * scheduler tells of threads. */
 #ifndef KVMX_VCPU_LIFE_BPF_H
 #define KVMX_VCPU_LIFE_BPF_H
 
@@ -62,6 +63,16 @@ static __always_inline int kvmx_vcpu_destroyed(__u64 vcpu, __u32 vcpu_id) {
   if (maker) kvmx_leave_id(maker->tgid, vcpu_id);
   bpf_map_delete_elem(&vcpu_makers, &vcpu);
   return 0;
+}
+
+/* A thread is gone, so its id may become another's; and if it was the first of its process, the
+ * process is gone. */
+static __always_inline void kvmx_thread_gone(__u32 tid) {
+  const __u32 *index = bpf_map_lookup_elem(&slot_of_thread, &tid);
+  struct vcpu_slot *slot = index ? kvmx_slot(*index) : NULL;
+  if (slot && slot->tid == tid) slot->fast_start = 0;
+  bpf_map_delete_elem(&slot_of_thread, &tid);
+  bpf_map_delete_elem(&vm_processes, &tid);
 }
 
 #endif

@@ -38,6 +38,7 @@ case $host in
     ;;
   older)
     modules=$("$lab/older_kvm.sh")
+    # shellcheck disable=SC2016 # for the shell inside
     "$lab/amd.sh" --kernel 6.1 --smp 2 --timeout 900 --out "$out" -- \
       "$here/with_modules.sh" "$modules" sh -c \
       '"$2" --version | grep "kvm_exit: by BTF" && "$@"' - "$here/scenario.sh" "$exporter" "$guest" /lab-out

@@ -34,6 +34,7 @@ use_older_prototype() {
     's/trace_kvm_exit(vcpu, /trace_kvm_exit(to_svm(vcpu)->vmcb->control.exit_code, vcpu, /' \
     's/trace_kvm_nested_vmexit(vcpu, /trace_kvm_nested_vmexit(0, vcpu, /'
   # Outside the kernel's tree, and without kvm_intel.
+  # shellcheck disable=SC2016 # make's own variables
   edit "$x86/Makefile" 's#-I .*#-I $(src)#' 's#$(srctree)/virt#$(src)/../../../virt#' '/kvm-intel.o/d'
 }
 
