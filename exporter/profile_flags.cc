@@ -49,6 +49,7 @@ CLI::App* add_profile_command(CLI::App& app, ProfileOptions& options) {
   profile->add_option("--top", options.top, "Show so many places; 0: all")
       ->type_name("NUMBER")
       ->group(kHow)
+      ->check(CLI::Range(0U, 1U << 20U).description(""))
       ->default_str("20");
   CLI::Option* const json =
       profile->add_flag("--json", options.json, "Print JSON, all places unless --top is given")
