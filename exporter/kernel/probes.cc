@@ -11,6 +11,7 @@
 #include <memory>
 #include <utility>
 
+#include "exporter/base/file.h"
 #include "exporter/base/log.h"
 #include "exporter/kernel/host.h"
 #include "exporter/kernel/skeleton.h"
@@ -26,6 +27,11 @@ bool do_events_identify_vm(const Features& features, const EventSelection& selec
   if (features.vcpus_told) return true;
   const bool counted = selection.has(Event::exit) || selection.has(Event::entry);
   return features.source(Event::exit) == Source::tp_btf && counted && isa != Isa::other;
+}
+
+/// Without this programs can be attached to functions and are never run.
+bool functions_are_traced() {
+  return read_line("/proc/sys/kernel/ftrace_enabled").value_or("1") != "0";
 }
 
 /// kvm_entry may have two programs; the first one speaks for both.
@@ -59,7 +65,9 @@ std::vector<ProbeState> detached_probes(const EventSelection& selection) {
 
 Result<Probes> Probes::attach(const Features& features, const EventSelection& selection,
                               std::uint32_t max_vcpus, PinDirectory* pins) {
-  Result<Probes> probes = attach_all(features, selection, max_vcpus, pins);
+  Result<Probes> probes = features.vcpus_told && !functions_are_traced()
+                              ? Error{"kernel.ftrace_enabled is 0"}
+                              : attach_all(features, selection, max_vcpus, pins);
   if (probes || !features.vcpus_told) return probes;
   // Without the cure, which is one where nothing can be loaded.
   const std::string reason = probes.error().message.substr(0, probes.error().message.find(". "));
@@ -202,9 +210,17 @@ ProbeState Probes::state(const std::string& event, const std::string& program) c
   return {event, true, missed_runs(found->second)};
 }
 
-/// The kernel may have skipped the program, and then nobody knows for which vCPU.
-bool Probes::are_ends_told() const {
+/// The kernel may have skipped the program, and then nobody knows for which vCPU. So it is if
+/// functions were not traced for a while.
+bool Probes::are_ends_told() {
   if (!vcpus_told_) return false;
+  if (!functions_are_traced()) {
+    spdlog::warn(
+        "kernel.ftrace_enabled is 0, so KVM's own functions tell nothing any more: which vCPUs "
+        "there are is found out once a second. Set it to 1 and restart the exporter");
+    vcpus_told_ = false;
+    return false;
+  }
   const std::string name(kVcpuDestroyed);
   return state(name, name).missed.value_or(0) == 0;
 }
@@ -213,7 +229,9 @@ std::vector<ProbeState> Probes::states() const {
   std::vector<ProbeState> states;
   for (const VcpuFunction& function : kVcpuFunctions) {
     const std::string name(function.name);
-    if (vcpus_to_be_told_) states.push_back(state(name, name));
+    if (!vcpus_to_be_told_) continue;
+    states.push_back(state(name, name));
+    states.back().attached = states.back().attached && vcpus_told_;
   }
   for (std::size_t i = 0; i < kEvents.size(); ++i) {
     const std::string name(kEvents[i].name);

@@ -44,7 +44,7 @@ class Probes {
   [[nodiscard]] bool processes_followed() const { return processes_followed_; }
 
   /// Whether every vCPU in a slot is told of when it is destroyed.
-  [[nodiscard]] bool are_ends_told() const;
+  [[nodiscard]] bool are_ends_told();
 
   /// Names of the further events, in the order of event_counts.count[].
   [[nodiscard]] const std::vector<std::string>& other_events() const { return selection_.others; }

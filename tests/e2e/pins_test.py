@@ -116,6 +116,9 @@ def check_down(verdict, pinned, guests, exporter):
     grown = cpuids(page) - cpuids(before)
     verdict.check(grown == 555 + 70,
                   f"a VM that came and went while it was down, and one that ended: {grown} exits of 625")
+    vcpus = {m.labels["vm"]: m.value for m in page.samples if m.name == "kvm_vm_vcpus"}
+    verdict.check(vcpus == {"asleep": 1},
+                  f"on the first page none of them has vCPUs, but the one that lives: {vcpus}")
     status, said = refused(pinned.binary, f"--bpf.pin-dir={PINS}")
     verdict.check(status == 1 and "another exporter uses" in said, "a second exporter is refused")
     exporter.stop()

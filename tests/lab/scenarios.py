@@ -95,6 +95,10 @@ def remove_leftovers(before):
     if not pathlib.Path("/sys/module/kvm_amd").exists():
         left.append("a host without kvm_amd")
         subprocess.run(["modprobe", "kvm_amd"], check=True)
+    ftrace = pathlib.Path("/proc/sys/kernel/ftrace_enabled")
+    if ftrace.exists() and ftrace.read_text().strip() == "0":
+        left.append("a kernel without ftrace")
+        ftrace.write_text("1")
     if "hidepid" in pathlib.Path("/proc/mounts").read_text():
         left.append("a /proc that hides processes")
         subprocess.run(["mount", "-o", "remount,hidepid=0", "/proc"], check=True)
