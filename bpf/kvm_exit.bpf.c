@@ -16,6 +16,7 @@
 #include "lib/interrupt.bpf.h"
 #include "lib/io.bpf.h"
 #include "lib/slot.bpf.h"
+#include "lib/tracepoint_slot.bpf.h"
 #include "lib/vcpu_life.bpf.h"
 #include "record_offsets.h"
 
@@ -248,7 +249,7 @@ int kvm_msr_tracepoint(void *record) {
 SEC("tp/kvm/kvm_hv_timer_state")
 int kvm_hv_timer_state_tracepoint(void *record) {
   const __u32 vcpu_id = field32(record, kvmx_record.timer_vcpu_id);
-  return count_timer(kvmx_slot_of_id(kvmx_tracepoint_slot_of_thread(), vcpu_id),
+  return count_timer(kvmx_tracepoint_slot_of_named(vcpu_id),
                      field32(record, kvmx_record.timer_in_use) != 0);
 }
 
@@ -303,7 +304,7 @@ int thread_freed_tracepoint(void *record) {
 
 SEC("fentry/kvm_arch_vcpu_destroy")
 int BPF_PROG(kvm_arch_vcpu_destroy_fentry, struct kvm_vcpu *vcpu) {
-  return kvmx_vcpu_destroyed((__u64)vcpu, vcpu->vcpu_id);
+  return kvmx_vcpu_destroyed((__u64)vcpu);
 }
 
 SEC("fentry/kvm_arch_vcpu_postcreate")
@@ -314,6 +315,37 @@ int BPF_PROG(kvm_arch_vcpu_postcreate_fentry, struct kvm_vcpu *vcpu) {
 SEC("fentry/kvm_arch_vcpu_ioctl_run")
 int BPF_PROG(kvm_arch_vcpu_ioctl_run_fentry, struct kvm_vcpu *vcpu) {
   kvmx_begin_run(vcpu);
+  return 0;
+}
+
+/* The same where KVM has no BTF. Its id is what the first function for a vCPU is given. */
+
+SEC("kprobe/kvm_arch_vcpu_precreate")
+int kvm_vcpu_precreate_kprobe(const struct pt_regs *registers) {
+  const __u64 thread = bpf_get_current_pid_tgid();
+  const __u32 vcpu_id = registers->si;
+  bpf_map_update_elem(&vcpu_ids, &thread, &vcpu_id, BPF_ANY);
+  return 0;
+}
+
+SEC("kprobe/kvm_arch_vcpu_postcreate")
+int kvm_vcpu_postcreate_kprobe(const struct pt_regs *registers) {
+  const __u64 thread = bpf_get_current_pid_tgid();
+  const __u32 *vcpu_id = bpf_map_lookup_elem(&vcpu_ids, &thread);
+  if (!vcpu_id) return 0;
+  kvmx_vcpu_made(registers->di, *vcpu_id);
+  bpf_map_delete_elem(&vcpu_ids, &thread);
+  return 0;
+}
+
+SEC("kprobe/kvm_arch_vcpu_destroy")
+int kvm_vcpu_destroy_kprobe(const struct pt_regs *registers) {
+  return kvmx_vcpu_destroyed(registers->di);
+}
+
+SEC("kprobe/kvm_arch_vcpu_ioctl_run")
+int kvm_vcpu_run_kprobe(const struct pt_regs *registers) {
+  kvmx_begin_told_run(registers->di);
   return 0;
 }
 

@@ -148,6 +148,12 @@ struct vcpu_svm {
   struct vmcb *vmcb;
 };
 
+/* What a kprobe has of a function's first two arguments. */
+struct pt_regs {
+  unsigned long si;
+  unsigned long di;
+};
+
 /* kvm_amd's data of a CPU. */
 struct svm_cpu_data {
   struct vmcb *current_vmcb; /* of the vCPU last loaded on it; in 6.1 and 6.12, not in 7.2 */

@@ -303,7 +303,7 @@ struct vcpu_key {
 struct vcpu_maker {
   __u64 start; /* of the process, ns since boot (CLOCK_BOOTTIME) */
   __u32 tgid;
-  __u32 unused;
+  __u32 vcpu_id;
   char comm[KVMX_COMM];
 };
 

@@ -121,8 +121,10 @@ foreach(test identity collectors kvm-stat death firmware hostile churn monotonic
   kvmx_lab_script(amd-6.1 ${test}-amd-6.1 600 e2e/${script}_test.py)
 endforeach()
 
-kvmx_lab_test(amd-6.1 lifecycle-amd-6.1 400 COMMAND /usr/bin/python3 "${here}/e2e/lifecycle_test.py" "${exporter}"
-              "$<TARGET_FILE:kvmx-tricks>")
+foreach(kernel 5.10 6.1)
+  kvmx_lab_test(amd-${kernel} lifecycle-amd-${kernel} 600 COMMAND /usr/bin/python3
+                "${here}/e2e/lifecycle_test.py" "${exporter}" "$<TARGET_FILE:kvmx-tricks>")
+endforeach()
 kvmx_lab_test(amd-6.1 late-kvm-amd-6.1 600 COMMAND "${here}/e2e/late_kvm_test.sh" "${exporter}" "${guest}")
 
 # A clock that counts instructions, for what is about rates and times: the same however busy the machine.

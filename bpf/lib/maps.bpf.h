@@ -107,6 +107,17 @@ struct {
 } vcpu_makers SEC(".maps");
 
 /*
+ * Thread -> id of the vCPU that it is making; only where KVM has no BTF. An entry is of use for a
+ * moment, and stays if nothing comes of the vCPU. Full: the one used least gives way.
+ */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 4096);
+  __type(key, __u64);
+  __type(value, __u32);
+} vcpu_ids SEC(".maps");
+
+/*
  * Process and vCPU id -> its vCPUs of that id. Set by the exporter: twice slots. Full: events that
  * name a vCPU by its id alone, and that another thread raises, are counted in slots of that thread.
  */

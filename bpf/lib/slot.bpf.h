@@ -27,6 +27,10 @@
  * the exporter. */
 const volatile bool kvmx_told;
 
+/* Whether VMs of one process are one: so it is where records name a vCPU by its id, and the exits
+ * of what is older than the exporter do not tell its VM. Set by the exporter. */
+const volatile bool kvmx_one_vm;
+
 /* A vCPU as an event names it. vcpu and kvm are 0 for events that give no pointer. */
 struct vcpu_ref {
   __u64 vcpu;
@@ -193,14 +197,19 @@ static __always_inline struct vcpu_slot *kvmx_bound_slot(const struct vcpu_ref *
   return slot;
 }
 
-/* A vCPU by its pointer. Its VM is that of the process that made it, if KVM told of that. */
+/* A vCPU by its pointer. Its VM is that of the process that made it, if KVM told of that; and so is
+ * its id, where the kernel does not describe what is in a vCPU. */
 static __always_inline struct vcpu_ref kvmx_ref_of_vcpu(__u64 vcpu) {
   const struct kvm_vcpu *pointer = (const void *)vcpu;
-  struct vcpu_ref ref = kvmx_ref_of_id(BPF_CORE_READ(pointer, vcpu_id), kvmx_thread_any());
+  struct vcpu_ref ref = kvmx_ref_of_id(KVMX_VCPU_UNKNOWN, kvmx_thread_any());
   ref.vcpu = vcpu;
-  ref.kvm = (__u64)BPF_CORE_READ(pointer, kvm);
+  if (bpf_core_field_exists(pointer->vcpu_id)) {
+    ref.vcpu_id = BPF_CORE_READ(pointer, vcpu_id);
+    if (!kvmx_one_vm) ref.kvm = (__u64)BPF_CORE_READ(pointer, kvm);
+  }
   const struct vcpu_maker *maker = bpf_map_lookup_elem(&vcpu_makers, &vcpu);
   if (maker) {
+    ref.vcpu_id = maker->vcpu_id;
     ref.tgid = maker->tgid;
     ref.vm_start = maker->start;
   }
@@ -264,17 +273,6 @@ static __noinline struct vcpu_slot *kvmx_slow_slot_of_id(__u32 vcpu_id) {
   return kvmx_bound_slot(&ref);
 }
 
-/* The slot of the vCPU that a tracepoint's record names by its id, within the current thread's VM.
- */
-static __always_inline struct vcpu_slot *kvmx_tracepoint_slot_of_vcpu(__u32 vcpu_id) {
-  const struct kvmx_thread thread = kvmx_thread_any();
-  struct vcpu_slot *slot = kvmx_last_slot();
-  if (slot && slot->fast_start == thread.start && slot->tid == (__u32)thread.pid_tgid &&
-      slot->vcpu_id == vcpu_id)
-    return slot;
-  return kvmx_slow_slot_of_id(vcpu_id);
-}
-
 static __noinline struct vcpu_slot *kvmx_slow_slot_of_thread(void) {
   const struct kvmx_thread thread = kvmx_thread_any();
   if (!(thread.pid_tgid >> 32)) {
@@ -301,15 +299,6 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_thread(void) {
   struct vcpu_slot *slot = kvmx_last_slot();
   const struct task_struct *task = bpf_get_current_task_btf();
   if (slot && slot->fast_start == task->start_time && slot->tid == (__u32)task->pid) return slot;
-  return kvmx_slow_slot_of_thread();
-}
-
-/* The same for tracepoint programs, whose kernel may be older than bpf_get_current_task_btf(). */
-static __always_inline struct vcpu_slot *kvmx_tracepoint_slot_of_thread(void) {
-  if (KVMX_HAS_RDONLY_CAST) return kvmx_slot_of_thread();
-  const struct kvmx_thread thread = kvmx_thread_any();
-  struct vcpu_slot *slot = kvmx_last_slot();
-  if (slot && slot->fast_start == thread.start && slot->tid == (__u32)thread.pid_tgid) return slot;
   return kvmx_slow_slot_of_thread();
 }
 

@@ -40,15 +40,16 @@ static __always_inline void kvmx_enter_id(__u32 tgid, __u64 vcpu, __u32 vcpu_id)
 static __always_inline void kvmx_leave_id(__u32 tgid, __u32 vcpu_id) {
   const struct vcpu_id_key key = {.tgid = tgid, .vcpu_id = vcpu_id};
   struct vcpus_of_id *there = bpf_map_lookup_elem(&vcpus_by_id, &key);
-  if (there && __sync_fetch_and_add(&there->count, -1) == 1)
-    bpf_map_delete_elem(&vcpus_by_id, &key);
+  if (!there) return;
+  __sync_fetch_and_add(&there->count, -1); /* whose value kernels before 5.12 do not give */
+  if (!*(volatile __u64 *)&there->count) bpf_map_delete_elem(&vcpus_by_id, &key);
 }
 
 /* The current process has made this vCPU. A slot under its pointer is that of one whose destruction
  * was not told, since the kernel skipped the program. */
 static __always_inline int kvmx_vcpu_made(__u64 vcpu, __u32 vcpu_id) {
-  struct vcpu_maker maker = {.start = kvmx_process_start(),
-                             .tgid = bpf_get_current_pid_tgid() >> 32};
+  struct vcpu_maker maker = {
+      .start = kvmx_process_start(), .tgid = bpf_get_current_pid_tgid() >> 32, .vcpu_id = vcpu_id};
   kvmx_process_comm(maker.comm);
   kvmx_end_slot(vcpu);
   bpf_map_update_elem(&vcpu_makers, &vcpu, &maker, BPF_ANY);
@@ -57,10 +58,10 @@ static __always_inline int kvmx_vcpu_made(__u64 vcpu, __u32 vcpu_id) {
 }
 
 /* No thread can be in KVM_RUN for this vCPU any more. */
-static __always_inline int kvmx_vcpu_destroyed(__u64 vcpu, __u32 vcpu_id) {
+static __always_inline int kvmx_vcpu_destroyed(__u64 vcpu) {
   kvmx_end_slot(vcpu);
   const struct vcpu_maker *maker = bpf_map_lookup_elem(&vcpu_makers, &vcpu);
-  if (maker) kvmx_leave_id(maker->tgid, vcpu_id);
+  if (maker) kvmx_leave_id(maker->tgid, maker->vcpu_id);
   bpf_map_delete_elem(&vcpu_makers, &vcpu);
   return 0;
 }

@@ -192,7 +192,12 @@ Features probe_features() {
     return features;
   }
   for (std::size_t i = 0; i < kEvents.size(); ++i) probe_tracepoint(features, i, *events);
-  if (!features.btf) features.freed_pid = freed_pid(*events);
+  if (!features.btf) {
+    features.freed_pid = freed_pid(*events);
+    return features;
+  }
+  std::error_code ignored;
+  features.vcpus_told = fs::exists("/sys/bus/event_source/devices/kprobe", ignored);
   return features;
 }
 

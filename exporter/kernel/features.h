@@ -41,13 +41,17 @@ struct Features {
   /// kvm_amd has a variable svm_data, one a CPU, which points to the VMCB of the vCPU there, and
   /// has the type that BPF programs can use (as on 6.1). Programs that use it hold that module.
   bool svm_data = false;
-  /// KVM's own functions tell of vCPUs (kVcpuFunctions): all are described by BTF.
+  /// KVM's own functions tell of vCPUs (kVcpuFunctions): all are described by BTF; or, where KVM
+  /// has none, the kernel has kprobes.
   bool vcpus_told = false;
   /// For a log: why an event cannot be counted, or has no tracepoint program, with the cure; else
   /// empty.
   std::string unavailable_reason;
 
   [[nodiscard]] Source source(Event event) const { return sources[index_of(event)]; }
+  [[nodiscard]] bool vcpus_told_by_kprobe() const {
+    return vcpus_told && source(Event::exit) != Source::tp_btf;
+  }
 };
 
 /// Probes the running kernel: BTF first, then tracefs.

@@ -21,10 +21,10 @@
 namespace kvmx {
 namespace {
 
-/// KVM tells whose vCPU a thread runs; or exits and entries carry the vCPU's pointer, if the host
-/// raises them and the kernel has BTF of KVM.
+/// Only where the kernel has BTF of KVM: KVM tells whose vCPU a thread runs; or exits and entries
+/// carry the vCPU's pointer, if the host raises them.
 bool do_events_identify_vm(const Features& features, const EventSelection& selection, Isa isa) {
-  if (features.vcpus_told) return true;
+  if (features.vcpus_told) return !features.vcpus_told_by_kprobe();
   const bool counted = selection.has(Event::exit) || selection.has(Event::entry);
   return features.source(Event::exit) == Source::tp_btf && counted && isa != Isa::other;
 }

@@ -76,12 +76,14 @@ bpf_program* choose_program(kvm_exit_bpf& skeleton, const Features& features, bo
 std::vector<SelectedProgram> select_programs(kvm_exit_bpf& skeleton, const Features& features,
                                              const EventSelection& selection, Isa isa) {
   std::vector<SelectedProgram> programs;
-  for (const VcpuFunction& function : kVcpuFunctions) {
-    if (!features.vcpus_told) break;
+  const auto add_function = [&](const VcpuFunction& function, const char* program) {
     const std::string name(function.name);
-    programs.push_back(
-        {bpf_object__find_program_by_name(skeleton.obj, function.program), name, name});
-  }
+    programs.push_back({bpf_object__find_program_by_name(skeleton.obj, program), name, name});
+  };
+  const bool by_kprobe = features.vcpus_told_by_kprobe();
+  for (const VcpuFunction& function : kVcpuFunctions)
+    if (features.vcpus_told) add_function(function, by_kprobe ? function.kprobe : function.fentry);
+  if (by_kprobe) add_function(kVcpuId, kVcpuId.kprobe);
   if (features.freed_pid) {
     skeleton.rodata->kvmx_record.freed_pid = features.freed_pid->offset;
     programs.push_back({bpf_object__find_program_by_name(skeleton.obj, kThreadFreedProgram),

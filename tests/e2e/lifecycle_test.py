@@ -21,11 +21,13 @@ from events import FUNCTIONS, functions
 from exporter import Exporter
 from verdict import Verdict, skip
 
-SECONDS = 8
+SECONDS = 16 if "LAB_ISA" in os.environ else 8
 SLOTS = 16
 INTERRUPTED = "restart"
 # Elsewhere others may run VMs, too.
 ALONE = "LAB_ISA" in os.environ
+# Elsewhere the VMs of a process are one.
+TELLS_VM = os.environ.get("LAB_KERNEL") != "5.10"
 
 
 class Trick:
@@ -204,7 +206,8 @@ def main():
     check_rename(verdict, exporter, sys.argv[2])
     check_other_process(verdict, exporter, sys.argv[2])
     check_closed(verdict, exporter, sys.argv[2])
-    check_two_vms(verdict, exporter, sys.argv[2])
+    if TELLS_VM:
+        check_two_vms(verdict, exporter, sys.argv[2])
     check_restore(verdict, exporter, sys.argv[2])
     verdict.check(exporter.stop() == 0, "the exporter ends well")
     check_full_table(verdict, sys.argv[1:3])
