@@ -90,9 +90,9 @@ Result<FoundVm> find_vm(const std::string& name) {
 
 bool vm_exists(const VmKey& vm) {
   const Result<std::vector<ListedVcpu>> vcpus = list_vcpus();
-  return vcpus && std::ranges::any_of(*vcpus, [&](const ListedVcpu& vcpu) {
-           return vcpu.tgid == vm.tgid && vcpu.start_ns == vm.start_ns;
-         });
+  return !vcpus || std::ranges::any_of(*vcpus, [&](const ListedVcpu& vcpu) {
+    return vcpu.tgid == vm.tgid && vcpu.start_ns == vm.start_ns;
+  });
 }
 
 }  // namespace kvmx

@@ -20,7 +20,7 @@ struct FoundVm {
 /// The VM with this label, name, title, UUID or process id. The error says which VMs there are.
 Result<FoundVm> find_vm(const std::string& name);
 
-/// Whether its process still has a vCPU.
+/// Whether its process still has a vCPU, as far as can be known.
 bool vm_exists(const VmKey& vm);
 
 }  // namespace kvmx
