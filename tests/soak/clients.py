@@ -64,7 +64,7 @@ class Scraper(Worker):
             self.count += 1
             self.longest = max(self.longest, time.monotonic() - began)
         elif generation == (self.target.generation, self.target.up) == (generation[0], True):
-            self.blame(f"{self.path} {self.headers}: {status}")
+            self.blame(f"{self.path} {self.headers}: {status} after {time.monotonic() - began:.1f} s")
 
 
 class Watcher(Worker):
