@@ -281,6 +281,20 @@ def handled(series, when, host, guest, at, exits, halted):
     for reason, rate in (("KVM_EXIT_IO", io), ("restart", 0.4 * guest.vcpus)):
         series.counter(when, "kvm_userspace_exits_total", rate, at | {"reason": reason})
     series.counter(when, "kvm_userspace_seconds_total", io * 9e-6, at)
+    devices(series, when, guest, at, io)
+    busy = guest.vcpus * (1 - guest.halted)
+    for thread, cpus in (("vcpu", busy), ("vmm", 0.07 + io * 12e-6), ("vhost", io * 4e-6)):
+        series.counter(when, "kvm_vm_cpu_seconds_total", cpus, at | {"thread": thread})
+    series.counter(when, "kvm_vcpu_run_delay_seconds_total", busy * (0.01 + guest.slow), at)
+
+
+def devices(series, when, guest, at, io):
+    """A disk's queue, a clock that is looked at, and QEMU's HPET, which pulses its line though no one listens."""
+    accesses = {("mmio", "write", "0xfebf1000"): 0.9 * io, ("port", "read", "0x608"): 0.1 * io + 0.2 * guest.vcpus}
+    for (space, op, address), rate in accesses.items():
+        series.counter(when, "kvm_io_exits_total", rate, at | {"space": space, "op": op, "address": address})
+    for gsi, rate in (("0", 2004), ("8", 2), ("11", 0.3 * io)):
+        series.counter(when, "kvm_interrupt_line_changes_total", rate, at | {"gsi": gsi})
 
 
 def hash_of(name):
