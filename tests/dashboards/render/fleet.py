@@ -282,7 +282,7 @@ def handled(series, when, host, guest, at, exits, halted):
         series.counter(when, "kvm_userspace_exits_total", rate, at | {"reason": reason})
     series.counter(when, "kvm_userspace_seconds_total", io * 9e-6, at)
     devices(series, when, guest, at, io)
-    busy = guest.vcpus * (1 - guest.halted)
+    busy = max(0, guest.vcpus - halted)
     for thread, cpus in (("vcpu", busy), ("vmm", 0.07 + io * 12e-6), ("vhost", io * 4e-6)):
         series.counter(when, "kvm_vm_cpu_seconds_total", cpus, at | {"thread": thread})
     series.counter(when, "kvm_vcpu_run_delay_seconds_total", busy * (0.01 + guest.slow), at)
