@@ -8,6 +8,7 @@
 #   hist/EVENT      what the kernel's own histograms (tracefs `hist` triggers) counted, or
 #   trace.txt       every event, where the kernel has no such triggers
 #   format/EVENT    the events' formats, with the kernel's names of exit reasons
+#   types.txt       whose types the kernel describes
 #   exporter.log
 set -eu
 
@@ -168,6 +169,7 @@ run pair-b --program cpuid --count 400 --vcpus 2
 wait $pair_pid
 
 fetch /metrics >"$out/metrics.txt"
+ls /sys/kernel/btf >"$out/types.txt"
 read_witness
 kill $exporter_pid
 wait $exporter_pid || { say "the exporter failed"; exit 1; }
