@@ -91,7 +91,8 @@ class Host {
   void read() {
     torn_ = true;
     std::vector<VmCounts> counts = reader_.read(
-        slots_.all(), [this](const VmKey& vm) { return has_ended(vm); }, listing_, slots_.events());
+        slots_.all(), [this](const VmKey& vm) { return has_ended(vm); }, listing_, slots_.events(),
+        {}, slots_.io());
     torn_ = false;
     std::vector<VmToLabel> to_label;
     counters_.resize(counts.size());
@@ -122,7 +123,9 @@ class Host {
   }
 
   static bool may_vanish(std::string_view series) {
-    // A name that gives way to a hotter MSR's: what it had is in "other" from then on.
+    // A name that gives way to a hotter one: what it had is in "other" from then on.
+    if (series.starts_with("kvm_io_exits_total"))
+      return series.find("address=\"other\"") == series.npos;
     return series.starts_with("kvm_msr_accesses_total") && series.find("index=\"\"") == series.npos;
   }
 
@@ -152,6 +155,7 @@ class Host {
         render_exposition(snapshot_, {}, {.format = Format::openmetrics, .per_vcpu = PerVcpu::none})
             .text);
     require(!openmetrics.empty(), "there is something to read");
+    static_cast<void>(render_exposition(snapshot_, {}, {.format = Format::protobuf}));
     static_cast<void>(landing_page(snapshot_, "/metrics", "none"));
     for (const Vm& vm : snapshot_.vms) {
       Request request;

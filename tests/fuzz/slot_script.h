@@ -71,6 +71,7 @@ class Slots {
 
   [[nodiscard]] std::span<const vcpu_slot> all() const { return {memory_.get(), kCount}; }
   [[nodiscard]] std::span<const event_counts> events() const { return {events_.get(), kCount}; }
+  [[nodiscard]] std::span<const io_counts> io() const { return {io_.get(), kCount}; }
   [[nodiscard]] std::uint64_t now() const { return now_; }
 
   /// What the kernel does next.
@@ -87,6 +88,7 @@ class Slots {
       case 4:
         return take_place(slot);
       case 5:
+        if ((script_.peek() & 1U) != 0) return count_io(slot);
         events_[slot.index % kCount].count[script_.take() % KVMX_EVENTS] += script_.take();
         return;
       case 6:
@@ -144,12 +146,33 @@ class Slots {
     }
   }
 
-  /// As kvmx_take_msr_place() does it.
+  /// As kvmx_take_place() does it.
+  static void take_place(kvmx_places& places, const kvmx_ops* counts, std::size_t i, __u64 key) {
+    const __u64 turn = (places.word[i] + 1) & KVMX_TURN_MASK;
+    places.before[i] = counts[i];
+    places.word[i] = key << KVMX_TURN_BITS | (turn != 0 ? turn : 1);
+  }
+
   void take_place(vcpu_slot& slot) {
-    const std::uint32_t place = script_.take() % KVMX_OVERFLOW_MSRS;
-    slot.msr_before[place] = slot.msr[KVMX_FIXED_MSRS + place];
-    slot.msr_place[place] = {.index = script_.take() % 16U, .turn = slot.msr_place[place].turn + 1};
-    slot.overflow_msrs = std::max(slot.overflow_msrs, place + 1);
+    const std::uint8_t place = script_.take();
+    const __u64 key = script_.take() % 16U;
+    io_counts& io = io_[slot.index % kCount];
+    kvmx_io& devices = (place & 0x40U) != 0 ? io.ports : io.pages;
+    if ((place & 0x80U) != 0)
+      take_place(devices.places, devices.count, place % KVMX_PLACES, key);
+    else
+      take_place(slot.msr_places, slot.msr + KVMX_FIXED_MSRS, place % KVMX_PLACES, key);
+  }
+
+  /// Ports, pages and lines.
+  void count_io(vcpu_slot& slot) {
+    io_counts& io = io_[slot.index % kCount];
+    const std::uint8_t what = script_.take();
+    kvmx_io& devices = (what & 0x40U) != 0 ? io.ports : io.pages;
+    __u64& counter = (what & 0x80U) != 0
+                         ? io.lines[what % (KVMX_LINES + 1)]
+                         : devices.count[what % (KVMX_PLACES + 1)].count[what >> 5U & 1U];
+    counter += script_.take_scaled(40);
   }
 
   void scribble(vcpu_slot& slot) {
@@ -166,6 +189,7 @@ class Slots {
   const bool wild_;
   std::unique_ptr<vcpu_slot[]> memory_ = std::make_unique<vcpu_slot[]>(kCount);
   std::unique_ptr<event_counts[]> events_ = std::make_unique<event_counts[]>(kCount);
+  std::unique_ptr<io_counts[]> io_ = std::make_unique<io_counts[]>(kCount);
   std::uint64_t now_ = 1'000'000'000'000;
 };
 

@@ -14,7 +14,7 @@ constexpr std::size_t kMaxAddresses = 4096;
 std::optional<PasswordQueue::Turn> PasswordQueue::wait(const std::string& address) {
   std::unique_lock lock(mutex_);
   if (closed_) return std::nullopt;
-  if (queue_.size() >= waiting_) {
+  if (queue_.size() >= max_waiting_) {
     // The last of those with the most wrong passwords, if that is not this one.
     const auto by_wrongs = [this](const Waiting* one, const Waiting* other) {
       return wrong_of(*one->address) < wrong_of(*other->address);

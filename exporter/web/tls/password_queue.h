@@ -22,7 +22,8 @@ class PasswordQueue {
   using Clock = std::chrono::steady_clock;
 
   /// `at_once` hashes are computed at once; `waiting` clients may wait for theirs.
-  PasswordQueue(std::size_t at_once, std::size_t waiting) : at_once_(at_once), waiting_(waiting) {}
+  PasswordQueue(std::size_t at_once, std::size_t waiting)
+      : at_once_(at_once), max_waiting_(waiting) {}
 
   /// A client's turn; the next one's comes when it is destroyed.
   class Turn {
@@ -45,6 +46,12 @@ class PasswordQueue {
   /// Refuses all who wait, and whoever comes: the server is about to end.
   void close();
 
+  /// How many clients wait.
+  [[nodiscard]] std::size_t waiting() const {
+    const std::lock_guard lock(mutex_);
+    return queue_.size();
+  }
+
   /// A password from `address` was wrong.
   void note_wrong(const std::string& address, Clock::time_point now = Clock::now());
 
@@ -61,8 +68,8 @@ class PasswordQueue {
   void forget_old(Clock::time_point now);
 
   const std::size_t at_once_;
-  const std::size_t waiting_;
-  std::mutex mutex_;
+  const std::size_t max_waiting_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool closed_ = false;
   std::size_t hashing_ = 0;

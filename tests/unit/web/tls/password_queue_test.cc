@@ -28,7 +28,7 @@ class Clients {
       const std::lock_guard lock(mutex_);
       (turn ? served_ : refused_).push_back(address);
     });
-    std::this_thread::sleep_for(30ms);
+    while (queue_.waiting() + done() < threads_.size()) std::this_thread::yield();
   }
 
   std::vector<std::string> served() {
@@ -41,6 +41,11 @@ class Clients {
   }
 
  private:
+  std::size_t done() {
+    const std::lock_guard lock(mutex_);
+    return served_.size() + refused_.size();
+  }
+
   PasswordQueue& queue_;
   std::mutex mutex_;
   std::vector<std::string> served_;
