@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """hpet_test.py EXPORTER: QEMU's HPET pulses an interrupt line of an idle Linux guest; without one it does not.
 
-In an emulated AMD host whose clock counts instructions (--icount). Two guests boot the host's own kernel on QEMU's PC, one with hpet=on, one with hpet=off.
-The one with an HPET has the finding interrupt_line_storm, by its line; the other has not. All changes are
-those that the kernel's own tracing counts.
+In an emulated AMD host whose clock counts instructions (--icount). Two guests boot the host's own kernel on
+QEMU's PC, one with hpet=on, one with hpet=off. The one with an HPET has the finding interrupt_line_storm, by
+its line; the other has not. All changes are those that the kernel's own tracing counts.
 """
 
 import os
@@ -15,8 +15,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
-sys.path.insert(0, str(HERE))
-import linux_guest_test as linux
+import linux_guest as linux
 from exporter import Exporter
 from tracing import Witness, mount_tracefs
 from verdict import Verdict
