@@ -6,6 +6,7 @@ thread in /proc/PID/task/TID/schedstat, of the whole process, threads that have 
 clock. On this machine's KVM, or in an emulated host.
 """
 
+import atexit
 import collections
 import os
 import pathlib
@@ -19,6 +20,9 @@ from guests import Guests
 from verdict import Verdict, skip
 
 PREFIX = f"cpu-{os.getpid()}-"
+# How long KVM polls at most before it sleeps. Only for halts that are shorter it polls at all.
+LONGEST_POLL = pathlib.Path("/sys/module/kvm/parameters/halt_poll_ns")
+ALONE = "LAB_ISA" in os.environ  # on this machine others may run VMs, too
 
 
 def ns(seconds):
@@ -86,10 +90,20 @@ def check_failed_polls(verdict, guest, page):
         print("not compared: failed polls, for debugfs is not mounted or may not be read")
         return
     got = ns(page.sum("kvm_halt_poll_failed_seconds_total", vm=PREFIX + "ticks"))
-    verdict.check(got == wanted > 0, f"it polled in vain for {got} ns, by KVM's statistics for {wanted}")
+    verdict.check(got == wanted and (wanted > 0 or not ALONE),
+                  f"it polled in vain for {got} ns, by KVM's statistics for {wanted}")
+
+
+def poll_for_long():
+    """Has KVM poll in halts of 2 ms, too: shorter ones come on busy hosts only."""
+    before = LONGEST_POLL.read_text()
+    atexit.register(LONGEST_POLL.write_text, before)
+    LONGEST_POLL.write_text("5000000")
 
 
 def check_running(verdict, exporter, guests):
+    if ALONE:
+        poll_for_long()
     guest = guests.start(PREFIX + "ticks", "--program", "deadline-halt", "--rate", 500, "--count", 0,
                          "--vcpus", 3, "--duration", 600)
     seen = []
