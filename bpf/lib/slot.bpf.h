@@ -316,6 +316,10 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_process(__u32 tgid, __u64 
  * if it is another thread of a VM's process, one slot (tid 0) that all of these share; else none.
  */
 static __always_inline struct vcpu_slot *kvmx_slot_of_current_task(void) {
+  if (!kvmx_may_have_vm()) {
+    kvmx_count_lost_event(KVMX_LOST_UNATTRIBUTED);
+    return NULL;
+  }
   const struct kvmx_thread thread = kvmx_thread_any();
   struct vcpu_slot *slot = kvmx_last_slot();
   if (slot && slot->fast_start == thread.start && slot->tid == (__u32)thread.pid_tgid) return slot;

@@ -34,6 +34,17 @@ static __noinline __u64 kvmx_process_first_seen(void) {
   return seen ? *seen : now;
 }
 
+/* Whether the current process may have a VM: without BTF it is looked for only in processes that
+ * have run a vCPU, because a look makes a process one that was seen. */
+static __always_inline bool kvmx_may_have_vm(void) {
+#ifdef KVMX_NO_BTF
+  const __u32 tgid = bpf_get_current_pid_tgid() >> 32;
+  return bpf_map_lookup_elem(&vm_processes, &tgid) != NULL;
+#else
+  return true;
+#endif
+}
+
 /* Start of the current process, ns since boot: what /proc/PID/stat gives in clock ticks. */
 static __always_inline __u64 kvmx_process_start(void) {
   const struct task_struct *task = (const void *)bpf_get_current_task();

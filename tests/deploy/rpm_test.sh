@@ -36,7 +36,7 @@ outsiders() { asks --qf '[%{FILEMODES:perms} %{FILEUSERNAME} %{FILEGROUPNAME} %{
 check_nothing "all of it is root's, and only root may write it" outsiders
 shared() {
   asks -l --noartifact | sed -E '
-    \,^/usr/(bin|lib/(systemd/system|sysusers\.d|tmpfiles\.d))/,d
+    \,^/usr/(bin|lib/(systemd/system(-generators)?|sysusers\.d|tmpfiles\.d))/,d
     \,^/usr/share/(man/man8|bash-completion/completions|zsh/site-functions)/,d
     \,^/(usr/share/(doc/)?kvm-exit-exporter(/|$)|etc/default/),d'
 }

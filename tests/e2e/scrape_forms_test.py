@@ -2,7 +2,7 @@
 """scrape_forms_test.py EXPORTER GUEST: each scraper that people use gets a page that it can read.
 
 Requests as these scrapers send them, byte for byte, taken from their sources. Which format and coding they
-get is written down here, and python's strict parsers must take every page, while a guest with an awkward
+get is written down here, and python's strict parsers must take every page of text, while a guest with an awkward
 name runs, if there is a /dev/kvm. Prometheus, its agent and vmagent themselves are in prometheus_web_test.py.
 """
 
@@ -11,13 +11,15 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import protobuf_page
 from guests import Guests
 from strict_parsers import families, samples
 from verdict import Verdict
 from web_client import WebExporter, wait_until
 
 OPENMETRICS, TEXT = "application/openmetrics-text", "text/plain"
-PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+MESSAGES = "application/vnd.google.protobuf"
+PROTOBUF = f"{MESSAGES};proto=io.prometheus.client.MetricFamily;encoding=delimited"
 TIMEOUT = "X-Prometheus-Scrape-Timeout-Seconds: 10"
 GZIP = "Accept-Encoding: gzip"
 # Scraper: (headers in its order, format, compressed). Where the Accept is from, by repository and file:
@@ -32,7 +34,7 @@ FORMS = {
     "Prometheus 2 with native histograms": (
         ["User-Agent: Prometheus/2.55.1", f"Accept: {PROTOBUF};q=0.5,{OPENMETRICS};version=1.0.0;q=0.4,"
          f"{OPENMETRICS};version=0.0.1;q=0.3,{TEXT};version=0.0.4;q=0.2,*/*;q=0.1", GZIP, TIMEOUT],
-        OPENMETRICS, True),
+        MESSAGES, True),
     "Prometheus 3": (
         ["User-Agent: Prometheus/3.1.0", f"Accept: {OPENMETRICS};version=1.0.0;escaping=allow-utf-8;q=0.6,"
          f"{OPENMETRICS};version=0.0.1;q=0.5,{TEXT};version=1.0.0;escaping=allow-utf-8;q=0.4,"
@@ -48,10 +50,10 @@ FORMS = {
     # influxdata/telegraf, plugins/inputs/prometheus/prometheus.go; keep-alive is off. Go asks for gzip itself.
     "Telegraf": (
         ["User-Agent: Telegraf/1.30.0 Go/1.22.2", f"Accept: {PROTOBUF};q=0.7,{TEXT};version=0.0.4;q=0.3",
-         GZIP, "Connection: close"], TEXT, True),
+         GZIP, "Connection: close"], MESSAGES, True),
     "Telegraf up to 1.20": (
         ["User-Agent: Go-http-client/1.1", f"Accept: {PROTOBUF};q=0.7,{TEXT};version=0.0.4;q=0.3,*/*;q=0.1",
-         GZIP, "Connection: close"], TEXT, True),
+         GZIP, "Connection: close"], MESSAGES, True),
     # VictoriaMetrics/VictoriaMetrics, lib/promscrape/client.go
     "vmagent": (
         ["User-Agent: vm_promscrape", f"Accept: {TEXT};version=0.0.4;q=1,*/*;q=0.1", TIMEOUT.replace("10", "10.000"),
@@ -72,6 +74,8 @@ def check_form(verdict, exporter, scraper, form):
     got = answer.headers["content-type"], answer.headers.get("content-encoding", "identity")
     verdict.check(answer.status == 200 and got[0].startswith(media_type + ";")
                   and got[1] == ("gzip" if compressed else "identity"), f"{scraper} gets {got}")
+    if media_type == MESSAGES:
+        return set(protobuf_page.samples(answer.content()))
     return set(samples(families(answer.text(), media_type)))
 
 
@@ -87,7 +91,7 @@ def main():
     else:
         print("there is no /dev/kvm here: pages without a guest")
     pages = {scraper: check_form(verdict, exporter, scraper, form) for scraper, form in FORMS.items()}
-    # Values of two scrapes differ. Of OpenMetrics and text the same series are wanted.
+    # Values of two scrapes differ. Of all formats the same series are wanted.
     union, common = set.union(*pages.values()), set.intersection(*pages.values())
     verdict.check(union == common and len(common) > 50, f"strict parsers find the same {len(common)} series "
                   f"in all, but for {sorted(union - common)[:5]}")

@@ -33,11 +33,11 @@ class Answer:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, headers, body
 
+    def content(self):
+        return gzip.decompress(self.body) if self.headers.get("content-encoding") == "gzip" else self.body
+
     def text(self):
-        body = self.body
-        if self.headers.get("content-encoding") == "gzip":
-            body = gzip.decompress(body)
-        return body.decode()
+        return self.content().decode()
 
 
 def read_answer(stream, method="GET"):
