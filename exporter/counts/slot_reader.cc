@@ -104,8 +104,7 @@ struct ThreadPart {
   [[nodiscard]] bool same_vcpu(const ThreadPart& other) const {
     return tgid == other.tgid && vm_start == other.vm_start && vcpu_id == other.vcpu_id;
   }
-  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the 0 of its comparison for a
-  // pointer
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes what it generates for a pointer
   auto operator<=>(const ThreadPart&) const = default;
 };
 
