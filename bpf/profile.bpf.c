@@ -156,8 +156,8 @@ int profile_exit(void *context) {
 }
 
 /*
- * Comes after its exit, on the same thread. Before 6.2 SVM tells of a write to the ICR, which it
- * handles at once, before it tells of the exit.
+ * Mostly raised after kvm_exit, on the same thread. Before 6.2 kvm_amd handles a write to the ICR
+ * on a fast path, which raises this event first and kvm_exit only then.
  */
 SEC("tp/kvm/kvm_msr")
 int profile_msr(void *context) {

@@ -61,8 +61,7 @@ Result<void> Exporter::attach() {
   if (!features.btf)
     spdlog::warn(
         "this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF), so there are no CPU "
-        "times, "
-        "and VMs and their vCPUs are known once they run, until their process ends");
+        "times, and VMs and their vCPUs are known once they run, until their process ends");
   // To load takes 10 MB for a moment: first what does not keep the slots mapped.
   listings_ = features.btf ? Listings(2 * config_.max_vcpus) : Listings();
   Result<Probes> probes = Probes::attach(features, event_selection(features), config_.max_vcpus,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What KVM's own functions tell of a vCPU: that it is made, and that it is destroyed. And what the
- * scheduler tells of threads. */
+/* Beginnings and ends, of which the kernel tells: KVM's own functions are called when a vCPU is
+ * made and when it is destroyed, and a tracepoint of the scheduler when a thread is gone. */
 #ifndef KVMX_VCPU_LIFE_BPF_H
 #define KVMX_VCPU_LIFE_BPF_H
 

@@ -112,7 +112,7 @@ Error nothing_seen(const Profile& profile, const ProfileOptions& options) {
   std::string why = "its vCPUs slept, or were in the guest all the time";
   if (profile.counts.not_chosen != 0) why = "there were only exits for other reasons";
   if (profile.isa == Isa::other)
-    why = "this host's KVM is neither AMD's nor Intel's, and tells of none";
+    why = "this host's KVM is neither AMD's nor Intel's, and never raises kvm_exit";
   return Error{profile.vm + " made no " + (options.reasons.empty() ? "exit" : "such exit") + ": " +
                why};
 }

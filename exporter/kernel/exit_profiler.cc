@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstddef>
+#include <map>
 #include <string>
+#include <string_view>
 
 #include "exporter/base/file.h"
+#include "exporter/kernel/missed_runs.h"
 #include "exporter/kernel/skeleton.h"
 #include "exporter/kernel/tracefs.h"
 #include "exporter/kernel/tracepoint_format.h"
@@ -40,16 +42,19 @@ Result<profile_record_offsets> find_offsets() {
     return Error{
         "tracefs is not mounted: run \"mount -t tracefs tracefs /sys/kernel/tracing\" first"};
   profile_record_offsets offsets{};
+  std::map<std::string_view, TracepointFields> records;
   for (const ProfiledField& field : kFields) {
-    const Result<std::string> text = read_file(*events / field.event / "format");
-    if (!text) return Error{text.error().message + ". This needs root, or CAP_SYS_ADMIN"};
-    const auto fields = parse_tracepoint_format(*text);
-    const auto found = fields.find(field.name);
-    if (found == fields.end() || found->second.size != field.size ||
-        found->second.offset + field.size > KVMX_PROFILE_RECORD)
+    const auto [record, unread] = records.try_emplace(field.event);
+    if (unread) {
+      const Result<std::string> text = read_file(*events / field.event / "format");
+      if (!text) return Error{text.error().message + ". This needs root, or CAP_SYS_ADMIN"};
+      record->second = parse_tracepoint_format(*text);
+    }
+    const auto found = find_offset(record->second, field.name, field.size);
+    if (!found || *found + field.size > KVMX_PROFILE_RECORD)
       return Error{"this kernel's record of " + std::string(field.event) + " has no field " +
                    field.name + " of the known size"};
-    offsets.*field.offset = found->second.offset;
+    offsets.*field.offset = *found;
   }
   return offsets;
 }
@@ -69,14 +74,6 @@ Result<void> read_map(const bpf_map* map, Take take) {
   }
   if (errno != ENOENT) return errno_error("read what was counted", errno);
   return {};
-}
-
-std::uint64_t missed_runs(const bpf_program* program) {
-  bpf_prog_info info{};
-  __u32 length = sizeof(info);
-  const bool known = bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length) == 0 &&
-                     length >= offsetof(bpf_prog_info, recursion_misses) + sizeof(__u64);
-  return known ? info.recursion_misses : 0;
 }
 
 LinkPtr attach(bpf_program* program) { return LinkPtr(bpf_program__attach(program)); }
@@ -147,7 +144,7 @@ Result<ProfileCounts> ExitProfiler::counts() const {
     return read.error();
   counts.unplaced = skeleton_->bss->kvmx_unplaced;
   counts.not_chosen = skeleton_->bss->kvmx_not_chosen;
-  counts.missed = missed_runs(skeleton_->progs.profile_exit);
+  counts.missed = missed_runs(bpf_program__fd(skeleton_->progs.profile_exit)).value_or(0);
   return counts;
 }
 

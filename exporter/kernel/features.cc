@@ -128,14 +128,11 @@ void probe_tracepoint(Features& features, std::size_t event, const fs::path& eve
 }
 
 /// Where sched_process_free's record, of these events, names the thread.
-std::optional<FieldPlace> freed_pid(const fs::path& kvm_events) {
+std::optional<std::uint32_t> freed_pid(const fs::path& kvm_events) {
   const fs::path format = kvm_events.parent_path() / "sched/sched_process_free/format";
   const Result<std::string> text = read_file(format);
   if (!text) return std::nullopt;
-  const auto fields = parse_tracepoint_format(*text);
-  const auto pid = fields.find("pid");
-  if (pid == fields.end() || pid->second.size != 4) return std::nullopt;
-  return pid->second;
+  return find_offset(parse_tracepoint_format(*text), "pid", sizeof(std::uint32_t));
 }
 
 /// Tracepoint programs run with preemption off on every kernel.

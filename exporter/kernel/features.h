@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 
@@ -32,9 +31,9 @@ struct Features {
   /// Those of KVM's function of the event's name; empty if BTF describes none.
   std::array<std::string, kEvents.size()> functions;
   /// Where the fields of the event's record are, if its source is tracepoint.
-  std::array<std::map<std::string, FieldPlace, std::less<>>, kEvents.size()> fields;
+  std::array<TracepointFields, kEvents.size()> fields;
   /// Where the record of sched_process_free has the thread's id; read only where there is no BTF.
-  std::optional<FieldPlace> freed_pid;
+  std::optional<std::uint32_t> freed_pid;
   /// Tracepoints leave preemption on (since Linux 7.0, a46023d5616e). The kernel does not run a
   /// tp_btf program on a CPU on which another thread was preempted within it.
   bool preemptible = false;

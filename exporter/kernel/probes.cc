@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstddef>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "exporter/base/file.h"
 #include "exporter/base/log.h"
 #include "exporter/kernel/host.h"
+#include "exporter/kernel/missed_runs.h"
 #include "exporter/kernel/skeleton.h"
 #include "exporter/kernel/vcpu_functions.h"
 #include "kvm_exit.skel.h"
@@ -37,15 +37,6 @@ bool functions_are_traced() {
 /// kvm_entry may have two programs; the first one speaks for both.
 bool has_state(const std::vector<ProbeState>& states, const std::string& name) {
   return std::ranges::any_of(states, [&](const ProbeState& state) { return state.name == name; });
-}
-
-/// Runs of a program that the kernel skipped; nothing before Linux 5.12.
-std::optional<std::uint64_t> missed_runs(int program_fd) {
-  bpf_prog_info info{};
-  __u32 length = sizeof(info);
-  const bool known = bpf_obj_get_info_by_fd(program_fd, &info, &length) == 0 &&
-                     length >= offsetof(bpf_prog_info, recursion_misses) + sizeof(__u64);
-  return known ? std::optional<std::uint64_t>(info.recursion_misses) : std::nullopt;
 }
 
 }  // namespace

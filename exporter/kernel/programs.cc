@@ -24,9 +24,9 @@ bool is_needed(Event event, const EventSelection& selection, const Features& fea
 std::string set_offsets(kvm_exit_bpf& skeleton, const Features& features, Event event) {
   const auto& found = features.fields[index_of(event)];
   for (const RecordField& field : info_of(event).fields) {
-    const auto place = found.find(field.name);
-    if (place == found.end() || place->second.size != field.size) return field.name;
-    skeleton.rodata->kvmx_record.*field.offset = place->second.offset;
+    const auto place = find_offset(found, field.name, field.size);
+    if (!place) return field.name;
+    skeleton.rodata->kvmx_record.*field.offset = *place;
   }
   return "";
 }
@@ -85,7 +85,7 @@ std::vector<SelectedProgram> select_programs(kvm_exit_bpf& skeleton, const Featu
     if (features.vcpus_told) add_function(function, by_kprobe ? function.kprobe : function.fentry);
   if (by_kprobe) add_function(kVcpuId, kVcpuId.kprobe);
   if (features.freed_pid) {
-    skeleton.rodata->kvmx_record.freed_pid = features.freed_pid->offset;
+    skeleton.rodata->kvmx_record.freed_pid = *features.freed_pid;
     programs.push_back({bpf_object__find_program_by_name(skeleton.obj, kThreadFreedProgram),
                         "sched_process_free", kThreadFreedProgram});
   }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <optional>
 
 namespace kvmx {
 namespace {
@@ -35,8 +34,8 @@ std::string_view declared_name(std::string_view declaration) {
 
 }  // namespace
 
-std::map<std::string, FieldPlace, std::less<>> parse_tracepoint_format(std::string_view text) {
-  std::map<std::string, FieldPlace, std::less<>> fields;
+TracepointFields parse_tracepoint_format(std::string_view text) {
+  TracepointFields fields;
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
@@ -48,6 +47,13 @@ std::map<std::string, FieldPlace, std::less<>> parse_tracepoint_format(std::stri
     if (!name.empty()) fields.emplace(name, FieldPlace{*offset, *size});
   }
   return fields;
+}
+
+std::optional<std::uint32_t> find_offset(const TracepointFields& fields, std::string_view name,
+                                         std::uint32_t size) {
+  const auto found = fields.find(name);
+  if (found == fields.end() || found->second.size != size) return std::nullopt;
+  return found->second.offset;
 }
 
 }  // namespace kvmx
