@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What can be said of the sources without running the exporter. No test here needs root.
 kvmx_test(lint static 300 "${here}/lint/run.sh")
-kvmx_test(clang-tidy static 900 "${here}/lint/clang_tidy.sh" "${PROJECT_BINARY_DIR}")
 kvmx_test(rules static 900 "${here}/rules/run.sh" "${PROJECT_BINARY_DIR}/rules")
 kvmx_test(golden static 120 /usr/bin/python3 "${here}/golden/check.py") # Debian's has the parser
 kvmx_test(dashboards static 600 "${here}/dashboards/run.sh" "${PROJECT_BINARY_DIR}/dashboards")

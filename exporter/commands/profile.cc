@@ -121,7 +121,7 @@ Error nothing_seen(const Profile& profile, const ProfileOptions& options) {
 void make_ranking(Report& report, const ProfileOptions& options, const KernelImage* image) {
   const std::vector<Place> places = rank(report.profile.counts, options.per_vcpu);
   if (image) {
-    const Result<Slide> slide = find_slide(*image, evidence_of(report.profile.isa, places));
+    const Result<Slide> slide = find_slide(*image, known_instructions(report.profile.isa, places));
     report.symbols = options.symbols + ": " +
                      (slide ? slide->text() : slide.error().message + ". No names are shown.");
     if (slide) report.slide = slide->bytes;

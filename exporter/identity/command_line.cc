@@ -24,14 +24,14 @@ std::vector<std::string_view> split_words(std::string_view cmdline) {
 
 std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
-void remove_suffix(std::string_view& text, std::string_view suffix) {
+void strip_suffix(std::string_view& text, std::string_view suffix) {
   if (text.ends_with(suffix)) text.remove_suffix(suffix.size());
 }
 
 /// nixpkgs moves the program X to .X-wrapped and puts a script in its place.
 std::string_view without_wrapper(std::string_view program) {
   if (program.starts_with('.')) program.remove_prefix(1);
-  remove_suffix(program, "-wrapped");
+  strip_suffix(program, "-wrapped");
   return program;
 }
 
@@ -44,7 +44,7 @@ const Vmm* find(std::string_view argv0, const Program& program, Words args) {
   if (const Vmm* vmm = find_by_name(file_name(argv0), false, args)) return vmm;
   std::string_view executable = program.executable;
   // An upgrade has replaced the file.
-  remove_suffix(executable, " (deleted)");
+  strip_suffix(executable, " (deleted)");
   if (const Vmm* vmm = find_by_name(file_name(executable), false, args)) return vmm;
   const bool truncated = program.comm.size() >= kCommBytes;
   if (const Vmm* vmm = find_by_name(program.comm, truncated, args)) return vmm;

@@ -17,4 +17,11 @@ namespace kvmx {
 /// are configurable and overlap).
 std::string_view msr_name(std::uint32_t index);
 
+/// Those that some of our code treats as special.
+namespace msrs {
+inline constexpr std::uint32_t kTscDeadline = 0x6e0;
+inline constexpr std::uint32_t kX2apicEoi = 0x80b;
+inline constexpr std::uint32_t kX2apicTmict = 0x838;
+}  // namespace msrs
+
 }  // namespace kvmx

@@ -7,14 +7,12 @@
 
 #include "exporter/diagnosis/words.h"
 #include "exporter/names/exit_reasons.h"
+#include "exporter/names/msr.h"
 #include "exporter/profile/instructions.h"
 
 namespace kvmx {
 namespace {
 
-constexpr std::uint32_t kTscDeadline = 0x6e0;
-constexpr std::uint32_t kX2apicEoi = 0x80b;
-constexpr std::uint32_t kX2apicTmict = 0x838;
 constexpr double kMuch = 0.1;  // of all exits
 
 using words::percent;
@@ -69,7 +67,7 @@ void add_first_place(const Report& report, std::vector<std::string>& notes) {
 
 bool programs_timer(const Place& place) {
   return place.access == KVMX_ACCESS_MSR_WRITE &&
-         (place.number == kTscDeadline || place.number == kX2apicTmict);
+         (place.number == msrs::kTscDeadline || place.number == msrs::kX2apicTmict);
 }
 
 void add_timer(const Report& report, std::vector<std::string>& notes) {
@@ -90,7 +88,7 @@ void add_cause(const Report& report, std::vector<std::string>& notes) {
       report.ranking, [](const RankedPlace& ranked) { return programs_timer(ranked.place); });
   const auto is_explained = [&](const RankedPlace& ranked) {
     const Place& place = ranked.place;
-    return programs_timer(place) || (timer && msr_of(place) == kX2apicEoi) ||
+    return programs_timer(place) || (timer && msr_of(place) == msrs::kX2apicEoi) ||
            instruction_of(report.profile.isa, place) == Instruction::hlt;
   };
   const auto found = std::ranges::find_if_not(report.ranking, is_explained);

@@ -79,4 +79,10 @@ class ByteReader {
   std::string_view bytes_;
 };
 
+/// The text at `offset` of a table of texts that each end with a zero byte; empty if there is none.
+inline std::string_view text_at(std::string_view texts, std::uint64_t offset) {
+  if (offset >= texts.size()) return {};
+  return ByteReader(texts.substr(offset)).text();
+}
+
 }  // namespace kvmx

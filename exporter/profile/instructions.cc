@@ -81,23 +81,23 @@ bool has_instruction(std::span<const unsigned char> code, std::size_t at, Instru
   return false;
 }
 
-std::vector<Evidence> evidence_of(Isa isa, std::span<const Place> places) {
+std::vector<KnownInstruction> known_instructions(Isa isa, std::span<const Place> places) {
   constexpr std::uint64_t kRare = 1000;
   std::uint64_t all = 0;
-  std::map<std::pair<std::uint64_t, Instruction>, Evidence> by_address;
+  std::map<std::pair<std::uint64_t, Instruction>, KnownInstruction> by_address;
   for (const Place& place : places) {
     all += place.exits;
     const auto instruction = instruction_of(isa, place);
     if (!instruction || half_of(place.rip) != Half::image) continue;
-    Evidence& evidence = by_address[{place.rip, *instruction}];
+    KnownInstruction& evidence = by_address[{place.rip, *instruction}];
     // Of several MSRs at one address the first is as good as another.
     if (evidence.exits == 0) evidence = {*instruction, msr_of(place), place.rip, 0};
     evidence.exits += place.exits;
   }
-  std::vector<Evidence> found;
+  std::vector<KnownInstruction> found;
   for (const auto& [key, evidence] : by_address)
     if (evidence.exits * kRare >= all) found.push_back(evidence);
-  std::ranges::stable_sort(found, std::ranges::greater(), &Evidence::exits);
+  std::ranges::stable_sort(found, std::ranges::greater(), &KnownInstruction::exits);
   return found;
 }
 

@@ -27,7 +27,7 @@ std::string_view instruction_name(Instruction instruction);
 bool has_instruction(std::span<const unsigned char> code, std::size_t at, Instruction instruction);
 
 /// A place that says which instruction is there.
-struct Evidence {
+struct KnownInstruction {
   Instruction instruction = Instruction::hlt;
   std::optional<std::uint32_t> msr;  ///< that it accesses, if it is known
   std::uint64_t rip = 0;
@@ -36,6 +36,6 @@ struct Evidence {
 
 /// What the places say of the code of Linux, each address once, those with most exits first. Rare
 /// ones are left out: less than one in a thousand of all.
-std::vector<Evidence> evidence_of(Isa isa, std::span<const Place> places);
+std::vector<KnownInstruction> known_instructions(Isa isa, std::span<const Place> places);
 
 }  // namespace kvmx

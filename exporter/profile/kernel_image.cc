@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "exporter/profile/byte_reader.h"
 #include "exporter/profile/places.h"
 
 namespace kvmx {
@@ -27,14 +28,6 @@ std::optional<T> read_at(std::string_view bytes, std::uint64_t offset) {
 std::string_view content_of(std::string_view bytes, const Elf64_Shdr& section) {
   if (section.sh_type == SHT_NOBITS || section.sh_offset > bytes.size()) return {};
   return bytes.substr(section.sh_offset, section.sh_size);
-}
-
-/// A text that ends with a zero byte.
-std::string_view text_at(std::string_view strings, std::uint64_t offset) {
-  if (offset >= strings.size()) return {};
-  strings.remove_prefix(offset);
-  const std::size_t end = strings.find('\0');
-  return end == std::string_view::npos ? std::string_view() : strings.substr(0, end);
 }
 
 std::vector<Elf64_Shdr> sections_of(std::string_view bytes, const Elf64_Ehdr& header) {

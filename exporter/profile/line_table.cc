@@ -48,11 +48,6 @@ std::uint64_t read_offset(ByteReader& reader, bool wide) {
   return wide ? reader.number<std::uint64_t>() : reader.number<std::uint32_t>();
 }
 
-std::string_view text_at(std::string_view section, std::uint64_t offset) {
-  if (offset >= section.size()) return {};
-  return ByteReader(section.substr(offset)).text();
-}
-
 /// One value of a table of DWARF 5. False if its form is not known, so that nothing behind it can
 /// be read.
 bool read_value(ByteReader& reader, std::uint64_t form, bool wide, const DebugSections& sections,

@@ -10,6 +10,8 @@
 #include <map>
 #include <vector>
 
+#include "exporter/names/msr.h"
+
 namespace kvmx {
 namespace {
 
@@ -20,7 +22,6 @@ constexpr double kNeededWeight = 0.9;
 constexpr std::size_t kNeededAddresses = 2;
 constexpr double kMostLog10Chance = -4;
 
-constexpr std::uint32_t kTscDeadline = 0x6e0;
 constexpr std::uint32_t kX2apicFirst = 0x800;
 constexpr std::uint32_t kX2apicLast = 0x8ff;
 
@@ -40,7 +41,7 @@ constexpr std::string_view kWritesApic[] = {"write_msr", "wrmsr", "msr_write", "
 constexpr std::string_view kProgramsTimer[] = {"write_msr", "wrmsr",     "msr_write",
                                                "lapic",     "APIC_LVTT", "APIC_timer"};
 
-std::span<const std::string_view> names_for(const Evidence& evidence) {
+std::span<const std::string_view> names_for(const KnownInstruction& evidence) {
   const std::uint32_t msr = evidence.msr.value_or(0);
   switch (evidence.instruction) {
     case Instruction::hlt:
@@ -50,7 +51,7 @@ std::span<const std::string_view> names_for(const Evidence& evidence) {
     case Instruction::cpuid:
       return kIdentifies;
     case Instruction::wrmsr:
-      if (msr == kTscDeadline) return kProgramsTimer;
+      if (msr == msrs::kTscDeadline) return kProgramsTimer;
       return msr >= kX2apicFirst && msr <= kX2apicLast
                  ? std::span<const std::string_view>(kWritesApic)
                  : kWritesMsrs;
@@ -79,11 +80,11 @@ class Judge {
   [[nodiscard]] std::uint64_t begin() const { return begin_; }
   [[nodiscard]] std::uint64_t end() const { return end_; }
 
-  [[nodiscard]] bool judges(const Evidence& evidence) const {
+  [[nodiscard]] bool judges(const KnownInstruction& evidence) const {
     return !image_.code.empty() || !names_for(evidence).empty();
   }
 
-  [[nodiscard]] bool fits(const Evidence& evidence, std::uint64_t address) const {
+  [[nodiscard]] bool fits(const KnownInstruction& evidence, std::uint64_t address) const {
     if (image_.code.empty()) {
       const auto found = image_.symbols.find(address);
       return found && found->module.empty() && may_contain(found->name, evidence);
@@ -95,7 +96,7 @@ class Judge {
   }
 
   /// How much of the code would fit: how likely any address does.
-  [[nodiscard]] double share(const Evidence& evidence) const {
+  [[nodiscard]] double share(const KnownInstruction& evidence) const {
     std::uint64_t fitting = 1;  // never 0
     std::uint64_t all = 1;
     if (image_.code.empty()) {
@@ -126,9 +127,10 @@ struct Candidate {
   std::uint64_t exits = 0;
 };
 
-Candidate try_slide(const Judge& judge, std::span<const Evidence> evidence, std::int64_t bytes) {
+Candidate try_slide(const Judge& judge, std::span<const KnownInstruction> evidence,
+                    std::int64_t bytes) {
   Candidate candidate{bytes, {}};
-  for (const Evidence& one : evidence) {
+  for (const KnownInstruction& one : evidence) {
     const bool fits = judge.fits(one, one.rip - static_cast<std::uint64_t>(bytes));
     candidate.fits.push_back(fits);
     candidate.addresses += fits ? 1 : 0;
@@ -138,7 +140,7 @@ Candidate try_slide(const Judge& judge, std::span<const Evidence> evidence, std:
 }
 
 /// Every place that the kernel may have, those that fit best first.
-std::vector<Candidate> candidates(const Judge& judge, std::span<const Evidence> evidence) {
+std::vector<Candidate> candidates(const Judge& judge, std::span<const KnownInstruction> evidence) {
   std::vector<Candidate> found;
   const auto room_below = static_cast<std::int64_t>(judge.begin() - kImageBegin);
   const auto room_above = static_cast<std::int64_t>(kImageEnd - judge.end());
@@ -149,7 +151,7 @@ std::vector<Candidate> candidates(const Judge& judge, std::span<const Evidence> 
 }
 
 /// That a wrong kernel fits as well as this candidate, at any of `places`: log10.
-double log10_chance(const Judge& judge, std::span<const Evidence> evidence,
+double log10_chance(const Judge& judge, std::span<const KnownInstruction> evidence,
                     const Candidate& candidate, std::size_t places) {
   std::map<std::pair<Instruction, std::uint32_t>, double> shares;
   double chance = std::log10(static_cast<double>(places));
@@ -195,20 +197,20 @@ std::string Slide::text() const {
          std::to_string(static_cast<int>(-log10_chance)) + " cases.";
 }
 
-bool may_contain(std::string_view function, const Evidence& evidence) {
+bool may_contain(std::string_view function, const KnownInstruction& evidence) {
   return has_any(function, names_for(evidence));
 }
 
-Result<Slide> find_slide(const KernelImage& image, std::span<const Evidence> evidence) {
+Result<Slide> find_slide(const KernelImage& image, std::span<const KnownInstruction> evidence) {
   const Judge judge(image);
-  std::vector<Evidence> judged;
+  std::vector<KnownInstruction> judged;
   std::ranges::copy_if(evidence, std::back_inserter(judged),
-                       [&](const Evidence& one) { return judge.judges(one); });
+                       [&](const KnownInstruction& one) { return judge.judges(one); });
   if (judged.empty()) return too_little(0);
   if (judge.end() <= judge.begin() || judge.begin() < kImageBegin || judge.end() > kImageEnd)
     return Error{"its code is not where Linux has its own"};
   std::uint64_t exits = 0;
-  for (const Evidence& one : judged) exits += one.exits;
+  for (const KnownInstruction& one : judged) exits += one.exits;
   const std::vector<Candidate> all = candidates(judge, judged);
   const Candidate& best = all.front();
   if (static_cast<double>(best.exits) < kNeededWeight * static_cast<double>(exits))

@@ -32,9 +32,9 @@ struct Slide {
 
 /// Whether a function of this name may well have the instruction. Never for IN and OUT, which any
 /// driver may have.
-bool may_contain(std::string_view function, const Evidence& evidence);
+bool may_contain(std::string_view function, const KnownInstruction& evidence);
 
 /// The error says why no place is sure enough.
-Result<Slide> find_slide(const KernelImage& image, std::span<const Evidence> evidence);
+Result<Slide> find_slide(const KernelImage& image, std::span<const KnownInstruction> evidence);
 
 }  // namespace kvmx

@@ -9,6 +9,7 @@
 #include "exporter/counts/sum_counts.h"
 #include "exporter/diagnosis/breakdown.h"
 #include "exporter/kernel/events.h"
+#include "exporter/names/msr.h"
 #include "exporter/summary/cause_names.h"
 
 namespace kvmx {
@@ -29,9 +30,8 @@ std::optional<LeadingCause> cause(const std::vector<CodeRate>& rates,
 /// interrupts: it follows from what is to be named, so it comes last.
 std::optional<LeadingCause> leading_msr(const std::vector<CodeRate>& msrs) {
   const auto ends_interrupt = [](const CodeRate& msr) {
-    constexpr std::uint32_t kX2apicEoi = 0x80b;
     constexpr std::uint32_t kHyperVEoi = 0x40000070;
-    return msr.code == kX2apicEoi || msr.code == kHyperVEoi;
+    return msr.code == msrs::kX2apicEoi || msr.code == kHyperVEoi;
   };
   const auto other = std::ranges::find_if_not(msrs, ends_interrupt);
   return cause(msrs, other == msrs.end() ? msrs.begin() : other, cause_names::msr);

@@ -18,9 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   constexpr std::uint64_t kAddress = 0xffffffff81000005;
-  const std::array<kvmx::Evidence, 2> evidence = {
-      kvmx::Evidence{Instruction::hlt, std::nullopt, kAddress, 10},
-      kvmx::Evidence{Instruction::wrmsr, 0x6e0, kAddress + 64, 10}};
+  const std::array<kvmx::KnownInstruction, 2> evidence = {
+      kvmx::KnownInstruction{Instruction::hlt, std::nullopt, kAddress, 10},
+      kvmx::KnownInstruction{Instruction::wrmsr, 0x6e0, kAddress + 64, 10}};
   constexpr std::array<std::uint64_t, 2> kAddresses = {kAddress, kAddress + 64};
   const auto slide = kvmx::find_slide(*image, evidence);
   const std::int64_t bytes = slide ? slide->bytes : 0;

@@ -25,8 +25,12 @@ class IoCountsTest : public testing::Test {
   }
 
   void slot(std::size_t index, std::uint32_t tgid, std::uint32_t vcpu_id, std::uint64_t kvm) {
-    slots_[index] = {
-        .exit = KVMX_EXIT_NONE, .kvm = kvm, .vcpu_id = vcpu_id, .tgid = tgid, .vm_start = 100};
+    vcpu_slot& slot = slots_[index];
+    slot.exit = KVMX_EXIT_NONE;
+    slot.kvm = kvm;
+    slot.vcpu_id = vcpu_id;
+    slot.tgid = tgid;
+    slot.vm_start = 100;
   }
 
   void access(kvmx_io& io, std::uint64_t key, std::uint64_t times, kvmx_op op = KVMX_READ) {

@@ -84,12 +84,12 @@ TEST(Instructions, EvidenceIsWhatPlacesSay) {
   Place program{.rip = 0x401000, .reason = 0x72, .exits = 7000};
   Place rare{.rip = kLinked + 256, .reason = 0x78, .exits = 1};
   const std::vector<Place> places = {halt, again, write, fault, program, rare};
-  const auto evidence = evidence_of(Isa::svm, places);
+  const auto evidence = known_instructions(Isa::svm, places);
   ASSERT_EQ(evidence.size(), 2U);
   EXPECT_EQ(evidence[0].instruction, Instruction::hlt);
   EXPECT_EQ(evidence[0].exits, 10'000U);
   EXPECT_EQ(evidence[1].msr, 0x6e0U);
-  EXPECT_EQ(evidence_of(Isa::vmx, places).size(), 1U) << "reasons have other codes";
+  EXPECT_EQ(known_instructions(Isa::vmx, places).size(), 1U) << "reasons have other codes";
 }
 
 }  // namespace

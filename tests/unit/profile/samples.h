@@ -99,12 +99,12 @@ inline std::string sample_elf(bool symbols = true) {
 }
 
 /// An exit 5 bytes into a function of the kernel that runs `slide` above its addresses.
-inline Evidence sample_evidence(const std::string& function, Instruction instruction,
-                                std::uint64_t slide, std::uint64_t exits = 100) {
+inline KnownInstruction sample_evidence(const std::string& function, Instruction instruction,
+                                        std::uint64_t slide, std::uint64_t exits = 100) {
   return {instruction, std::nullopt, sample_address(function) + 5 + slide, exits};
 }
 
-inline std::vector<Evidence> sample_evidence(std::uint64_t slide) {
+inline std::vector<KnownInstruction> sample_evidence(std::uint64_t slide) {
   return {sample_evidence("pv_native_safe_halt", Instruction::hlt, slide),
           sample_evidence("native_write_msr", Instruction::wrmsr, slide),
           sample_evidence("native_read_msr", Instruction::rdmsr, slide, 2)};

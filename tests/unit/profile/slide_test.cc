@@ -66,10 +66,11 @@ TEST(Slides, ThatLittleSpeaksForAreRefused) {
   const std::string map = sample_map();
   const auto image = parse_kernel(map);
   EXPECT_TRUE(says(find_slide(*image, {}), "none is of HLT"));
-  const std::vector<Evidence> one = {
+  const std::vector<KnownInstruction> one = {
       sample_evidence("pv_native_safe_halt", Instruction::hlt, kStep)};
   EXPECT_TRUE(says(find_slide(*image, one), "1 address alone"));
-  const std::vector<Evidence> port = {sample_evidence("native_halt", Instruction::out, kStep)};
+  const std::vector<KnownInstruction> port = {
+      sample_evidence("native_halt", Instruction::out, kStep)};
   EXPECT_TRUE(says(find_slide(*image, port), "none is of HLT")) << "any function may have it";
 }
 
@@ -84,7 +85,7 @@ TEST(Slides, ARareInstructionMayBeOneThatTheKernelHasChanged) {
 }
 
 TEST(Slides, FunctionsByWhatTheyMayContain) {
-  const Evidence timer{Instruction::wrmsr, 0x6e0, 0, 1};
+  const KnownInstruction timer{Instruction::wrmsr, 0x6e0, 0, 1};
   EXPECT_TRUE(may_contain("lapic_next_deadline", timer));
   EXPECT_TRUE(may_contain("native_write_msr", timer));
   EXPECT_FALSE(may_contain("switch_mm_irqs_off", timer));
