@@ -25,6 +25,10 @@ std::optional<std::uint32_t> exit_code(const vcpu_slot& slot, Isa isa, std::uint
 /// Sorts reasons by code. The kernel's programs count no code in two places; should a slot have one
 /// twice all the same, it is one series, for a page that has a series twice is refused as a whole.
 void sort_reasons(std::vector<ReasonCount>& reasons) {
+  const auto unordered = std::ranges::adjacent_find(
+      reasons,
+      [](const ReasonCount& one, const ReasonCount& next) { return one.code >= next.code; });
+  if (unordered == reasons.end()) return;  // most ids are in the order of their codes
   std::ranges::sort(reasons, {}, &ReasonCount::code);
   std::size_t kept = 0;
   for (std::size_t i = 1; i < reasons.size(); ++i) {
@@ -168,11 +172,17 @@ void SlotReader::read_reasons(const vcpu_slot& slot, const Context& context, Vcp
                               VmCounts& vm) const {
   const auto isa = static_cast<Isa>(load(slot.isa));
   const Exit exit{load(slot.exit), load(slot.exit_ns)};
-  std::array<std::uint64_t, KVMX_REASONS> ns;
-  for (std::uint32_t id = 0; id < KVMX_REASONS; ++id) ns[id] = load(slot.reason[id].ns);
+  // A guest has exits of a dozen reasons. Of the others there is nothing to read.
+  std::array<std::uint32_t, KVMX_REASONS> seen;
+  std::size_t found = 0;
+  for (std::uint32_t id = 0; id < KVMX_REASONS; ++id)
+    if (load(slot.reason[id].count) != 0) seen[found++] = id;
+  const std::span ids(seen.data(), found);
+  std::array<std::uint64_t, KVMX_REASONS> ns{};
+  for (const std::uint32_t id : ids) ns[id] = load(slot.reason[id].ns);
   const auto& idle = idle_exits(isa);
   std::uint64_t latency_ns = 0;
-  for (std::uint32_t id = 0; id < KVMX_REASONS; ++id)
+  for (const std::uint32_t id : ids)
     if (idle[id] == Idle::none) latency_ns += ns[id];
   // Read after them, so that it has all that they contain.
   latency_ns -= std::min<std::uint64_t>(latency_ns, load(slot.halted_ns));
@@ -188,13 +198,9 @@ void SlotReader::read_reasons(const vcpu_slot& slot, const Context& context, Vcp
   exported.exit_id = current;
   exported.exit_ns = ns[current];
 
-  std::array<ReasonCount, KVMX_REASONS> reasons;
-  std::size_t seen = 0;
-  for (std::uint32_t id = 0; id < KVMX_REASONS; ++id) {
-    const std::uint64_t exits = load(slot.reason[id].count);
-    if (exits != 0) reasons[seen++] = {exit_code(slot, isa, id), exits, ns[id]};
-  }
-  counts.reasons.assign(reasons.begin(), reasons.begin() + seen);
+  counts.reasons.reserve(ids.size());
+  for (const std::uint32_t id : ids)
+    counts.reasons.push_back({exit_code(slot, isa, id), load(slot.reason[id].count), ns[id]});
   sort_reasons(counts.reasons);
 }
 

@@ -18,12 +18,15 @@ void merge_sorted(std::vector<Count>& into, const std::vector<Count>& more, Key 
                   Add add) {
   auto at = into.begin();
   for (const Count& count : more) {
-    while (at != into.end() && (*at).*key < count.*key) ++at;
+    // vCPUs of one VM mostly have the same.
     if (at == into.end() || (*at).*key != count.*key) {
-      at = into.insert(at, count);
-    } else {
-      add(*at, count);
+      while (at != into.end() && (*at).*key < count.*key) ++at;
+      if (at == into.end() || (*at).*key != count.*key) {
+        at = into.insert(at, count) + 1;
+        continue;
+      }
     }
+    add(*at++, count);
   }
 }
 
