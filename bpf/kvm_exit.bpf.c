@@ -15,6 +15,7 @@
 #include "lib/handling.bpf.h"
 #include "lib/interrupt.bpf.h"
 #include "lib/io.bpf.h"
+#include "lib/msr.bpf.h"
 #include "lib/slot.bpf.h"
 #include "lib/tracepoint_slot.bpf.h"
 #include "lib/vcpu_life.bpf.h"
@@ -24,13 +25,22 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile struct record_offsets kvmx_record; /* set by the exporter */
 
-/* Whether the kernel may skip the program of kvm_msr, so that kvm_entry counts skipped accesses. */
-const volatile bool kvmx_msr_skipped;
-
 static __always_inline int count_exit(struct vcpu_slot *slot, __u64 code, bool timed) {
   __u32 exit = kvmx_dense_entry(kvmx_dense, code);
   if (exit == KVMX_NOT_DENSE) exit = kvmx_overflow_reason(slot, code);
   return count_exit_as(slot, exit, timed);
+}
+
+/* Counts an exit where kvm_entry has a program. Most exits have a dense id and no flag. */
+static __always_inline int count_timed_exit(struct vcpu_slot *slot, const struct kvm_vcpu *vcpu,
+                                            __u64 code) {
+  __u32 exit = kvmx_dense_entry(kvmx_dense, code);
+  barrier_var(exit); /* else the compiler asks first whether `vcpu` is null, at each exit */
+  if (exit >= KVMX_NOT_DENSE) {
+    if (exit == KVMX_NOT_DENSE) exit = kvmx_overflow_reason(slot, code);
+    if (exit & KVMX_EXIT_MSR) exit = note_msr(slot, vcpu, exit);
+  }
+  return count_exit_as(slot, exit, true);
 }
 
 static __noinline int count_unread_exit(struct vcpu_slot *slot) {
@@ -38,45 +48,12 @@ static __noinline int count_unread_exit(struct vcpu_slot *slot) {
   return count_exit_as(slot, KVMX_REASON_OTHER, kvmx_timed);
 }
 
-/* Counts the time since the guest last programmed its timer. Where exits are timed, the exit that
- * did it has the present time already, and no clock need be read. */
-static __always_inline void count_interval(struct vcpu_slot *slot, bool timed) {
-  const bool exiting = timed && !(slot->exit & KVMX_EXIT_NONE);
-  const __u64 now = exiting ? slot->exit_ns : bpf_ktime_get_ns();
-  const __u64 last = slot->timer_ns;
-  slot->timer_ns = now;
-  if (!last || now < last) return;
-  slot->interval_total_ns += now - last;
-  kvmx_count_interval(slot->intervals, now - last);
-}
-
-/* Counts an access to the MSR of this kvmx_msr_id(). Writing 0 to a timer's MSR stops the timer,
- * which is no programming. */
-static __always_inline int count_msr(struct vcpu_slot *slot, __u32 id, bool write, __u64 data,
-                                     bool fault, bool timed) {
-  barrier_var(id);
-  if (id >= KVMX_MSRS) return 0;
-  slot->msr[id].count[write]++;
-  if (fault) slot->msr_faults[write]++;
-  if (id < KVMX_TIMER_MSRS && write && data && !fault) count_interval(slot, timed);
-  return 0;
-}
-
-/*
- * Counts the MSR access of an exit that kvm_msr's program was skipped for. Since 7.x tracepoints
- * leave preemption on, and the kernel does not run a program on a CPU on which another thread was
- * preempted within it. Exits and entries are never skipped, because KVM has preemption off there.
- * On a vCPU that has run a nested guest, that guest may have made the access, which its own
- * hypervisor answers; so on such vCPUs nothing is counted here.
- */
-static __noinline int count_skipped_msr(struct vcpu_slot *slot, const struct kvm_vcpu *vcpu) {
-  if (!vcpu || vcpu->stat.nested_run) return 0; /* never null; the verifier wants the check */
-  struct kvmx_msr_access access;
-  if (!kvmx_read_msr_access(slot, vcpu, &access)) return 0;
-  const bool raised = vcpu->arch.exception.pending || vcpu->arch.exception.injected;
-  const bool fault = raised && vcpu->arch.exception.vector == KVMX_GP_VECTOR;
-  const __u32 id = kvmx_msr_id(slot, access.index);
-  return count_msr(slot, id, access.write, access.data, fault, true);
+static __always_inline int end_run(struct vcpu_slot *slot, __u32 reason, int error) {
+  const __u32 access = KVMX_EXIT_MSR | KVMX_EXIT_MSR_LATE;
+  if (kvmx_msr_at_entry && slot && (slot->exit & access) == KVMX_EXIT_MSR &&
+      !kvmx_ends_without_msr(reason, error))
+    count_noted_msr(slot);
+  return count_userspace_exit(slot, reason, error);
 }
 
 static __always_inline int count_timer(struct vcpu_slot *slot, bool hv) {
@@ -107,7 +84,7 @@ static __noinline struct vcpu_slot *back_in_guest(struct vcpu_slot *slot,
     __u64 code;                                                        \
     if (!slot) return 0;                                               \
     if (!read_code(slot, vcpu, &code)) return count_unread_exit(slot); \
-    return count_exit(slot, code, true);                               \
+    return count_timed_exit(slot, vcpu, code);                         \
   }
 EXIT(kvm_exit_svm, kvmx_read_svm_code)
 EXIT(kvm_exit_vmx, kvmx_read_vmx_reason)
@@ -130,8 +107,14 @@ SEC("tp_btf/kvm_exit")
 int BPF_PROG(kvm_exit_by_reason, __u32 reason, struct kvm_vcpu *vcpu, __u32 isa) {
   struct vcpu_slot *slot = kvmx_slot_of_vcpu(vcpu);
   if (slot && !kvmx_timed && slot->exit != KVMX_EXIT_NONE) slot = back_in_guest(slot, vcpu);
-  return slot ? count_exit(slot, kvmx_exit_code(isa, reason), kvmx_timed) : 0;
+  if (!slot) return 0;
+  const __u64 code = kvmx_exit_code(isa, reason);
+  return kvmx_timed ? count_timed_exit(slot, vcpu, code) : count_exit(slot, code, false);
 }
+
+/* vcpu_slot.exit of an MSR access after which nothing has happened, with all bits set that are its
+ * id or KVMX_EXIT_MSR_WRITE. */
+#define KVMX_PLAIN_MSR_EXIT (KVMX_EXIT_MSR | KVMX_EXIT_MSR_WRITE | KVMX_EXIT_ID)
 
 SEC("tp_btf/kvm_entry")
 int BPF_PROG(kvm_entry_tp_btf, struct kvm_vcpu *vcpu) {
@@ -139,9 +122,13 @@ int BPF_PROG(kvm_entry_tp_btf, struct kvm_vcpu *vcpu) {
   if (!slot) return 0;
   const __u32 exit = slot->exit;
   if (exit <= KVMX_EXIT_ID) return count_plain_entry(slot, exit);
+  if ((exit | KVMX_EXIT_ID | KVMX_EXIT_MSR_WRITE) == KVMX_PLAIN_MSR_EXIT) {
+    count_msr_access(slot, vcpu, exit);
+    return count_plain_entry(slot, exit & KVMX_EXIT_ID);
+  }
   slot = kvmx_recheck_slot(slot, vcpu);
   if (!slot) return 0;
-  if (kvmx_msr_skipped && slot->exit & KVMX_EXIT_MSR) count_skipped_msr(slot, vcpu);
+  if (kvmx_msr_at_entry && slot->exit & KVMX_EXIT_MSR) count_noted_msr(slot);
   return count_other_entry(slot);
 }
 
@@ -151,7 +138,6 @@ int BPF_PROG(kvm_entry_tp_btf, struct kvm_vcpu *vcpu) {
   SEC("tp_btf/kvm_msr") int name(const __u64 *arguments) {                               \
     struct vcpu_slot *slot = kvmx_slot_of_thread();                                      \
     if (!slot) return 0;                                                                 \
-    if (timed && kvmx_msr_skipped) slot->exit &= ~KVMX_EXIT_MSR;                         \
     const __u32 id = kvmx_msr_id(slot, arguments[1]);                                    \
     return count_msr(slot, id, arguments[0] & 1, arguments[2], arguments[3] & 1, timed); \
   }
@@ -171,7 +157,13 @@ int BPF_PROG(kvm_vcpu_wakeup_tp_btf, __u64 ns, bool waited, bool valid) {
 
 SEC("tp_btf/kvm_userspace_exit")
 int BPF_PROG(kvm_userspace_exit_tp_btf, __u32 reason, int error) {
-  return count_userspace_exit(kvmx_slot_of_thread(), reason, error);
+  return end_run(kvmx_slot_of_thread(), reason, error);
+}
+
+/* kvm_nested_vmexit_inject(exit_code, ...) */
+SEC("tp_btf/kvm_nested_vmexit_inject")
+int kvm_nested_vmexit_inject_tp_btf(const __u64 *arguments) {
+  return reflect_exit(kvmx_slot_of_thread(), arguments[0]);
 }
 
 /* kvm_pio(rw, port, size, count, value) */
@@ -262,9 +254,8 @@ int kvm_vcpu_wakeup_tracepoint(void *record) {
 
 SEC("tp/kvm/kvm_userspace_exit")
 int kvm_userspace_exit_tracepoint(void *record) {
-  return count_userspace_exit(kvmx_tracepoint_slot_of_thread(),
-                              field32(record, kvmx_record.userspace_reason),
-                              (int)field32(record, kvmx_record.userspace_errno));
+  return end_run(kvmx_tracepoint_slot_of_thread(), field32(record, kvmx_record.userspace_reason),
+                 (int)field32(record, kvmx_record.userspace_errno));
 }
 
 SEC("tp/kvm/kvm_pio")
@@ -288,6 +279,12 @@ int kvm_fast_mmio_tracepoint(void *record) {
 SEC("tp/kvm/kvm_set_irq")
 int kvm_set_irq_tracepoint(void *record) {
   return count_line(kvmx_slot_of_line_raiser(), field32(record, kvmx_record.line_gsi));
+}
+
+SEC("tp/kvm/kvm_nested_vmexit_inject")
+int kvm_nested_vmexit_inject_tracepoint(void *record) {
+  return reflect_exit(kvmx_tracepoint_slot_of_thread(),
+                      field32(record, kvmx_record.reflected_code));
 }
 
 /* The kernel has freed all of a thread. Without BTF, that alone tells a reused id. */

@@ -106,7 +106,6 @@ struct kvm_vcpu_stat_generic {
 
 struct kvm_vcpu_stat {
   struct kvm_vcpu_stat_generic generic; /* since 5.14, 0193cc908b5a */
-  __u64 nested_run;                     /* entries of nested guests */
 };
 
 struct kvm_vcpu {
@@ -237,6 +236,7 @@ static __always_inline bool kvmx_svm_code_here(const struct vcpu_slot *slot, __u
 
 /* The exit code's place in a VMCB is the hardware's (AMD's manual, volume 2, appendix B). */
 #define KVMX_VMCB_EXIT_CODE 0x70
+#define KVMX_VMCB_EXIT_INFO_1 0x78
 #define KVMX_HF_GUEST 0x20 /* in kvm_vcpu_arch.hflags: a nested guest runs */
 
 /* The exit code by two reads, one after the other, for kernels without bpf_rdonly_cast(). */
@@ -305,57 +305,57 @@ static __always_inline bool kvmx_read_svm_code(struct vcpu_slot *slot, const str
   return true;
 }
 
-/* An access by RDMSR or WRMSR. */
-struct kvmx_msr_access {
-  __u32 index;
-  bool write;
-  __u64 data; /* of a write */
-};
+/*
+ * Whether the MSR access that an SVM vCPU has just exited for is a write. slot->vmcb is the VMCB of
+ * its own guest; of a nested guest, and where nothing is known yet, the vCPU tells.
+ */
+static __always_inline bool kvmx_svm_msr_is_write(const struct vcpu_slot *slot,
+                                                  const struct kvm_vcpu *vcpu) {
+  const struct vcpu_svm *svm = 0;
+  __u64 control, info;
+  if (!bpf_core_field_exists(svm->vmcb)) return false;
+  const __u64 pointer = slot->vcpu + bpf_core_field_offset(svm->vmcb);
+  if (KVMX_HAS_RDONLY_CAST) return kvmx_load(kvmx_load(pointer) + KVMX_VMCB_EXIT_INFO_1) & 1;
+#ifdef KVMX_SVM_DATA
+  const struct svm_cpu_data *here = bpf_this_cpu_ptr(&svm_data);
+  const struct vmcb *vmcb = here->current_vmcb;
+  const bool nested = vcpu->arch.hflags & KVMX_HF_GUEST;
+  if (!nested && vmcb && (__u64)vmcb == slot->vmcb) return vmcb->control.exit_info_1 & 1;
+#endif
+  if (!kvmx_probe(pointer, &control)) return false;
+  return kvmx_probe(control + KVMX_VMCB_EXIT_INFO_1, &info) && info & 1;
+}
 
-/* RDMSR and WRMSR with an immediate: KVM reads the MSR's index from the exit qualification. Which
- * register has the data only the VMCS says, so that it is taken for one that programs a timer. */
-static __always_inline bool kvmx_read_immediate_msr(const struct vcpu_slot *slot,
-                                                    struct kvmx_msr_access *access) {
+/*
+ * RDMSR and WRMSR with an immediate: KVM reads the MSR's index from the exit qualification. Returns
+ * false if it cannot be read.
+ */
+static __always_inline bool kvmx_read_immediate_msr(const struct vcpu_slot *slot, __u32 *index) {
   const struct vcpu_vmx___vt *vmx = 0;
   __u64 qualification;
   if (!bpf_core_field_exists(vmx->vt.exit_qualification)) return false;
   if (!kvmx_probe(slot->vcpu + bpf_core_field_offset(vmx->vt.exit_qualification), &qualification))
     return false;
-  access->index = qualification;
-  access->data = 1;
+  *index = qualification;
   return true;
 }
 
-/* Whether the VMCB says that the guest accessed an MSR: an encrypted guest exits by VMGEXIT, and
- * KVM then puts into its VMCB what the guest exits for. */
-static __always_inline bool kvmx_read_svm_msr(const struct vcpu_slot *slot, bool *write) {
-  const struct vcpu_svm *svm = 0;
-  const struct vmcb *vmcb = 0;
-  __u64 control, code, info;
-  if (!bpf_core_field_exists(svm->vmcb)) return false;
-  if (!kvmx_probe(slot->vcpu + bpf_core_field_offset(svm->vmcb), &control)) return false;
-  if (!kvmx_probe(control + bpf_core_field_offset(vmcb->control.exit_code), &code)) return false;
-  if (!kvmx_probe(control + bpf_core_field_offset(vmcb->control.exit_info_1), &info)) return false;
-  *write = info & 1;
-  return (__u32)code == KVMX_SVM_MSR;
+/* What a WRMSR writes. */
+static __always_inline __u64 kvmx_msr_data(__u64 rax, __u64 rdx) { return (__u32)rax | rdx << 32; }
+
+/* Whether the vCPU's last access to an MSR faulted: the guest goes on with its handler of #GP. */
+static __always_inline bool kvmx_is_fault(bool pending, bool injected, __u8 vector) {
+  return (pending || injected) && vector == KVMX_GP_VECTOR;
 }
 
-/*
- * The MSR access that the vCPU of this slot last exited for, after KVM has made it. Returns false
- * if it was for something else. Mostly the operands are still in the guest's registers; those of an
- * encrypted guest are what it has shown to KVM.
- */
-static __always_inline bool kvmx_read_msr_access(const struct vcpu_slot *slot,
-                                                 const struct kvm_vcpu *vcpu,
-                                                 struct kvmx_msr_access *access) {
-  const __u32 reason = slot->exit & KVMX_EXIT_ID;
-  access->index = vcpu->arch.regs[KVMX_RCX];
-  access->data = (__u32)vcpu->arch.regs[KVMX_RAX] | vcpu->arch.regs[KVMX_RDX] << 32;
-  if (kvmx_isa != KVMX_ISA_VMX) return kvmx_read_svm_msr(slot, &access->write);
-  access->write = reason == KVMX_VMX_MSR_WRITE || reason == KVMX_VMX_MSR_WRITE_IMM;
-  if (reason == KVMX_VMX_MSR_READ_IMM || reason == KVMX_VMX_MSR_WRITE_IMM)
-    return kvmx_read_immediate_msr(slot, access);
-  return true;
+/* `pending` and `injected` are bytes beside each other, and one load of both takes half of two. */
+static __always_inline bool kvmx_msr_faulted(const struct kvm_vcpu *vcpu) {
+  const struct kvm_queued_exception *exception = &vcpu->arch.exception;
+  const __u32 pending = bpf_core_field_offset(vcpu->arch.exception.pending);
+  const __u32 injected = bpf_core_field_offset(vcpu->arch.exception.injected);
+  if (KVMX_HAS_RDONLY_CAST && injected == pending + 1 && !(kvmx_load_at(vcpu, pending) & 0x0101))
+    return false;
+  return kvmx_is_fault(exception->pending, exception->injected, exception->vector);
 }
 
 #define KVMX_XA_INTERNAL 2     /* lib/xarray: an entry's low two bits, if it is the array's own */

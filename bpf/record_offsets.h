@@ -29,6 +29,7 @@ struct record_offsets {
   __u32 fast_mmio_gpa;
   __u32 line_gsi;
   __u32 freed_pid;
+  __u32 reflected_code;
 };
 
 #endif

@@ -38,11 +38,10 @@ enum kvmx_isa { KVMX_ISA_OTHER = 0, KVMX_ISA_VMX = 1, KVMX_ISA_SVM = 2 };
 #define KVMX_VMX_MSR_READ_IMM 84
 #define KVMX_VMX_MSR_WRITE_IMM 85
 #define KVMX_SVM_MSR 0x07c
-#define KVMX_SVM_VMGEXIT 0x403
 
 /*
  * Exit codes that have an entry in kvmx_dense[]: 0x000-0x0ff, then SVM's 0x400-0x40f. An entry is
- * an id, with KVMX_EXIT_IDLE and KVMX_EXIT_MSR or without, or KVMX_NOT_DENSE.
+ * an id, with KVMX_EXIT_IDLE and KVMX_EXIT_MSR_FLAGS or without, or KVMX_NOT_DENSE.
  */
 #define KVMX_LOW_CODES 0x100
 #define KVMX_HIGH_BASE 0x400
@@ -64,9 +63,12 @@ enum kvmx_exit {
   KVMX_EXIT_IN_VMM = 0x200,
   /* No exit is being handled: the guest runs, or has not run yet. */
   KVMX_EXIT_NONE = 0x400,
-  /* Perhaps an MSR access, whose kvm_msr event has not come yet. Used where the kernel may skip
-   * that event's program, see count_skipped_msr(). */
-  KVMX_EXIT_MSR = 0x800
+  /* An MSR access, which the next entry is to count: see count_msr_access(). */
+  KVMX_EXIT_MSR = 0x800,
+  KVMX_EXIT_MSR_WRITE = 0x1000, /* and a write */
+  /* Which MSR is known once KVM has handled the exit; else msr_index says so. */
+  KVMX_EXIT_MSR_LATE = 0x2000,
+  KVMX_EXIT_MSR_FLAGS = KVMX_EXIT_MSR | KVMX_EXIT_MSR_WRITE | KVMX_EXIT_MSR_LATE
 };
 
 /*
@@ -243,8 +245,8 @@ struct vcpu_slot {
   __u32 timer_seen;       /* 1 + the last enum kvmx_timer, 0: no timer yet */
   __u32 index;            /* of this slot */
   __u32 overflow_reasons; /* entries of reason_code[] in use */
-  __u32 unused;
-  char comm[KVMX_COMM]; /* name of the process when the slot was made, NUL-terminated */
+  __u32 msr_index;        /* that the exit being handled accesses, see KVMX_EXIT_MSR */
+  char comm[KVMX_COMM];   /* name of the process when the slot was made, NUL-terminated */
   __u64 timer_arms[KVMX_TIMERS];
   __u64 msr_faults[KVMX_OPS];
 

@@ -93,7 +93,7 @@ static __always_inline int count_userspace_exit(struct vcpu_slot *slot, __u32 re
   if (!slot) return 0;
   const __u32 exit = slot->exit;
   const bool no_msr = kvmx_ends_without_msr(reason, error);
-  *(volatile __u32 *)&slot->exit = (no_msr ? exit & ~KVMX_EXIT_MSR : exit) | KVMX_EXIT_IN_VMM;
+  *(volatile __u32 *)&slot->exit = (no_msr ? exit & ~KVMX_EXIT_MSR_FLAGS : exit) | KVMX_EXIT_IN_VMM;
   if (!kvmx_count_userspace_exits) return 0;
   __u32 id = kvmx_userspace_exit_id(reason, error);
   barrier_var(id);

@@ -172,6 +172,10 @@ inline constexpr RecordField kSetIrqFields[] = {
     {"gsi", 4, &record_offsets::line_gsi},
 };
 
+/// The programs that learn of exits that KVM leaves to a nested guest's hypervisor.
+inline constexpr char kReflectionProgram[] = "kvm_nested_vmexit_inject_tp_btf";
+inline constexpr char kReflectionRecordProgram[] = "kvm_nested_vmexit_inject_tracepoint";
+
 /// The program that learns of threads' ends, where there is no BTF.
 inline constexpr char kThreadFreedProgram[] = "thread_freed_tracepoint";
 
@@ -183,8 +187,7 @@ struct EventInfo {
   std::span<const RecordField> fields;
   /// It is raised with preemption on, and nothing else reveals that the kernel skipped its program:
   /// where tp_btf programs can be preempted (Features::preemptible), it has its tracepoint program,
-  /// though that costs more. (Exits, entries and timers are raised with preemption off, and entries
-  /// make up for skipped accesses to MSRs.)
+  /// though that costs more. (Exits, entries and timers are raised with preemption off.)
   bool skipped_unnoticed = false;
 };
 
@@ -195,7 +198,7 @@ inline constexpr std::array<EventInfo, 10> kEvents = {{
     {"kvm_entry", "handling", "how long exits take, and their latency histogram", kEntryPrograms,
      kEntryFields},
     {"kvm_msr", "msrs", "MSR accesses by index, and the histogram of timer intervals", kMsrPrograms,
-     kMsrFields},
+     kMsrFields, true},
     {"kvm_hv_timer_state", "timers", "armings of the guest's timer by backend",
      kHvTimerStatePrograms, kHvTimerStateFields},
     {"kvm_vcpu_wakeup", "halts", "halts, and how long they last", kVcpuWakeupPrograms,

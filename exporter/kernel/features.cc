@@ -9,6 +9,7 @@
 
 #include "exporter/base/file.h"
 #include "exporter/kernel/bpf_owners.h"
+#include "exporter/kernel/msr_counting.h"
 #include "exporter/kernel/tracefs.h"
 #include "exporter/kernel/vcpu_functions.h"
 
@@ -97,6 +98,28 @@ void probe_tp_btf(Features& features, std::size_t event, const KernelBtf& loaded
   features.arguments[event] = *arguments;
 }
 
+/// A kernel's own name of an event, which has the exit code as its first argument.
+constexpr char kReflection[] = "kvm_nested_vmexit_inject";
+
+/// The kernel may skip tp_btf programs where it can preempt them.
+void probe_reflections(Features& features, const KernelBtf& loaded) {
+  if (!features.preemptible) {
+    const btf* const kvm = loaded.kvm ? loaded.kvm.get() : loaded.vmlinux.get();
+    const auto arguments = tracepoint_arguments(kvm, kReflection);
+    if (arguments && arguments_match("n*", *arguments)) features.reflections = Source::tp_btf;
+    return;
+  }
+  const auto events = kvm_events_directory();
+  if (!events) return;
+  const Result<std::string> text = read_file(*events / kReflection / "format");
+  if (!text) return;
+  const auto place =
+      find_offset(parse_tracepoint_format(*text), "exit_code", sizeof(std::uint32_t));
+  if (!place) return;
+  features.reflections = Source::tracepoint;
+  features.reflected_code = *place;
+}
+
 /// Whether all of KVM's functions that tell of vCPUs are there, by those names.
 bool are_vcpus_told(const KernelBtf& loaded) {
   const btf* const kvm = loaded.kvm ? loaded.kvm.get() : loaded.vmlinux.get();
@@ -173,6 +196,8 @@ Features probe_features() {
     features.preemptible = btf__find_by_name_kind(loaded.vmlinux.get(), "class_srcu_fast_notrace_t",
                                                   BTF_KIND_TYPEDEF) > 0;
     if (features.preemptible) prefer_tracepoints(features);
+    probe_reflections(features, loaded);
+    features.msr_event_needed = need_msr_event();
     features.svm_data = has_svm_data(loaded.vmlinux);
     features.vcpus_told = are_vcpus_told(loaded);
     const btf* const kvm = loaded.kvm ? loaded.kvm.get() : loaded.vmlinux.get();

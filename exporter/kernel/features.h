@@ -34,6 +34,12 @@ struct Features {
   std::array<TracepointFields, kEvents.size()> fields;
   /// Where the record of sched_process_free has the thread's id; read only where there is no BTF.
   std::optional<std::uint32_t> freed_pid;
+  /// How to learn that KVM leaves a nested guest's exit to the guest's own hypervisor
+  /// (kvm_nested_vmexit_inject). Absent, too, where exits do not name the vCPU by its pointer.
+  Source reflections = Source::absent;
+  /// Where that event's record has the exit code, if its source is tracepoint.
+  std::uint32_t reflected_code = 0;
+  bool msr_event_needed = false;  ///< see need_msr_event()
   /// Tracepoints leave preemption on (since Linux 7.0, a46023d5616e). The kernel does not run a
   /// tp_btf program on a CPU on which another thread was preempted within it.
   bool preemptible = false;

@@ -82,6 +82,7 @@ Result<Probes> Probes::attach_all(const Features& features, const EventSelection
   Probes probes;
   probes.skeleton_ = std::move(*skeleton);
   probes.selection_ = selection;
+  probes.msrs_ = msr_counting(features, selection, isa);
   probes.max_vcpus_ = max_vcpus;
   probes.events_identify_vm_ = do_events_identify_vm(features, selection, isa);
   probes.vcpus_told_ = probes.vcpus_to_be_told_ = features.vcpus_told;
@@ -201,6 +202,12 @@ ProbeState Probes::state(const std::string& event, const std::string& program) c
   return {event, true, missed_runs(found->second)};
 }
 
+/// The name of the program that counts an event.
+std::string Probes::program_of(Event event) const {
+  const bool by_entry = event == Event::msr && msrs_ == MsrCounting::entry;
+  return std::string(info_of(by_entry ? Event::entry : event).name);
+}
+
 /// The kernel may have skipped the program, and then nobody knows for which vCPU. So it is if
 /// functions were not traced for a while.
 bool Probes::are_ends_told() {
@@ -226,7 +233,7 @@ std::vector<ProbeState> Probes::states() const {
   }
   for (std::size_t i = 0; i < kEvents.size(); ++i) {
     const std::string name(kEvents[i].name);
-    if (selection_.collectors[i]) states.push_back(state(name, name));
+    if (selection_.collectors[i]) states.push_back(state(name, program_of(static_cast<Event>(i))));
   }
   for (std::size_t i = 0; i < selection_.others.size(); ++i)
     if (!has_state(states, selection_.others[i]))

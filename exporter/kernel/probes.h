@@ -11,6 +11,7 @@
 #include "exporter/base/result.h"
 #include "exporter/kernel/bpf_owners.h"
 #include "exporter/kernel/features.h"
+#include "exporter/kernel/msr_counting.h"
 #include "exporter/kernel/pin_directory.h"
 #include "exporter/kernel/pinned_set.h"
 #include "exporter/kernel/probe_state.h"
@@ -68,11 +69,13 @@ class Probes {
   Result<void> pin(const PinDirectory& pins, std::span<const SelectedProgram> programs) const;
   Result<void> open_table(bool fill);
   [[nodiscard]] ProbeState state(const std::string& event, const std::string& program) const;
+  [[nodiscard]] std::string program_of(Event event) const;
 
   ExitSkeletonPtr skeleton_;
   std::vector<LinkPtr> links_;  ///< gone before the programs are
   PinnedSet pinned_;            ///< what was taken over, in place of these two
   EventSelection selection_;
+  MsrCounting msrs_ = MsrCounting::event;
   std::uint32_t max_vcpus_ = 0;
   bool events_identify_vm_ = false;
   bool processes_followed_ = false;

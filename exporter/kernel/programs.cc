@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 
 #include "exporter/base/log.h"
+#include "exporter/kernel/msr_counting.h"
 #include "exporter/kernel/vcpu_functions.h"
 #include "kvm_exit.skel.h"
 
@@ -12,8 +13,10 @@ namespace {
 
 /// Whether an event's program is to run: its collector is selected; or the event is a userspace
 /// exit and exits are counted, whose tp_btf programs learn from it when a thread may have changed
-/// its VM.
-bool is_needed(Event event, const EventSelection& selection, const Features& features) {
+/// its VM. Entries may count accesses to MSRs in place of kvm_msr.
+bool is_needed(Event event, const EventSelection& selection, const Features& features, Isa isa) {
+  if (event == Event::msr && msr_counting(features, selection, isa) == MsrCounting::entry)
+    return false;
   const bool exits = selection.has(Event::exit) || selection.has(Event::entry);
   return selection.has(event) || (event == Event::userspace_exit && exits &&
                                   features.source(Event::exit) == Source::tp_btf);
@@ -89,10 +92,17 @@ std::vector<SelectedProgram> select_programs(kvm_exit_bpf& skeleton, const Featu
     programs.push_back({bpf_object__find_program_by_name(skeleton.obj, kThreadFreedProgram),
                         "sched_process_free", kThreadFreedProgram});
   }
+  if (msr_counting(features, selection, isa) != MsrCounting::event) {
+    skeleton.rodata->kvmx_record.reflected_code = features.reflected_code;
+    const bool record = features.reflections == Source::tracepoint;
+    const char* const program = record ? kReflectionRecordProgram : kReflectionProgram;
+    programs.push_back({bpf_object__find_program_by_name(skeleton.obj, program),
+                        "kvm_nested_vmexit_inject", program});
+  }
   // Exits come last: what they lean on is attached then.
   for (std::size_t i = kEvents.size(); i-- > 0;) {
     const auto event = static_cast<Event>(i);
-    if (!is_needed(event, selection, features)) continue;
+    if (!is_needed(event, selection, features, isa)) continue;
     const std::string name(kEvents[i].name);
     if (auto* const program =
             choose_program(skeleton, features, selection.has(Event::entry), isa, event))

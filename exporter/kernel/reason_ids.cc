@@ -28,12 +28,23 @@ Idle idle_kind(Isa isa, std::uint32_t code) {
   return Idle::none;
 }
 
-/// An access by RDMSR or WRMSR, or what may be one of an encrypted guest.
-bool may_access_msr(Isa isa, std::uint32_t code) {
-  constexpr std::array<std::uint32_t, 4> kVmx = {KVMX_VMX_MSR_READ, KVMX_VMX_MSR_WRITE,
-                                                 KVMX_VMX_MSR_READ_IMM, KVMX_VMX_MSR_WRITE_IMM};
-  if (isa == Isa::vmx) return std::ranges::find(kVmx, code) != kVmx.end();
-  return isa == Isa::svm && (code == KVMX_SVM_MSR || code == KVMX_SVM_VMGEXIT);
+/// Exits for an access by RDMSR or WRMSR.
+constexpr struct {
+  Isa isa;
+  std::uint32_t code;
+  std::uint32_t flags;
+} kMsrExits[] = {
+    {Isa::vmx, KVMX_VMX_MSR_READ, KVMX_EXIT_MSR},
+    {Isa::vmx, KVMX_VMX_MSR_WRITE, KVMX_EXIT_MSR | KVMX_EXIT_MSR_WRITE},
+    {Isa::vmx, KVMX_VMX_MSR_READ_IMM, KVMX_EXIT_MSR | KVMX_EXIT_MSR_LATE},
+    {Isa::vmx, KVMX_VMX_MSR_WRITE_IMM, KVMX_EXIT_MSR_FLAGS},
+    {Isa::svm, KVMX_SVM_MSR, KVMX_EXIT_MSR},
+};
+
+std::uint32_t msr_flags(Isa isa, std::uint32_t code, MsrCounting msrs) {
+  for (const auto& known : kMsrExits)
+    if (msrs == MsrCounting::entry && known.isa == isa && known.code == code) return known.flags;
+  return 0;
 }
 
 /// Where a code stands in kvmx_dense, if it has a place there.
@@ -65,16 +76,15 @@ IdleExits make_idle_exits(Isa isa) {
 
 }  // namespace
 
-DenseEntries dense_entries(Isa isa, bool mark_msrs) {
+DenseEntries dense_entries(Isa isa, MsrCounting msrs) {
   DenseEntries entries;
   entries.fill(KVMX_NOT_DENSE);
   for (std::uint32_t id = 0; id < KVMX_DENSE_REASONS; ++id) {
     const auto code = dense_exit_code(isa, id);
     if (!code) continue;
-    const bool idle = idle_kind(isa, *code) != Idle::none;
-    const bool marked = mark_msrs && may_access_msr(isa, *code);
+    const std::uint32_t idle = idle_kind(isa, *code) != Idle::none ? KVMX_EXIT_IDLE : 0;
     entries[*dense_place(*code)] =
-        static_cast<std::uint16_t>(id | (idle ? KVMX_EXIT_IDLE : 0) | (marked ? KVMX_EXIT_MSR : 0));
+        static_cast<std::uint16_t>(id | idle | msr_flags(isa, *code, msrs));
   }
   return entries;
 }

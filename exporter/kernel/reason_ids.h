@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "bpf/vcpu_slot.h"
+#include "exporter/kernel/msr_counting.h"
 #include "exporter/names/isa.h"
 
 namespace kvmx {
@@ -13,8 +14,9 @@ namespace kvmx {
 /// kvmx_dense, as the BPF programs look codes up: those from 0 first, then those from
 /// KVMX_HIGH_BASE.
 using DenseEntries = std::array<std::uint16_t, KVMX_CODES>;
-/// With `mark_msrs` the entries of MSR accesses have KVMX_EXIT_MSR.
-DenseEntries dense_entries(Isa isa, bool mark_msrs);
+/// Where entries count accesses to MSRs, the exits for these have KVMX_EXIT_MSR and what else the
+/// exit code tells.
+DenseEntries dense_entries(Isa isa, MsrCounting msrs);
 
 /// Exits during which the guest is idle by its own choice: HLT, and what AMD calls idle-halt, in
 /// which KVM puts the vCPU to sleep (kvm_emulate_halt); PAUSE, on which it yields to other vCPUs

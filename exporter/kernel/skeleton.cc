@@ -16,6 +16,7 @@
 
 #include "exporter/base/file.h"
 #include "exporter/base/unique_fd.h"
+#include "exporter/kernel/msr_counting.h"
 #include "exporter/kernel/reason_ids.h"
 #include "kvm_exit.skel.h"
 #include "kvm_exit_no_btf.skel.h"
@@ -66,10 +67,10 @@ ExitSkeletonPtr open_object(const Features& features) {
 void set_constants(kvm_exit_bpf& skeleton, const Features& features,
                    const EventSelection& selection, Isa isa) {
   const bool timed = selection.has(Event::entry);
-  const bool msr_skipped = features.preemptible && timed && selection.has(Event::msr);
+  const MsrCounting msrs = msr_counting(features, selection, isa);
   skeleton.rodata->kvmx_isa = static_cast<__u32>(isa);
-  skeleton.rodata->kvmx_msr_skipped = msr_skipped;
-  std::ranges::copy(dense_entries(isa, msr_skipped), skeleton.rodata->kvmx_dense);
+  skeleton.rodata->kvmx_msr_at_entry = msrs != MsrCounting::event;
+  std::ranges::copy(dense_entries(isa, msrs), skeleton.rodata->kvmx_dense);
   skeleton.rodata->kvmx_timed = timed;
   skeleton.rodata->kvmx_told = features.vcpus_told;
   skeleton.rodata->kvmx_one_vm = features.vcpus_told_by_kprobe();

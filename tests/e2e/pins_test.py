@@ -181,8 +181,9 @@ def main():
                     "value", "8", "entries", "64", "name", "slots"], check=True)
     check_clean_start(verdict, pinned, "another map", "the pinned map slots has another form",
                       *other).stop()
-    exits, msrs, aside = (one_set() / name for name in ("link_kvm_exit", "link_kvm_msr", "aside"))
-    for file, other_name in ((exits, aside), (msrs, exits), (aside, msrs)):
+    exits, entries, aside = (one_set() / name
+                             for name in ("link_kvm_exit", "link_kvm_entry", "aside"))
+    for file, other_name in ((exits, aside), (entries, exits), (aside, entries)):
         file.rename(other_name)
     check_clean_start(verdict, pinned, "exchanged links", "runs another program", *other).stop()
     (one_set() / "map_slots").unlink()

@@ -1,8 +1,8 @@
 """preemption_test.py EXPORTER GUEST: exact counts where many busy vCPUs share one CPU.
 
 In an emulated host. Since Linux 7.x tracepoints leave preemption on, and the kernel does not run a
-typed BPF program on a CPU on which another thread was preempted within it. Skipped MSR accesses must
-be made up for: they, and faults, equal the guest's own figures. Halts and returns to the VMM have
+typed BPF program on a CPU on which another thread was preempted within it. Of MSR accesses none may
+be missing: they, and faults, equal the guest's own figures. Halts and returns to the VMM have
 programs that are skipped only while a system call on a BPF map is preempted there: hardly any, and
 what is counted and what is skipped equal the kernel's own histograms.
 """
@@ -75,8 +75,6 @@ def main():
         have, seen, missed = page.sum(family), witness.count(event), skipped.pop(event)
         verdict.check(have + missed == seen and missed < 0.01 * seen,
                       f"{have:.0f} events {event} and {missed:.0f} skipped, by the kernel {seen}")
-    msrs = skipped.pop("kvm_msr")
-    verdict.check(msrs > 0, f"the kernel did skip programs of kvm_msr, {msrs:.0f} times")
     # The next entry finds out which vCPU runs, if the program that is told of it was skipped.
     skipped.pop("kvm_arch_vcpu_ioctl_run")
     verdict.check(not any(skipped.values()), f"and no other: {skipped}")

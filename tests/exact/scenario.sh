@@ -162,6 +162,12 @@ run lines --program cpuid --count 1000 --vcpus 2 --irqs 20 --lines 100 --pit 500
 # A software KVM (no LAB_ISA) may not know this instruction and never get past it.
 [ -z "${LAB_ISA:-}" ] || run hypercall --program hypercall --count 200
 
+# The VMM answers what KVM does not know, so that KVM makes no access.
+[ -z "${LAB_ISA:-}" ] || run answered --program random-msr --count 400 --indices 40 --answer-msrs
+# A hypervisor's own guest: KVM makes some of its accesses, and leaves others to the hypervisor.
+[ "${LAB_ISA:-}" != svm ] || run nested --program nested --msr 0x10a --count 300
+[ "${LAB_ISA:-}" != svm ] || run nested-fault --program nested --msr 0x1fff --count 200
+
 # Two VMs at once.
 run pair-a --program deadline-halt --count 80 --rate 200 --vcpus 2 &
 pair_pid=$!

@@ -221,6 +221,8 @@ PROGRAM burn
     call next
     jmp 1b
 
+#include "guest_nested.S"
+
 // ---- what they share -------------------------------------------------------
 
 setup_deadline:

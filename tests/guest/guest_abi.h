@@ -24,6 +24,14 @@
 // backed by nothing: touching it leaves to the VMM.
 #define KVMX_MMIO_GPA 0x3fe00000
 
+// Pages of the `nested` program's hypervisor, below the code.
+#define KVMX_NESTED_HSAVE 0x6000
+#define KVMX_NESTED_VMCB 0x7000
+#define KVMX_NESTED_MSRPM 0x8000  // two pages
+#define KVMX_EFER_NESTED 0x1500   // SVME, LMA, LME
+
+#define KVMX_MSR_TSC_ADJUST 0x3b
+#define KVMX_MSR_VM_HSAVE_PA 0xc0010117
 #define KVMX_MSR_EOI 0x80b
 #define KVMX_MSR_SVR 0x80f
 #define KVMX_MSR_LVTT 0x832
@@ -56,6 +64,9 @@
 #define KVMX_SLOT_PV_EOI_EN 6
 #define KVMX_SLOT_CHOSEN 7  // --msr
 #define KVMX_SLOTS 8
+// The same records, in the `nested` program, which has no timer.
+#define KVMX_SLOT_HSAVE KVMX_SLOT_DCR
+#define KVMX_SLOT_REFLECTED KVMX_SLOT_TMICT
 
 // struct GuestPage: parameters
 #define KVMX_COUNT 0x00
@@ -242,6 +253,7 @@ extern const unsigned char kvmx_guest_random_msr[];
 extern const unsigned char kvmx_guest_idle[];
 extern const unsigned char kvmx_guest_burn[];
 extern const unsigned char kvmx_guest_io[];
+extern const unsigned char kvmx_guest_nested[];
 }
 // NOLINTEND(readability-identifier-naming)
 

@@ -94,6 +94,10 @@ void add_machine_options(CLI::App& app, Options& options) {
   app.add_option("--pit", options.pit_hz,
                  "each VM has KVM's timer chip, which raises line 0 so often a second")
       ->check(number_from_zero());
+  app.add_flag(
+      "--answer-msrs", options.answer_msrs,
+      "this VMM answers accesses to MSRs that KVM does not know; the report leaves them out, "
+      "as KVM makes none of them");
   app.add_flag("--hold-before", options.hold_before,
                "with the VMs created, print a line with event=ready and wait for a line or the end "
                "of stdin before running them");

@@ -26,6 +26,7 @@ struct Options {
   std::uint64_t irqs = 0;
   std::uint64_t lines = 0;
   std::uint64_t pit_hz = 0;  // 0: no such chip
+  bool answer_msrs = false;
   bool hold_before = false;
   bool hold_after = false;
   std::string qemu_name;

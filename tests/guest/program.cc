@@ -36,6 +36,9 @@ constexpr std::array kPrograms{
     Program{"random-msr",
             "hostile: random reads and writes of --indices random MSRs, and --deadlines",
             kvmx_guest_random_msr, Clock::tsc, true, true},
+    Program{"nested",
+            "a hypervisor (AMD's), whose own guest reads --msr and writes an MSR that it wants",
+            kvmx_guest_nested, Clock::none, true, true},
     Program{"idle", "one HLT that nothing wakes, for --duration", kvmx_guest_idle, Clock::none,
             false, false},
     Program{"burn", "compute for --duration", kvmx_guest_burn, Clock::none, false, true},
@@ -99,6 +102,9 @@ std::optional<std::string_view> objection(const Program& program,
       return "--ports and --pages are at most 64 together";
     }
   }
+  if (program.entry == kvmx_guest_nested && !host_uses_vmmcall()) {
+    return "the program nested needs an AMD CPU";
+  }
   if (program.entry == kvmx_guest_random_msr) {
     if (parameters.count != 0 && parameters.deadlines > parameters.count) {
       return "--deadlines cannot be above --count";
@@ -115,6 +121,10 @@ void write_parameters(const Program& program, const ProgramParameters& parameter
       KVMX_MSR_TSC_DEADLINE, KVMX_MSR_EOI,  KVMX_MSR_PV_EOI_EN};
   for (std::size_t i = 0; i < own_msrs.size(); ++i) page.msrs[i].index = own_msrs[i];
   page.msrs[KVMX_SLOT_CHOSEN].index = parameters.msr;
+  if (program.entry == kvmx_guest_nested) {
+    page.msrs[KVMX_SLOT_HSAVE].index = KVMX_MSR_VM_HSAVE_PA;
+    page.msrs[KVMX_SLOT_REFLECTED].index = KVMX_MSR_TSC_ADJUST;
+  }
 
   page.count = program.counted ? parameters.count : 0;
   page.period = period_ticks(program.clock, parameters.rate_hz, tsc_hz);

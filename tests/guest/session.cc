@@ -34,6 +34,7 @@ Session::Session(const Kvm& kvm, const Options& options) : kvm_(kvm), options_(o
   const std::size_t pool = pool_size(*options.program, options.parameters);
   for (unsigned i = 0; i < options.vms; ++i) {
     vms_.emplace_back().vm = std::make_unique<Vm>(kvm, options.vcpus, pool);
+    if (options.answer_msrs) vms_.back().vm->ask_for_unknown_msrs();
     for (unsigned n = 0; n < options.parked; ++n) vms_.back().vm->park_vcpu(options.vcpus + n);
   }
   schedule_ = std::make_unique<Schedule>(plan());

@@ -79,7 +79,7 @@ Vcpu::Vcpu(const Kvm& kvm, const Vm& vm, unsigned id, std::uint64_t ordinal, con
   write_parameters(program, parameters, ordinal, tsc_khz_ * 1000, vm.memory().pool_gpa(id), page_);
   fill_msr_pool(parameters.seed + ordinal, vm.memory().pool(id));
   set_cpuid(kvm);
-  set_segments();
+  set_segments(program);
   set_registers(program);
 }
 
@@ -103,7 +103,7 @@ void Vcpu::set_cpuid(const Kvm& kvm) {
 
 // Straight into 64-bit mode with the x2APIC on: the guest itself needs no MSR
 // access to get there.
-void Vcpu::set_segments() {
+void Vcpu::set_segments(const Program& program) {
   kvm_sregs sregs{};
   if (::ioctl(fd(), KVM_GET_SREGS, &sregs) < 0) {
     throw errno_error("cannot read the vCPU's registers (KVM_GET_SREGS)");
@@ -128,7 +128,7 @@ void Vcpu::set_segments() {
   sregs.cr0 = kCr0ProtectedPaged;
   sregs.cr3 = GuestMemory::kPml4Gpa;
   sregs.cr4 = kCr4Pae;
-  sregs.efer = kEferLongMode;
+  sregs.efer = program.entry == kvmx_guest_nested ? KVMX_EFER_NESTED : kEferLongMode;
   sregs.apic_base = kApicBaseX2apic | (id_ == 0 ? kApicBaseBsp : 0);
   if (::ioctl(fd(), KVM_SET_SREGS, &sregs) < 0) {
     throw errno_error("cannot put the vCPU into 64-bit mode with x2APIC (KVM_SET_SREGS)");
@@ -172,6 +172,10 @@ std::vector<MsrRecord> Vcpu::msr_records() const {
   };
   std::ranges::for_each(page_.msrs, add);
   std::ranges::for_each(vm_.memory().pool(id_), add);
+  for (const auto& [index, record] : answered_) {
+    by_index[index].reads -= record.reads;
+    by_index[index].writes -= record.writes;
+  }
   std::vector<MsrRecord> result;
   result.reserve(by_index.size());
   for (const auto& [index, record] : by_index) result.push_back(record);
@@ -228,6 +232,10 @@ bool Vcpu::handle_exit() {
       fail("touched guest-physical " + hex(run.mmio.phys_addr) + ", where nothing is");
     case KVM_EXIT_INTR:
       return false;
+    case KVM_EXIT_X86_RDMSR:
+    case KVM_EXIT_X86_WRMSR:
+      answer_msr();
+      return false;
     case KVM_EXIT_FAIL_ENTRY:
       fail("could not enter the guest, hardware reason " +
            hex(run.fail_entry.hardware_entry_failure_reason));
@@ -236,6 +244,14 @@ bool Vcpu::handle_exit() {
     default:
       fail("left with " + exit_name(run.exit_reason) + ", which no program asks for");
   }
+}
+
+void Vcpu::answer_msr() {
+  auto& run = *reinterpret_cast<kvm_run*>(run_.data());
+  MsrRecord& record = answered_[run.msr.index];
+  ++(run.exit_reason == KVM_EXIT_X86_RDMSR ? record.reads : record.writes);
+  run.msr.data = 0;
+  run.msr.error = 0;
 }
 
 bool Vcpu::handle_io() {

@@ -52,6 +52,7 @@ class Vcpu {
   [[nodiscard]] std::uint64_t tsc_khz() const { return tsc_khz_; }
   [[nodiscard]] Ending ending() const { return ending_; }
   [[nodiscard]] const GuestPage& page() const { return page_; }
+  // Accesses that KVM has made, without those that it left to the VMM.
   [[nodiscard]] std::vector<MsrRecord> msr_records() const;
   // Returns of KVM_RUN: by exit reason, or by errno when it failed.
   [[nodiscard]] const std::map<std::string, std::uint64_t>& returns() const { return returns_; }
@@ -59,13 +60,14 @@ class Vcpu {
 
  private:
   void set_cpuid(const Kvm& kvm);
-  void set_segments();
+  void set_segments(const Program& program);
   void set_registers(const Program& program);
   [[nodiscard]] bool run_on(ThreadRuns& thread, std::uint64_t max_returns);
   void enter();
   void count_return(int error);
   [[nodiscard]] bool handle_exit();
   [[nodiscard]] bool handle_io();
+  void answer_msr();
   [[noreturn]] void fail(const std::string& what) const;
 
   const Vm& vm_;
@@ -77,6 +79,7 @@ class Vcpu {
   Ending ending_ = Ending::not_yet;
   std::atomic<bool> kicked_ = false;
   std::map<std::string, std::uint64_t> returns_;
+  std::map<std::uint32_t, MsrRecord> answered_;
   std::vector<ThreadRuns> threads_;
 };
 

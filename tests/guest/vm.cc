@@ -112,6 +112,15 @@ Vm::Vm(const Kvm& kvm, unsigned vcpus, std::size_t pool_size)
   }
 }
 
+void Vm::ask_for_unknown_msrs() const {
+  kvm_enable_cap request{};
+  request.cap = KVM_CAP_X86_USER_SPACE_MSR;
+  request.args[0] = KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_INVAL;
+  if (::ioctl(fd(), KVM_ENABLE_CAP, &request) < 0) {
+    throw errno_error("cannot take over unknown MSRs (KVM_CAP_X86_USER_SPACE_MSR)");
+  }
+}
+
 void Vm::park_vcpu(unsigned id) {
   parked_.emplace_back(::ioctl(fd(), KVM_CREATE_VCPU, static_cast<unsigned long>(id)));
   if (!parked_.back()) throw errno_error("cannot create a vCPU (KVM_CREATE_VCPU)");

@@ -41,6 +41,8 @@ class Vm {
 
   // Makes a vCPU that never runs.
   void park_vcpu(unsigned id);
+  // Accesses to MSRs that KVM does not know leave to the VMM.
+  void ask_for_unknown_msrs() const;
 
   // Raises and lowers an interrupt line that the guest has masked.
   void pulse_irq(std::uint32_t line) const;

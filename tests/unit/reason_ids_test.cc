@@ -17,8 +17,8 @@ struct Found {
 };
 
 Found look_up(Isa isa, std::uint32_t code) {
-  const std::uint32_t entry = dense_entries(
-      isa, false)[code < KVMX_LOW_CODES ? code : KVMX_LOW_CODES + (code - KVMX_HIGH_BASE)];
+  const std::size_t place = code < KVMX_LOW_CODES ? code : KVMX_LOW_CODES + (code - KVMX_HIGH_BASE);
+  const std::uint32_t entry = dense_entries(isa, MsrCounting::event)[place];
   return {entry & KVMX_EXIT_ID, (entry & KVMX_EXIT_IDLE) != 0};
 }
 
@@ -57,18 +57,18 @@ TEST(ReasonIds, HaltsAndPausesAreIdle) {
   EXPECT_EQ(idle_exits(Isa::other)[12], Idle::none);
 }
 
-TEST(ReasonIds, MarksMsrAccessesOnRequest) {
-  EXPECT_EQ(dense_entries(Isa::vmx, true)[31], 31U | KVMX_EXIT_MSR);
-  EXPECT_EQ(dense_entries(Isa::vmx, true)[32], 32U | KVMX_EXIT_MSR);
-  EXPECT_EQ(dense_entries(Isa::vmx, true)[33], 33U);
-  EXPECT_EQ(dense_entries(Isa::vmx, true)[84], 84U | KVMX_EXIT_MSR);  // with an immediate
-  EXPECT_EQ(dense_entries(Isa::vmx, true)[85], 85U | KVMX_EXIT_MSR);
-  EXPECT_EQ(dense_entries(Isa::svm, true)[0x7c],
-            dense_entries(Isa::svm, false)[0x7c] | KVMX_EXIT_MSR);
-  constexpr std::size_t vmgexit = KVMX_LOW_CODES + 3;  // 0x403: an encrypted guest's, perhaps
-  EXPECT_EQ(dense_entries(Isa::svm, true)[vmgexit],
-            dense_entries(Isa::svm, false)[vmgexit] | KVMX_EXIT_MSR);
-  EXPECT_EQ(dense_entries(Isa::svm, true)[0x78], dense_entries(Isa::svm, false)[0x78]);
+TEST(ReasonIds, MarksMsrAccessesThatEntriesCount) {
+  const DenseEntries vmx = dense_entries(Isa::vmx, MsrCounting::entry);
+  EXPECT_EQ(vmx[31], 31U | KVMX_EXIT_MSR);
+  EXPECT_EQ(vmx[32], 32U | KVMX_EXIT_MSR | KVMX_EXIT_MSR_WRITE);
+  EXPECT_EQ(vmx[33], 33U);
+  EXPECT_EQ(vmx[84], 84U | KVMX_EXIT_MSR | KVMX_EXIT_MSR_LATE);  // with an immediate
+  EXPECT_EQ(vmx[85], 85U | KVMX_EXIT_MSR_FLAGS);
+  const DenseEntries svm = dense_entries(Isa::svm, MsrCounting::entry);
+  const DenseEntries unmarked = dense_entries(Isa::svm, MsrCounting::event);
+  EXPECT_EQ(svm[0x7c], unmarked[0x7c] | KVMX_EXIT_MSR);  // the VMCB says whether it is a write
+  EXPECT_EQ(svm[0x78], unmarked[0x78]);
+  for (const std::uint16_t entry : unmarked) EXPECT_EQ(entry & KVMX_EXIT_MSR_FLAGS, 0U);
 }
 
 TEST(ReasonIds, KeepsEveryVmxReasonAsItsId) {
