@@ -153,6 +153,49 @@ def check_client_certificates(verdict, binary, certificates):
     exporter.stop()
 
 
+def identified(certificates, name):
+    """A client's context with the certificate of this name, or none; the CA of the server is known."""
+    context = certificates.client()
+    if name:
+        context.load_cert_chain(*(certificates.directory / f"{name}.{kind}" for kind in ("crt", "key")))
+    return context
+
+
+def admitted(binary, certificates, settings, one_of_them):
+    """Which clients a web configuration lets in. One of them must be known, to see that the exporter is there."""
+    certificates.write("clients.yml", TLS % (", " + settings))
+    exporter = WebExporter(binary, 10206, f"--web.config.file={certificates.directory}/clients.yml",
+                           tls=identified(certificates, one_of_them))
+    who = []
+    for name in (None, "prometheus", "other", "stranger"):
+        exporter.tls = identified(certificates, name)
+        if not refused(lambda: exporter.get("/-/healthy")):
+            who.append(name)
+    exporter.stop()
+    return who
+
+
+def check_client_auth_types(verdict, binary, certificates):
+    """Each says who comes in; without client_ca_file the authorities of this system count."""
+    strangers = Certificates()
+    strangers.make("stranger", "DNS:stranger.example")
+    for kind in ("crt", "key"):
+        certificates.write(f"stranger.{kind}", (strangers.directory / f"stranger.{kind}").read_text())
+    everyone = [None, "prometheus", "other", "stranger"]
+    for settings, who in [
+            ("client_auth_type: NoClientCert", everyone),
+            ("client_auth_type: RequestClientCert, client_ca_file: ca.crt", everyone),
+            ("client_auth_type: RequireAnyClientCert, client_ca_file: ca.crt", everyone[1:]),
+            ("client_auth_type: VerifyClientCertIfGiven", [None]),
+            ("client_auth_type: VerifyClientCertIfGiven, client_ca_file: ca.crt", everyone[:3]),
+            ("client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt", everyone[1:3]),
+            ("client_auth_type: RequireAnyClientCert, client_allowed_sans: [stranger.example]", ["stranger"]),
+            ("client_auth_type: VerifyClientCertIfGiven, client_ca_file: ca.crt,"
+             " client_allowed_sans: [other.example]", ["other"])]:
+        got = admitted(binary, certificates, settings, who[-1])
+        verdict.check(got == who, f"{settings}: {got}")
+
+
 def check_promtool(verdict, certificates):
     """What we take, the ecosystem's own checker takes too."""
     for name in ("web.yml", "web12.yml", "web13.yml", "sample.yml"):
@@ -186,6 +229,7 @@ def main():
     exporter.stop()
     check_versions(verdict, sys.argv[1], certificates)
     check_client_certificates(verdict, sys.argv[1], certificates)
+    check_client_auth_types(verdict, sys.argv[1], certificates)
     check_sample(verdict, sys.argv[1], certificates)
     check_promtool(verdict, certificates)
     verdict.end()

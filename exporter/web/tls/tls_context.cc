@@ -169,17 +169,19 @@ Result<void> verify_clients(SSL_CTX* context, const TlsConfig& config) {
   const bool verifies = config.client_auth == ClientAuth::verify_if_given ||
                         config.client_auth == ClientAuth::require_and_verify;
   const int required = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+  // Who may leave out a certificate has no name that is allowed.
+  const int asked = config.client_allowed_sans ? required : SSL_VERIFY_PEER;
   switch (config.client_auth) {
     case ClientAuth::none:
       return {};
     case ClientAuth::request:
-      SSL_CTX_set_verify(context, SSL_VERIFY_PEER, accept_any);
+      SSL_CTX_set_verify(context, asked, accept_any);
       break;
     case ClientAuth::require_any:
       SSL_CTX_set_verify(context, required, accept_any);
       break;
     case ClientAuth::verify_if_given:
-      SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+      SSL_CTX_set_verify(context, asked, accept_allowed);
       break;
     case ClientAuth::require_and_verify:
       SSL_CTX_set_verify(context, required, accept_allowed);

@@ -56,18 +56,48 @@ std::string join(const auto& names) {
 /// What to do with the value of each key that a mapping may have.
 using Keys = std::map<std::string, std::function<void(const YAML::Node&)>>;
 
-void each_pair(const YAML::Node& node, const std::string& where,
-               const std::function<void(const YAML::Node&, const YAML::Node&)>& take) {
-  if (node.IsNull()) return;
+using Pairs = std::vector<std::pair<YAML::Node, YAML::Node>>;
+
+/// Adds the pairs of a mapping to `pairs`, and those of the mappings that it merges ("<<: *alias"
+/// of YAML 1.1), of which keys that are there already do not count. `merges`: how many more there
+/// may be.
+void add_pairs(const YAML::Node& node, const std::string& where, Pairs& pairs, int& merges) {
   if (!node.IsMap()) fail(node.Mark(), where + " is to be a mapping of keys to values");
-  std::set<std::string> seen;
+  std::vector<YAML::Node> merged;
+  std::set<std::string> own;
   for (const auto& pair : node) {
     const YAML::Node& key = pair.first;
     if (!key.IsScalar()) fail(key.Mark(), where + " has a key that is not a text");
-    if (!seen.insert(key.Scalar()).second)
+    if (key.Scalar() == "<<" && key.Tag() == "?") {  // not in quotes
+      merged.push_back(pair.second);
+      continue;
+    }
+    if (!own.insert(key.Scalar()).second)
       fail(key.Mark(), "\"" + key.Scalar() + "\" is there twice");
-    take(key, pair.second);
+    const bool is_new = std::ranges::none_of(
+        pairs, [&](const auto& known) { return known.first.Scalar() == key.Scalar(); });
+    if (is_new) pairs.emplace_back(key, pair.second);
   }
+  const auto merge = [&](const YAML::Node& more) {
+    if (--merges < 0) fail(node.Mark(), where + " merges more than any web configuration");
+    add_pairs(more, where, pairs, merges);
+  };
+  for (const YAML::Node& more : merged) {
+    if (more.IsSequence())
+      for (const YAML::Node& each : more) merge(each);
+    else
+      merge(more);
+  }
+}
+
+void each_pair(const YAML::Node& node, const std::string& where,
+               const std::function<void(const YAML::Node&, const YAML::Node&)>& take) {
+  constexpr int kMaxMerges = 100;
+  if (node.IsNull()) return;
+  Pairs pairs;
+  int merges = kMaxMerges;
+  add_pairs(node, where, pairs, merges);
+  for (const auto& [key, value] : pairs) take(key, value);
 }
 
 void parse_mapping(const YAML::Node& node, const std::string& where, const Keys& keys) {
@@ -76,7 +106,8 @@ void parse_mapping(const YAML::Node& node, const std::string& where, const Keys&
     if (known == keys.end())
       fail(key.Mark(),
            "\"" + key.Scalar() + "\" is not known in " + where + ", which has " + join(keys));
-    known->second(value);
+    // A key without a value is as if it were not there.
+    if (!value.IsNull()) known->second(value);
   });
 }
 
@@ -121,28 +152,18 @@ void check_tls(const TlsConfig& tls, const YAML::Mark& mark) {
     fail(mark,
          "client_ca_file has no effect without a client_auth_type, such as "
          "RequireAndVerifyClientCert");
-  const bool requires_certificate = tls.client_auth == ClientAuth::require_any ||
-                                    tls.client_auth == ClientAuth::require_and_verify;
-  if (tls.client_allowed_sans && !requires_certificate)
+  // exporter-toolkit lets everyone in then.
+  if (tls.client_allowed_sans && tls.client_auth == ClientAuth::none)
     fail(mark,
-         "client_allowed_sans takes client_auth_type: RequireAndVerifyClientCert or "
-         "RequireAnyClientCert");
+         "client_allowed_sans has no effect without a client_auth_type, such as "
+         "RequireAndVerifyClientCert");
 }
 
-/// Whether any of the keys is there that make a server one with TLS. Others, such as min_version,
-/// may stand in a file without.
-bool has_tls(const YAML::Node& node) {
-  if (!node.IsMap()) return !node.IsNull();
-  for (const char* key : {"cert", "cert_file", "key", "key_file", "client_ca", "client_ca_file",
-                          "client_auth_type"}) {
-    const YAML::Node value = node[key];
-    if (value && !(value.IsScalar() && value.Scalar().empty())) return true;
-  }
-  return false;
-}
-
-TlsConfig parse_tls(const YAML::Node& node, const std::filesystem::path& directory) {
+/// Nothing if no key is there that makes a server one with TLS. Others, such as min_version, may
+/// stand in a file without.
+std::optional<TlsConfig> parse_tls(const YAML::Node& node, const std::filesystem::path& directory) {
   TlsConfig tls;
+  bool names_client_auth = false;
   tls.min_version = TLS1_2_VERSION;
   tls.max_version = TLS1_3_VERSION;
   // Where there are both, the file counts.
@@ -164,7 +185,10 @@ TlsConfig parse_tls(const YAML::Node& node, const std::filesystem::path& directo
        {"client_ca_file", file("client_ca_file", tls.client_ca)},
        {"client_ca", text("client_ca", tls.client_ca)},
        {"client_auth_type",
-        [&](const auto& v) { tls.client_auth = choice(v, "client_auth_type", kClientAuths); }},
+        [&](const auto& v) {
+          tls.client_auth = choice(v, "client_auth_type", kClientAuths);
+          names_client_auth = !v.Scalar().empty();
+        }},
        {"client_allowed_sans",
         [&](const auto& v) { tls.client_allowed_sans = texts(v, "client_allowed_sans"); }},
        {"min_version",
@@ -185,7 +209,10 @@ TlsConfig parse_tls(const YAML::Node& node, const std::filesystem::path& directo
        {"prefer_server_cipher_suites", [&](const auto& v) {
           tls.prefer_server_cipher_suites = boolean(v, "prefer_server_cipher_suites");
         }}});
-  if (has_tls(node)) check_tls(tls, node.Mark());
+  const bool has_tls =
+      tls.certificate.given() || tls.key.given() || tls.client_ca.given() || names_client_auth;
+  if (!has_tls) return std::nullopt;
+  check_tls(tls, node.Mark());
   return tls;
 }
 
@@ -275,11 +302,7 @@ WebConfig parse(std::string_view yaml, const std::filesystem::path& directory) {
   parse_mapping(
       YAML::Load(std::string(yaml)), "a web configuration",
       {{"tls_server_config",
-        [&](const YAML::Node& value) {
-          if (value.IsNull()) return;
-          TlsConfig tls = parse_tls(value, directory);
-          if (has_tls(value)) config.tls = std::move(tls);
-        }},
+        [&](const YAML::Node& value) { config.tls = parse_tls(value, directory); }},
        {"http_server_config",
         [&](const YAML::Node& value) {
           parse_mapping(value, "http_server_config",

@@ -134,7 +134,7 @@ TEST(WebConfig, RefusesMistakesByTheirPlace) {
       {"tls_server_config: {cert_file: a, key_file: b, client_ca_file: c}",
        "has no effect without"},
       {"tls_server_config: {cert_file: a, key_file: b, client_allowed_sans: [c]}",
-       "client_allowed_sans takes client_auth_type"},
+       "client_allowed_sans has no effect"},
       {"tls_server_config: {cert_file: a, key_file: b, cipher_suites: [NULL_MD5]}",
        "OpenSSL knows no cipher suite \"NULL_MD5\""},
       {"tls_server_config: {cert_file: a, key_file: b, cipher_suites: x}", "is to be a list"},
