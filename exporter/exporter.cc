@@ -60,8 +60,8 @@ Result<void> Exporter::attach() {
   }
   if (!features.btf)
     spdlog::warn(
-        "this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF), so there are no CPU "
-        "times, and VMs and their vCPUs are known once they run, until their process ends");
+        "this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF), so VMs and their vCPUs "
+        "are known once they run, until their process ends, and CPU times are read from /proc");
   // To load takes 10 MB for a moment: first what does not keep the slots mapped.
   listings_ = features.btf ? Listings(2 * config_.max_vcpus) : Listings();
   Result<Probes> probes = Probes::attach(features, event_selection(features), config_.max_vcpus,
@@ -265,9 +265,7 @@ void Exporter::run_round() {
     for (ListedVcpu& vcpu : listing->vcpus) vcpu.kvm = 0;
   if (listing) read_new_vms(listed_vms(listing->vcpus));
   look_at_processes(listing);
-  std::set<std::uint32_t> processes;
-  for (const auto& [process, start] : published_vm_processes_) processes.insert(process);
-  std::optional<std::vector<listed_thread>> threads = listings_->threads(processes);
+  std::optional<std::vector<listed_thread>> threads = listings_->threads(vm_processes_);
   const std::lock_guard lock(mutex_);
   threads_ = std::move(threads);
   if (const Result<void> reclaimed = probes_->table().reclaim(); !reclaimed)
@@ -279,6 +277,8 @@ void Exporter::run_round() {
   refresh();
   const bool freed = release_ended();
   if (freed) refresh();
+  vm_processes_.clear();
+  for (const Vm& vm : current_->vms) vm_processes_[vm.counts.key.tgid] = vm.counts.key.start_ns;
   if (listing || freed) publish_vm_processes();
 }
 
@@ -349,15 +349,12 @@ bool Exporter::release_ended() {
 }
 
 void Exporter::publish_vm_processes() {
-  if (probes_->processes_followed()) return;
-  std::map<std::uint32_t, std::uint64_t> starts;
-  for (const Vm& vm : current_->vms) starts[vm.counts.key.tgid] = vm.counts.key.start_ns;
   // Only what is new: while a thread is preempted in such a call the kernel skips programs there.
-  if (starts == published_vm_processes_) return;
-  if (const Result<void> set = probes_->table().set_vm_processes(starts); !set)
+  if (probes_->processes_followed() || vm_processes_ == published_vm_processes_) return;
+  if (const Result<void> set = probes_->table().set_vm_processes(vm_processes_); !set)
     spdlog::error("{}", set.error().message);
   else
-    published_vm_processes_ = std::move(starts);
+    published_vm_processes_ = vm_processes_;
 }
 
 int Exporter::wake_fd() { return probes_ ? probes_->new_slots_fd() : -1; }

@@ -76,6 +76,7 @@ class Exporter {
 
  private:
   using Clock = std::chrono::steady_clock;
+  using Starts = std::map<std::uint32_t, std::uint64_t>;  ///< of processes, by id
 
   /// A fiftieth of a CPU; that of half a minute at once.
   static constexpr int kHousekeepingParts = 50;
@@ -103,13 +104,13 @@ class Exporter {
   std::mutex mutex_;
   std::optional<PinDirectory> pins_;  ///< locked from the first attach()
   std::optional<Probes> probes_;
-  std::optional<Listings> listings_;  ///< the housekeeper's own, as are the next three
+  std::optional<Listings> listings_;  ///< the housekeeper's own, as are the next five
   WorkBudget budget_{kHousekeepingParts, kHousekeepingBurst};
   WorkBudget lookup_budget_{kHousekeepingParts, kHousekeepingBurst};
-  bool new_vcpus_ = false;  ///< since the last round
+  bool new_vcpus_ = false;         ///< since the last round
+  Starts vm_processes_;            ///< of all VMs, at the last round
+  Starts published_vm_processes_;  ///< what is in the map vm_processes
   VcpuListing listed_;
-  std::map<std::uint32_t, std::uint64_t>
-      published_vm_processes_;  ///< what is in the map vm_processes
   SlotReader reader_;
   CpuTimes cpu_times_;
   FailedPolls failed_polls_;

@@ -2,6 +2,7 @@
 #include "exporter/listings.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "exporter/base/log.h"
@@ -16,7 +17,7 @@ Listings::Listings(std::uint32_t max_vms) {
   if (Result<ThreadLister> threads = ThreadLister::load(max_vms))
     thread_lister_ = std::move(*threads);
   else
-    spdlog::warn("CPU times of VMs are not known: {}", threads.error().message);
+    spdlog::warn("CPU times of VMs are read from /proc: {}", threads.error().message);
 }
 
 std::optional<VcpuListing> Listings::vcpus(bool urgent) {
@@ -40,8 +41,10 @@ std::optional<VcpuListing> Listings::vcpus(bool urgent) {
 }
 
 std::optional<std::vector<listed_thread>> Listings::threads(
-    const std::set<std::uint32_t>& processes) {
-  if (!thread_lister_) return std::nullopt;
+    const std::map<std::uint32_t, std::uint64_t>& vms) {
+  if (!thread_lister_) return proc_threads_.list(vms);
+  std::set<std::uint32_t> processes;
+  for (const auto& [process, start] : vms) processes.insert(process);
   Result<std::vector<listed_thread>> listed = thread_lister_->list(processes);
   const bool failed = std::exchange(threads_failed_, !listed);
   if (!listed && !failed) spdlog::error("{}; trying again", listed.error().message);

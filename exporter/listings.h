@@ -3,10 +3,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
-#include <set>
 #include <vector>
 
+#include "exporter/kernel/proc_threads.h"
 #include "exporter/kernel/thread_lister.h"
 #include "exporter/kernel/vcpu_lister.h"
 
@@ -16,7 +17,7 @@ namespace kvmx {
 /// anything, is logged once, and is tried again.
 class Listings {
  public:
-  /// Of a kernel that cannot list anything.
+  /// Of a kernel that cannot list anything: threads are those that /proc shows.
   Listings() = default;
 
   /// Loads the kernel's side, with room for so many VMs. What the kernel cannot list is never
@@ -27,14 +28,16 @@ class Listings {
   /// has just begun to run.
   std::optional<VcpuListing> vcpus(bool urgent);
 
-  /// The threads of these processes, with their CPU times.
-  std::optional<std::vector<listed_thread>> threads(const std::set<std::uint32_t>& processes);
+  /// The threads of these processes, with their CPU times. `vms`: starts of the processes, by id.
+  std::optional<std::vector<listed_thread>> threads(
+      const std::map<std::uint32_t, std::uint64_t>& vms);
 
  private:
   using Clock = std::chrono::steady_clock;
 
   std::optional<VcpuLister> vcpu_lister_;
   std::optional<ThreadLister> thread_lister_;
+  ProcThreads proc_threads_;  ///< in its place
   Clock::time_point next_vcpus_;
   std::chrono::milliseconds pause_{};  ///< after a listing of vCPUs that failed
   bool threads_failed_ = false;        ///< the last time

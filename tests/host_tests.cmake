@@ -41,6 +41,8 @@ kvmx_host_test(exact-native 300 "${here}/exact/run.sh" native "${PROJECT_BINARY_
 kvmx_host_test(identity-native 300 python3 "${here}/e2e/identity_test.py" "${exporter}" "${guest}")
 kvmx_host_test(idle-vms-native 200 python3 "${here}/e2e/idle_vms_test.py" "${exporter}" "${guest}")
 kvmx_host_test(cpu-times-native 200 python3 "${here}/e2e/cpu_times_test.py" "${exporter}" "${guest}")
+kvmx_host_test(cpu-times-without-btf-native 200 "${here}/exact/without_btf.sh" python3
+               "${here}/e2e/cpu_times_test.py" "${exporter}" "${guest}")
 kvmx_host_test(lifecycle-native 200 python3 "${here}/e2e/lifecycle_test.py" "${exporter}" "$<TARGET_FILE:kvmx-tricks>")
 kvmx_host_test(interrupt-native 120 python3 "${here}/bpf/interrupt_test.py" "${PROJECT_BINARY_DIR}/tests/bpf/interrupt.bpf.o")
 kvmx_host_test(monotonic-native 120 python3 "${here}/e2e/monotonic_test.py" "${exporter}" "${guest}")
@@ -98,6 +100,8 @@ kvmx_lab_test(amd-5.10 exact-without-btf-amd-5.10 600 COMMAND "${here}/exact/wit
               CHECK python3 "${here}/exact/check.py" "${lab}/amd-5.10/files/exact-without-btf" --without-btf)
 kvmx_lab_test(amd-5.10 attribution-without-btf-amd-5.10 600 COMMAND "${here}/exact/without_btf.sh" /usr/bin/python3
               "${here}/e2e/attribution_test.py" "${exporter}" "${guest}")
+kvmx_lab_test(amd-5.10 cpu-times-without-btf-amd-5.10 600 COMMAND "${here}/exact/without_btf.sh" /usr/bin/python3
+              "${here}/e2e/cpu_times_test.py" "${exporter}" "${guest}")
 foreach(kernel 6.1 6.12 7.2)
   kvmx_lab_test(amd-${kernel} exact-without-module-btf-amd-${kernel} 600
                 COMMAND "${here}/exact/without_module_btf.sh" "${here}/exact/scenario.sh" "${exporter}" "${guest}"

@@ -26,20 +26,22 @@ double count_fds() {
 }  // namespace
 
 std::optional<StatFields> parse_stat(std::string_view stat) {
+  const std::size_t name_begin = stat.find('(');
   const std::size_t name_end = stat.rfind(") ");
-  if (name_end == std::string_view::npos) return std::nullopt;
+  if (name_end == std::string_view::npos || name_begin >= name_end) return std::nullopt;
+  const std::string_view comm = stat.substr(name_begin + 1, name_end - name_begin - 1);
   stat.remove_prefix(name_end + 2);
-  // Fields from the third on: [0] is the state, [11] utime, [12] stime, [19] starttime, [20] vsize,
-  // [21] rss.
+  // Fields from the third on: [0] is the state, [6] flags, [11] utime, [12] stime, [19] starttime,
+  // [20] vsize, [21] rss.
   std::array<std::uint64_t, 22> fields{};
   for (std::size_t i = 0; i < fields.size(); ++i) {
     const std::string_view word = stat.substr(0, stat.find_first_of(" \n"));
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), fields[i]);
-    const bool needed = i == 11 || i == 12 || i >= 19;
+    const bool needed = i == 6 || i == 11 || i == 12 || i >= 19;
     if (needed && (error != std::errc() || end != word.data() + word.size())) return std::nullopt;
     stat.remove_prefix(std::min(stat.size(), word.size() + 1));
   }
-  return StatFields{fields[11] + fields[12], fields[19], fields[20], fields[21]};
+  return StatFields{fields[11] + fields[12], fields[19], fields[20], fields[21], fields[6], comm};
 }
 
 std::optional<ProcessStats> read_process() {

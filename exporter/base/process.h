@@ -17,12 +17,14 @@ struct ProcessStats {
   double max_fds = 0;
 };
 
-/// The fields of /proc/PID/stat that ProcessStats needs.
+/// Fields of /proc/PID/stat, and of /proc/PID/task/TID/stat.
 struct StatFields {
   std::uint64_t cpu_ticks = 0;    ///< utime + stime
   std::uint64_t start_ticks = 0;  ///< since boot
   std::uint64_t virtual_bytes = 0;
   std::uint64_t resident_pages = 0;
+  std::uint64_t flags = 0;  ///< PF_... of the kernel's include/linux/sched.h
+  std::string_view comm{};  ///< part of the text that was parsed
 };
 
 /// Parses the content of /proc/PID/stat (proc(5)); nothing if it is malformed. The second field is
