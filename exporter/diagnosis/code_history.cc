@@ -8,15 +8,19 @@ namespace kvmx {
 void CodeHistory::record(std::span<const CodeCounter> counters, std::uint64_t round) {
   const std::size_t now = round % kRounds;
   const std::size_t before = (round - 1) % kRounds;
-  // A cause that is not counted any more stands still.
+  const auto this_round = static_cast<std::uint32_t>(round);
+  // A cause that is not counted any more stands still, until nothing in the window is of it: a
+  // guest may have another MSR named each minute.
+  std::erase_if(rows_, [&](const Row& row) { return this_round - row.seen > kRounds; });
   for (Row& row : rows_) row.counts[now] = row.counts[before];
   auto row = rows_.begin();
   for (const CodeCounter& counter : counters) {
     while (row != rows_.end() && row->code < counter.code) ++row;
     if (row == rows_.end() || row->code != counter.code) {
       if (counter.count == 0) continue;
-      row = rows_.insert(row, Row{counter.code, {}});
+      row = rows_.insert(row, Row{counter.code, 0, {}});
     }
+    row->seen = this_round;
     row->counts[now] = static_cast<std::uint32_t>(counter.count);
   }
 }

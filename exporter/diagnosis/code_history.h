@@ -11,7 +11,7 @@
 
 namespace kvmx {
 
-/// The last ten seconds of a VM's counters by cause: 48 bytes a cause, of which a guest has some
+/// The last ten seconds of a VM's counters by cause: 52 bytes a cause, of which a guest has some
 /// 40. As with vCPUs, the low 32 bits of a counter are enough.
 class CodeHistory {
  public:
@@ -26,6 +26,7 @@ class CodeHistory {
  private:
   struct Row {
     std::uint32_t code = 0;
+    std::uint32_t seen = 0;  ///< the last round in which it was counted, its low bits
     std::array<std::uint32_t, kRounds> counts{};
   };
 

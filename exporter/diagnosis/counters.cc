@@ -128,9 +128,9 @@ void read_counters(const VmCounts& counts, bool ended, VmCounters& into) {
   into.lines.clear();
   for (std::uint32_t gsi = 0; gsi < KVMX_LINES; ++gsi)
     into.lines.push_back({gsi, counts.line_changes[gsi], 0});
+  into.lines.push_back({CodeCounter::kOther, counts.line_changes[KVMX_LINES], 0});
   into.io = counts.io;
-  into.device_ns = counts.cpu_ns[static_cast<std::size_t>(ThreadKind::vmm)] +
-                   counts.cpu_ns[static_cast<std::size_t>(ThreadKind::pit)];
+  into.threads_ns = counts.cpu_ns;
 }
 
 }  // namespace kvmx

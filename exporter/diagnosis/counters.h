@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -53,8 +54,7 @@ struct VmCounters {
   std::vector<CodeCounter> intervals;        ///< timer programmings by bucket of their interval
   std::vector<CodeCounter> lines;            ///< changes of interrupt lines by GSI
   std::vector<IoCount> io;                   ///< accesses to ports and pages
-  std::uint64_t device_ns =
-      0;  ///< CPU time of the VMM's threads that run no vCPU, and of KVM's pit
+  std::array<std::uint64_t, kThreadKinds> threads_ns{};  ///< CPU time by ThreadKind
 };
 
 /// Reads what was counted of a VM. `into` is used again and again, so that it need not be made anew

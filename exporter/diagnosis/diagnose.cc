@@ -5,6 +5,16 @@
 #include "exporter/diagnosis/thresholds.h"
 
 namespace kvmx {
+namespace {
+
+/// Whether a guest has more to do than to tick.
+bool is_at_work(const VmWindow& vm) {
+  const auto vcpus = static_cast<double>(vm.running.size());
+  return vm.total[kCpuTime] >= threshold::kStarvedAtWork ||
+         vm.total[kHalts] < threshold::kRestlessHertz * vcpus;
+}
+
+}  // namespace
 
 bool steady(const VmWindow& vm, Counter counter, double each) {
   const auto vcpus = static_cast<double>(most_of(vm.running.size()));
@@ -53,7 +63,7 @@ void find_starving(const VmWindow& vm, const HostFacts& host, std::vector<Findin
     return rates[kRunDelay] > threshold::kStarved * (rates[kCpuTime] + rates[kRunDelay]);
   };
   const double least = threshold::kStarvedCpus;
-  if (!starves(vm.total) || vm.total[kRunDelay] < least) return;
+  if (!is_at_work(vm) || !starves(vm.total) || vm.total[kRunDelay] < least) return;
   if (vm.weaker_half[kRunDelay] < threshold::kEverySecond * least) return;
   Evidence evidence = evidence_of(vm, host, kRunDelay, 0);
   evidence.affected = static_cast<std::size_t>(std::ranges::count_if(vm.running, starves));

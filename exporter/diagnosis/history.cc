@@ -142,7 +142,8 @@ void VmHistory::record(const VmCounters& vm, const RoundTimes& times, const Host
   userspace_exits_.record(vm.userspace_exits, round);
   intervals_.record(vm.intervals, round);
   lines_.record(vm.lines, round);
-  device_us_[round % kRounds] = us(vm.device_ns);
+  places_.record(vm.io, round);
+  std::ranges::transform(vm.threads_ns, threads_us_[round % kRounds].begin(), us);
   Sums moved{};
   std::size_t running = 0;
   bool back = false;
@@ -182,6 +183,15 @@ void VmHistory::note(const Sums& moved, std::size_t running, const VmCounters& v
   }
   if (!causes_) causes_ = std::make_unique<Causes>();
   causes_->record(vm, now);
+}
+
+ThreadCpus VmHistory::thread_cpus(std::uint64_t from, std::uint64_t to, double seconds) const {
+  ThreadCpus cpus{};
+  for (std::size_t kind = 0; kind < kThreadKinds; ++kind) {
+    const std::uint32_t moved = threads_us_[to % kRounds][kind] - threads_us_[from % kRounds][kind];
+    cpus[kind] = moved / kUsPerSecond / seconds;
+  }
+  return cpus;
 }
 
 /// What all vCPUs did between two rounds. A vCPU that was not there yet did nothing.
@@ -240,8 +250,9 @@ std::optional<VmWindow> VmHistory::window(const RoundTimes& times, const HostFac
   const Rates second = rates(half, round, times);
   for (std::size_t i = 0; i < kCounters; ++i) made.weaker_half[i] = std::min(first[i], second[i]);
   made.line = timer_line(*start, round, times);
-  made.device_cpus =
-      (device_us_[round % kRounds] - device_us_[*start % kRounds]) / kUsPerSecond / seconds;
+  const ThreadCpus threads = thread_cpus(*start, round, seconds);
+  made.device_cpus = threads[static_cast<std::size_t>(ThreadKind::vmm)] +
+                     threads[static_cast<std::size_t>(ThreadKind::pit)];
   const std::uint64_t now = times.time_ns(round);
   made.since_halt = static_cast<double>(now - halted_ns_) / kNsPerSecond;
   made.since_program = programmed_ns_ ? static_cast<double>(now - *programmed_ns_) / kNsPerSecond
@@ -275,6 +286,9 @@ std::shared_ptr<const VmBreakdown> VmHistory::breakdown(const RoundTimes& times,
   made->msrs = by_rate(std::move(made->msrs));
   made->userspace_exits = by_rate(userspace_exits_.rates(*start, round, seconds));
   made->intervals = intervals_.rates(*start, round, seconds);
+  made->lines = by_rate(lines_.rates(*start, round, seconds));
+  made->places = places_.rates(*start, round, seconds);
+  made->threads = thread_cpus(*start, round, seconds);
   return made;
 }
 

@@ -12,6 +12,7 @@
 #include "exporter/diagnosis/causes.h"
 #include "exporter/diagnosis/code_history.h"
 #include "exporter/diagnosis/counters.h"
+#include "exporter/diagnosis/place_history.h"
 #include "exporter/diagnosis/window.h"
 
 namespace kvmx {
@@ -78,6 +79,7 @@ class VmHistory {
   void match_vcpus(const VmCounters& vm, const RoundTimes& times);
   void start_again(const RoundTimes& times);
   void note(const Sums& moved, std::size_t running, const VmCounters& vm, const RoundTimes& times);
+  [[nodiscard]] ThreadCpus thread_cpus(std::uint64_t from, std::uint64_t to, double seconds) const;
   [[nodiscard]] Sums moved(std::uint64_t from, std::uint64_t to) const;
   [[nodiscard]] Rates rates(std::uint64_t from, std::uint64_t to, const RoundTimes& times) const;
   [[nodiscard]] std::optional<TimerLine> timer_line(std::uint64_t from, std::uint64_t to,
@@ -96,7 +98,8 @@ class VmHistory {
   CodeHistory userspace_exits_;
   CodeHistory intervals_;
   CodeHistory lines_;
-  std::array<std::uint32_t, kRounds> device_us_{};
+  PlaceHistory places_;
+  std::array<std::array<std::uint32_t, kThreadKinds>, kRounds> threads_us_{};
 };
 
 }  // namespace kvmx

@@ -98,6 +98,16 @@ inline constexpr double kStarved = 0.1;
 /// of an idle guest that is a large share of next to nothing.
 inline constexpr double kStarvedCpus = 0.1;
 
+/// CPUs that all vCPUs together must have got, of a guest whose vCPUs halt. One that only ticks
+/// waits for its turn at each tick, which on a full host is nearly all of the time in which it
+/// wants a CPU, and yet nothing of it is late: eight vCPUs that tick at 250 Hz run for a fiftieth
+/// of a CPU.
+inline constexpr double kStarvedAtWork = 0.1;
+
+/// Halts a second, of a vCPU on average, below which a guest does not come to rest. It wants more
+/// than it gets however little that is: one under a quota may have a hundredth of a CPU.
+inline constexpr double kRestlessHertz = 1;
+
 /// Changes of the interrupt line of a PC's timer: the slowest tick, up and down. Windows' clock
 /// interrupt of 64 Hz is below it. Each pulse is the VMM's main loop awake.
 inline constexpr double kLineStormHertz = 180;

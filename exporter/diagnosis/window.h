@@ -70,7 +70,7 @@ struct VmWindow {
   std::optional<TopPlace> port;
   std::optional<TopPlace> page;
   std::optional<TimerLine> line;  ///< the one that changes most
-  double device_cpus = 0;         ///< CPUs that VmCounters::device_ns grew by
+  double device_cpus = 0;         ///< of the VMM's threads that run no vCPU, and KVM's pit
 };
 
 /// How many of `vcpus` are most of them: three quarters, rounded up.

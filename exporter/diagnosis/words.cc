@@ -169,22 +169,27 @@ std::string_view userspace_exit_cause(std::uint32_t id) {
 
 namespace {
 
-const DeviceRange* device_at(const TopPlace& place) {
-  if (place.space == IoSpace::port) return find_device(port_devices(), place.address);
+const DeviceRange* device_at(IoSpace space, std::uint64_t address) {
+  if (space == IoSpace::port) return find_device(port_devices(), address);
   constexpr std::uint64_t kPage = std::uint64_t{1} << KVMX_PAGE_SHIFT;
-  return find_device(mmio_devices(), place.address, place.address + kPage - 1);
+  return find_device(mmio_devices(), address, address + kPage - 1);
 }
 
 }  // namespace
 
+std::string_view device(IoSpace space, std::uint64_t address) {
+  const DeviceRange* const device = device_at(space, address);
+  return device ? device->name : std::string_view{};
+}
+
 std::string place(const TopPlace& place) {
-  const DeviceRange* const device = device_at(place);
+  const DeviceRange* const device = device_at(place.space, place.address);
   return (place.space == IoSpace::port ? "port " : "the page at ") + hex(place.address) +
          (device ? ", " + std::string(device->name) + "," : std::string());
 }
 
 std::string_view place_cause(const TopPlace& place) {
-  const DeviceRange* const device = device_at(place);
+  const DeviceRange* const device = device_at(place.space, place.address);
   if (device) return device->cause;
   if (place.space == IoSpace::mmio && place.write)
     return "Most likely a device without a ring in the kernel is in constant use: each write tells "

@@ -37,6 +37,9 @@ std::string_view exit_cause(std::string_view reason);
 /// kvmx_userspace_exit.
 std::string_view userspace_exit_cause(std::uint32_t id);
 
+/// "the ACPI PM timer"; empty if a port, or a page, may be any device's.
+std::string_view device(IoSpace space, std::uint64_t address);
+
 /// "port 0x608, the ACPI PM timer", "the page at 0xfe003000".
 std::string place(const TopPlace& place);
 

@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <numeric>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "bpf/vcpu_slot.h"
+#include "exporter/diagnosis/counters.h"
 #include "exporter/diagnosis/words.h"
 #include "exporter/names/hex.h"
 #include "exporter/names/msr.h"
@@ -46,6 +48,20 @@ std::string causes_table(const std::vector<CodeRate>& rates, std::string_view wh
     table.add(cells);
   }
   return table.end();
+}
+
+std::string cpus_text(double cpus) {
+  const std::string text = words::cpus(cpus);
+  return text.substr(0, text.rfind(' '));
+}
+
+/// HTML: "port 0x608, the ACPI PM timer", "page 0xfe003000".
+std::string place_name(const PlaceRate& place) {
+  const std::string space = place.space == IoSpace::port ? "port" : "page";
+  if (!place.address) return "other " + space + "s";
+  const std::string_view device = words::device(place.space, *place.address);
+  return space + " " + hex(*place.address) +
+         (device.empty() ? "" : " <span class=\"soft\">" + html::escape(device) + "</span>");
 }
 
 constexpr std::array<std::uint32_t, KVMX_INTERVAL_BOUNDS> kBoundsUs = {
@@ -114,11 +130,54 @@ std::string intervals_table(const VmBreakdown& breakdown) {
   return table.end();
 }
 
+std::string places_table(const VmBreakdown& breakdown) {
+  if (breakdown.places.empty()) return "<p class=\"soft\">None.</p>\n";
+  constexpr html::Header kHeaders[] = {
+      {"place"}, {"reads/s", true}, {"writes/s", true}, {"share", true}, {""}};
+  html::Table table(kHeaders);
+  double sum = 0;
+  for (const PlaceRate& place : breakdown.places) sum += place.total();
+  for (const PlaceRate& place : breakdown.places) {
+    const double share = place.total() / sum;
+    const std::string cells[] = {place_name(place), rate_text(place.rates[KVMX_READ]),
+                                 rate_text(place.rates[KVMX_WRITE]), words::percent(share),
+                                 html::bar(share)};
+    table.add(cells);
+  }
+  return table.end();
+}
+
+std::string lines_table(const VmBreakdown& breakdown) {
+  return causes_table(breakdown.lines, "GSI", [](std::uint32_t gsi) {
+    return gsi == CodeCounter::kOther ? std::string("other") : std::to_string(gsi);
+  });
+}
+
+std::string cpu_table(const VmBreakdown& breakdown) {
+  if (breakdown.threads == ThreadCpus{}) return "<p class=\"soft\">Not known.</p>\n";
+  constexpr html::Header kHeaders[] = {{"threads"}, {"CPUs", true}};
+  constexpr std::pair<std::string_view, ThreadKind> kKinds[] = {
+      {"vCPUs, and the VMM's work for them", ThreadKind::vcpu},
+      {"VMM: main loop, disks, migration", ThreadKind::vmm},
+      {"vhost: network, disks", ThreadKind::vhost},
+      {"KVM's timer chip (kvm-pit)", ThreadKind::pit}};
+  html::Table table(kHeaders);
+  for (const auto& [what, kind] : kKinds) {
+    const double cpus = breakdown.threads[static_cast<std::size_t>(kind)];
+    if (cpus == 0 && kind != ThreadKind::vcpu) continue;
+    table.add(std::array{std::string(what), cpus_text(cpus)});
+    if (kind == ThreadKind::vcpu)
+      table.add(std::array{std::string("vCPUs, waiting for a CPU (run delay)"),
+                           cpus_text(breakdown.total[kRunDelay])});
+  }
+  return table.end();
+}
+
 std::string vcpus_table(const VmBreakdown& breakdown, ExitCounting exits) {
   if (breakdown.vcpus.empty()) return "<p class=\"soft\">None of them is known yet.</p>\n";
-  constexpr html::Header kHeaders[] = {{"vCPU"},           {"state"},
-                                       {"tick, Hz", true}, {"wake-ups/s", true},
-                                       {"exits/s", true},  {"halted", true}};
+  constexpr html::Header kHeaders[] = {
+      {"vCPU"},          {"state"},        {"tick, Hz", true}, {"wake-ups/s", true},
+      {"exits/s", true}, {"halted", true}, {"CPU", true},      {"waits", true}};
   html::Table table(kHeaders);
   for (const VcpuRates& vcpu : breakdown.vcpus) {
     const std::string cells[] = {
@@ -127,7 +186,9 @@ std::string vcpus_table(const VmBreakdown& breakdown, ExitCounting exits) {
         rate_text(vcpu.rates[kTimerPrograms]),
         rate_text(vcpu.rates[kHalts]),
         exits == ExitCounting::counted ? rate_text(vcpu.rates[kExits]) : "-",
-        words::percent(std::min(1.0, vcpu.rates[kHaltTime]))};
+        words::percent(std::min(1.0, vcpu.rates[kHaltTime])),
+        words::percent(std::min(1.0, vcpu.rates[kCpuTime])),
+        words::percent(std::min(1.0, vcpu.rates[kRunDelay]))};
     table.add(cells);
   }
   return table.end();

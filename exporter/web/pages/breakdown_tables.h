@@ -17,6 +17,15 @@ std::string userspace_exits_table(const VmBreakdown& breakdown);
 /// A histogram; a tick shows as a long bar at its period.
 std::string intervals_table(const VmBreakdown& breakdown);
 
+/// Ports and pages of MMIO, with the device that PCs have there.
+std::string places_table(const VmBreakdown& breakdown);
+
+/// Interrupt lines by GSI.
+std::string lines_table(const VmBreakdown& breakdown);
+
+/// CPU time of the VM's threads by what they do, and what its vCPUs waited for.
+std::string cpu_table(const VmBreakdown& breakdown);
+
 std::string vcpus_table(const VmBreakdown& breakdown, ExitCounting exits);
 
 }  // namespace kvmx

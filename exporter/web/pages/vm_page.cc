@@ -86,7 +86,9 @@ std::string live_sections(const Vm& vm, const HostSummary& host, const GuestSumm
   return body + "<h2>MSR accesses by register</h2>\n" + msrs_table(breakdown) +
          "<h2>Time between timer programmings</h2>\n" + intervals_table(breakdown) +
          "<h2>Returns to the VMM by reason</h2>\n" + userspace_exits_table(breakdown) +
-         "<h2>vCPUs</h2>\n" + vcpus_table(breakdown, host.exit_counting);
+         "<h2>Ports and pages of devices</h2>\n" + places_table(breakdown) +
+         "<h2>Interrupt lines</h2>\n" + lines_table(breakdown) + "<h2>CPU time</h2>\n" +
+         cpu_table(breakdown) + "<h2>vCPUs</h2>\n" + vcpus_table(breakdown, host.exit_counting);
 }
 
 }  // namespace

@@ -33,6 +33,20 @@ TEST(CodeHistory, ForgetsWhatIsOlderThanTheWindow) {
   EXPECT_EQ(rates_of(history, 90, 100, 10), (Rates{{3, 190}}));
 }
 
+TEST(CodeHistory, IsNoLongerThanWhatIsCounted) {
+  CodeHistory history;
+  // A cause that was counted once comes again after a long time: its name is new, and so is all of
+  // it.
+  const CodeCounter often{1, 100, 0};
+  const CodeCounter once{7, 5, 0};
+  history.record(std::vector{often, once}, 1);
+  for (std::uint64_t round = 2; round < 40; ++round) history.record(std::vector{often}, round);
+  EXPECT_TRUE(history.rates(29, 39, 10).empty());
+  history.record(std::vector{often, CodeCounter{7, 3, 0}}, 40);
+  ASSERT_EQ(history.rates(30, 40, 1).size(), 1U);
+  EXPECT_DOUBLE_EQ(history.rates(30, 40, 1)[0].rate, 3);
+}
+
 TEST(CodeHistory, WrapsUnseenAndLeavesOutWhatSteppedBack) {
   CodeHistory history;
   history.record(Counters{{1, 0xffff'fff0, 0}, {2, 50, 0}, {3, 9, 0}}, 1);

@@ -41,6 +41,44 @@ TEST(CpuStarved, NeedsThatSomethingIsWanted) {
   EXPECT_EQ(found_in(guest_of(4, {.exits = 90, .cpu = 0.02, .waits = 0.02})), Names{});
 }
 
+/// On a host without a free CPU each wait is a millisecond or so, whatever is waited for.
+TEST(CpuStarved, IsNoGuestThatOnlyTicks) {
+  const struct {
+    const char* what;
+    std::size_t vcpus;
+    Doing each;
+    bool starved;
+  } cases[] = {
+      {"ticks at 250 Hz on a full host",
+       8,
+       {.halts = 250, .halted = 0.97, .exits = 520, .cpu = 0.0025, .waits = 0.25},
+       false},
+      {"idle without a tick",
+       32,
+       {.halts = 14, .halted = 0.99, .exits = 20, .cpu = 0.0003, .waits = 0.014},
+       false},
+      {"works a little less than a tenth of a CPU",
+       4,
+       {.halts = 400, .halted = 0.9, .exits = 900, .cpu = 0.0245, .waits = 0.1},
+       false},
+      {"works a little more",
+       4,
+       {.halts = 400, .halted = 0.9, .exits = 900, .cpu = 0.0255, .waits = 0.1},
+       true},
+      {"busy under a quota of a hundredth of a CPU",
+       2,
+       {.halts = 0.5, .halted = 0.01, .exits = 10, .cpu = 0.01, .waits = 0.95},
+       true},
+      {"storms, twelve vCPUs on one CPU",
+       12,
+       {.halts = 900, .halted = 0.9, .exits = 1900, .cpu = 0.06, .waits = 0.5},
+       true},
+  };
+  for (const auto& each : cases)
+    EXPECT_EQ(found_in(guest_of(each.vcpus, each.each)).contains("cpu_starved"), each.starved)
+        << each.what;
+}
+
 TEST(CpuStarved, IsNoBurst) {
   SimulatedHost host;
   host.run(1, guest_of(4, kIdle));

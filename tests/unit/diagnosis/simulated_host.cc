@@ -70,7 +70,7 @@ void SimulatedHost::count(std::uint32_t pid, const Guest& guest, double seconds)
   if (counts.ended) return;
   for (const auto& [gsi, changes] : guest.lines) {
     add(counts.lines, gsi, changes * seconds, 0);
-    counts.device_ns += whole(changes * 40e3 * seconds);
+    counts.threads_ns[static_cast<std::size_t>(ThreadKind::vmm)] += whole(changes * 40e3 * seconds);
   }
   for (const TopPlace& place : guest.places) {
     IoCount io{place.space, place.address, {}};

@@ -39,6 +39,12 @@ inline VmBreakdown sample_breakdown(std::uint32_t vcpus, double hertz) {
   made.msrs = {{0x6e0, 0.99 * total}, {0x12345, 0.01 * total}};
   made.userspace_exits = {{2, 4.25}};
   made.intervals = {{4, 0.9 * total}, {6, 0.1 * total}};
+  made.places = {{IoSpace::port, 0x608, {9000, 0}},
+                 {IoSpace::mmio, 0xfe003000, {0, 800}},
+                 {IoSpace::port, std::nullopt, {150, 50}}};
+  made.lines = {{0, 2004}, {0xffffffff, 12}};
+  made.threads = {2.1, 0.25, 0, 0.004};
+  made.total[kRunDelay] = 0.375;
   return made;
 }
 

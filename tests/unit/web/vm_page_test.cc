@@ -55,6 +55,33 @@ TEST(VmPage, ShowsTheTickAsALongBar) {
   EXPECT_FALSE(has(page, "kvm_exit_exporter profile")) << "nothing stands out";
 }
 
+TEST(VmPage, ShowsPortsPagesAndInterruptLines) {
+  const std::string page = page_of(sample_vm("web-1", {}));
+  EXPECT_TRUE(has(page, R"(<td>port 0x608 <span class="soft">the ACPI PM timer</span></td>)"
+                        R"(<td class="number">9,000</td><td class="number">0.0</td>)"
+                        R"(<td class="number">90 %</td>)"));
+  EXPECT_TRUE(has(page, R"(<td>page 0xfe003000</td><td class="number">0.0</td>)"
+                        R"(<td class="number">800</td><td class="number">8 %</td>)"));
+  EXPECT_TRUE(has(page, R"(<td>other ports</td><td class="number">150</td>)"));
+  EXPECT_TRUE(has(page, R"(<td>0</td><td class="number">2,004</td><td class="number">99 %</td>)"));
+  EXPECT_TRUE(has(page, R"(<td>other</td><td class="number">12</td>)"));
+}
+
+TEST(VmPage, ShowsWhatItsThreadsCost) {
+  const std::string page = page_of(sample_vm("web-1", {}));
+  EXPECT_TRUE(has(page, R"(work for them</td><td class="number">2.10</td>)"));
+  EXPECT_TRUE(has(page, R"((run delay)</td><td class="number">0.38</td>)"));
+  EXPECT_TRUE(has(page, R"(migration</td><td class="number">0.25</td>)"));
+  EXPECT_TRUE(has(page, R"((kvm-pit)</td><td class="number">less than 0.01</td>)"));
+  EXPECT_FALSE(has(page, "vhost")) << "it has none";
+}
+
+TEST(VmPage, SaysWhereCpuTimesAreNotKnown) {
+  Vm vm = sample_vm("web-1", {});
+  vm.diagnosis.breakdown = std::make_shared<VmBreakdown>();
+  EXPECT_TRUE(has(page_of(vm), "<h2>CPU time</h2>\n<p class=\"soft\">Not known.</p>"));
+}
+
 TEST(VmPage, ShowsEachVcpu) {
   const std::string page = page_of(sample_vm("web-1", {}, 1036));
   EXPECT_TRUE(has(page, R"(<td>30</td><td>running</td><td class="number">1,036</td>)"
