@@ -4,6 +4,7 @@
 #include "exporter/base/log.h"
 #include "exporter/sandbox/capabilities.h"
 #include "exporter/sandbox/landlock.h"
+#include "exporter/sandbox/seccomp.h"
 
 namespace kvmx {
 
@@ -14,11 +15,12 @@ Result<std::unique_ptr<LocalSource>> LocalSource::start(const ExporterConfig& co
     return Error{
         "KVM is not loaded: there is nothing to count. Load it with \"modprobe kvm_intel\" "
         "or \"modprobe kvm_amd\""};
-  // The filter of system calls would keep the terminal from being set back.
   if (const auto files = restrict_files(readable_paths({})); !files)
     spdlog::debug("{}", files.error().message);
   if (const auto dropped = drop_capabilities(); !dropped)
     spdlog::debug("{}", dropped.error().message);
+  if (const auto filtered = restrict_system_calls(Audience::terminal); !filtered)
+    spdlog::debug("{}", filtered.error().message);
   return made;
 }
 

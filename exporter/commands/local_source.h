@@ -12,7 +12,7 @@ namespace kvmx {
 /// This host, counted by this process.
 class LocalSource : public SummarySource {
  public:
-  /// Attaches to KVM's events, and gives up capabilities and files afterwards.
+  /// Attaches to KVM's events, and gives up capabilities, files and system calls afterwards.
   static Result<std::unique_ptr<LocalSource>> start(const ExporterConfig& config);
 
   Result<HostSummary> read() override;

@@ -101,12 +101,12 @@ void wait_for_rates(Opened& opened) {
   }
 }
 
-void print_once(Opened& opened, const TopOptions& options, const View& view) {
+void print_once(Opened& opened, const TopOptions& options, const View& view, bool utf8) {
   if (opened.source->is_new() && ::isatty(STDERR_FILENO) != 0)
     std::fputs("Counting for ten seconds ...\n", stderr);
   wait_for_rates(opened);
   const std::string text =
-      options.json ? to_json(opened.summary) : plain_text(opened.summary, view, takes_utf8());
+      options.json ? to_json(opened.summary) : plain_text(opened.summary, view, utf8);
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
@@ -126,12 +126,12 @@ bool told_to_end(const UniqueFd& signals) {
   return false;
 }
 
-Result<void> show_live(Opened& opened, View view) {
+Result<void> show_live(Opened& opened, View view, bool utf8) {
   const UniqueFd signals = open_signals();
   if (!signals) return errno_error("make a signalfd", errno);
   spdlog::set_level(spdlog::level::off);  // it would be written over the picture
   Terminal terminal;
-  Surroundings around{.source = opened.source->name(), .error = {}, .utf8 = takes_utf8()};
+  Surroundings around{.source = opened.source->name(), .error = {}, .utf8 = utf8};
   Clock::time_point next = Clock::now() + kEvery;
   for (;;) {
     const Screen screen = lay_out(opened.summary, around, screen_size(), view);
@@ -158,13 +158,14 @@ Result<void> show_live(Opened& opened, View view) {
 }  // namespace
 
 Result<void> top(const Options& options) {
+  const bool utf8 = takes_utf8();  // reads files of the locale, which local counting gives up
   Result<Opened> opened = open_source(options);
   if (!opened) return opened.error();
   View view;
   view.sort = options.top.sort;
   view.filter = options.top.filter;
-  if (!options.top.once && !options.top.json && has_screen()) return show_live(*opened, view);
-  print_once(*opened, options.top, view);
+  if (!options.top.once && !options.top.json && has_screen()) return show_live(*opened, view, utf8);
+  print_once(*opened, options.top, view, utf8);
   return {};
 }
 

@@ -34,7 +34,7 @@ void Sandbox::enter() {
   if (!files) spdlog::warn("{}: this process may open any file", files.error().message);
   const Result<std::string> kept = drop_capabilities();
   if (!kept) spdlog::warn("{}: this process keeps its privileges", kept.error().message);
-  const Result<void> calls = restrict_system_calls();
+  const Result<void> calls = restrict_system_calls(Audience::clients);
   if (!calls) spdlog::warn("{}: this process may make any system call", calls.error().message);
   std::string status = !kept           ? "all capabilities kept"
                        : kept->empty() ? "no capabilities"

@@ -141,6 +141,12 @@ void allow_network(Rules& rules) {
   rules.allow_values(SCMP_SYS(ioctl), 1, {FIONBIO, FIONREAD, TCGETS});
 }
 
+/// Keys are read, pictures drawn, and the terminal is set back in the end.
+void allow_terminal(Rules& rules) {
+  rules.allow({SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(signalfd4)});
+  rules.allow_values(SCMP_SYS(ioctl), 1, {TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCGWINSZ});
+}
+
 /// Maps and links that are open already; making new ones is over, and so is pinning.
 void allow_bpf(Rules& rules) {
   rules.allow_values(SCMP_SYS(bpf), 0,
@@ -152,7 +158,7 @@ void allow_bpf(Rules& rules) {
 
 }  // namespace
 
-Result<void> restrict_system_calls() {
+Result<void> restrict_system_calls(Audience audience) {
   const Filter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (!filter) return errno_error("make the system call filter", ENOMEM);
   // For all threads, and with no_new_privs, which spares CAP_SYS_ADMIN.
@@ -162,7 +168,7 @@ Result<void> restrict_system_calls() {
   Rules rules(filter.get());
   allow_runtime(rules);
   allow_files(rules);
-  allow_network(rules);
+  audience == Audience::clients ? allow_network(rules) : allow_terminal(rules);
   allow_bpf(rules);
   if (Result<void> made = rules.result(); !made) return made;
   if (const int error = seccomp_load(filter.get()); error != 0)

@@ -82,6 +82,15 @@ def check_local(verdict):
     alone = top("--once", "--filter=ticks", prefix=NO_NETWORK)
     verdict.check(alone.returncode == 0 and re.search(r"^ticks +2 of 2 ", alone.stdout, re.M),
                   f"root needs no flag for it where no exporter runs {alone.stderr}")
+    live = LiveTop(140, 30, "--local")
+    verdict.check(live.until(lambda t: t.has("^ticks +2 of 2")), "live: it counts by itself")
+    confined = {line for status in pathlib.Path(f"/proc/{live.process.pid}/task").glob("*/status")
+                for line in status.read_text().splitlines() if re.match("Seccomp:|NoNewPrivs:|CapPrm:", line)}
+    # Before Linux 5.19 one capability may be kept.
+    allowed = {"Seccomp:\t2", "NoNewPrivs:\t1", "CapPrm:\t0000000000000000", "CapPrm:\t0000008000000000"}
+    verdict.check(len(confined) == 3 and confined <= allowed, f"... in the exporter's sandbox: {confined}")
+    live.press("q")
+    verdict.check(live.end(), "... from which the terminal is as before, too")
 
 
 def check_errors(verdict, binary):

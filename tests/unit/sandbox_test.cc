@@ -2,23 +2,30 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/capability.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <thread>
 #include <vector>
 
 #include "exporter/base/file.h"
+#include "exporter/base/unique_fd.h"
 #include "exporter/sandbox/capabilities.h"
 #include "exporter/sandbox/landlock.h"
 #include "exporter/sandbox/seccomp.h"
@@ -27,9 +34,9 @@ namespace kvmx {
 namespace {
 
 /// Runs `works` in a process of its own that has restricted itself; whether it returned true.
-bool holds_in_sandbox(const std::function<bool()>& works) {
+bool holds_in_sandbox(const std::function<bool()>& works, Audience audience = Audience::clients) {
   const pid_t child = ::fork();
-  if (child == 0) ::_exit(restrict_system_calls() && works() ? 0 : 1);
+  if (child == 0) ::_exit(restrict_system_calls(audience) && works() ? 0 : 1);
   int status = 0;
   ::waitpid(child, &status, 0);
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -52,6 +59,37 @@ TEST(Sandbox, AllowsReadingAndServing) {
     std::thread([&ran] { ran = true; }).join();
     return ran;
   }));
+}
+
+TEST(Sandbox, OfATerminalSetsItBackAndHasNoSockets) {
+  const UniqueFd master(::posix_openpt(O_RDWR | O_NOCTTY));
+  ASSERT_TRUE(master && ::grantpt(master.get()) == 0 && ::unlockpt(master.get()) == 0);
+  const UniqueFd terminal(::open(::ptsname(master.get()), O_RDWR | O_NOCTTY));
+  ASSERT_TRUE(terminal);
+  const auto holds = [](const std::function<bool()>& works) {
+    return holds_in_sandbox(works, Audience::terminal);
+  };
+  EXPECT_TRUE(holds([&] {
+    termios settings{};
+    winsize size{};
+    return ::tcgetattr(terminal.get(), &settings) == 0 &&
+           ::tcsetattr(terminal.get(), TCSAFLUSH, &settings) == 0 &&
+           ::ioctl(terminal.get(), TIOCGWINSZ, &size) == 0;
+  }));
+  EXPECT_TRUE(holds([] {
+    sigset_t none;
+    sigemptyset(&none);
+    return UniqueFd(::signalfd(-1, &none, SFD_CLOEXEC)) && ::poll(nullptr, 0, 0) == 0;
+  }));
+  EXPECT_TRUE(holds([] { return static_cast<bool>(read_file("/proc/self/stat")); }));
+  EXPECT_TRUE(holds([&] {
+    char key = 'x';
+    return refused(::ioctl(terminal.get(), TIOCSTI, &key));
+  }));
+  EXPECT_TRUE(holds([] { return refused(::socket(AF_INET, SOCK_STREAM, 0)); }));
+  EXPECT_TRUE(holds([] { return refused(::accept(0, nullptr, nullptr)); }));
+  EXPECT_TRUE(holds([] { return refused(::open("/dev/null", O_WRONLY)); }));
+  EXPECT_TRUE(holds([] { return refused(::execl("/bin/true", "true", nullptr)); }));
 }
 
 TEST(Sandbox, RefusesEverythingElse) {
@@ -174,7 +212,7 @@ TEST(Sandbox, RestrictsThreadsThatExist) {
       if (::write(result[1], &seen, 1) != 1) ::_exit(2);
     }).detach();
     char seen = 0;
-    const bool restricted = static_cast<bool>(restrict_system_calls());
+    const bool restricted = static_cast<bool>(restrict_system_calls(Audience::clients));
     if (!restricted || ::write(stage[1], "g", 1) != 1 || ::read(result[0], &seen, 1) != 1)
       ::_exit(2);
     ::_exit(seen == 1 ? 0 : 1);
