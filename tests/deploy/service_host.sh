@@ -79,6 +79,39 @@ if [ "$LAB_KERNEL" != 5.10 ]; then
   wait
 fi
 
+# Names that only root may read, by the units that the package has as examples.
+examples=/usr/share/doc/kvm-exit-exporter/examples
+status=/run/libvirt/qemu/shop.xml
+libvirt_status() {
+  cat <<END
+<domstatus state='running' reason='booted' pid='$1'><domain type='kvm' id='7'><name>shop</name>
+<metadata><nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1"><nova:name>the shop</nova:name>
+<nova:owner><nova:user uuid="7">alice</nova:user><nova:project uuid="8">webshop</nova:project></nova:owner>
+</nova:instance></metadata>
+<devices><graphics type='vnc' passwd='secret'/></devices></domain></domstatus>
+END
+}
+mkdir -p ${status%/*}
+chmod 700 /run/libvirt
+check "the units of names are there" cp $examples/kvm-exit-exporter-names.path $examples/kvm-exit-exporter-names.service \
+  /etc/systemd/system
+systemctl daemon-reload
+check "they start" systemctl enable --quiet --now $unit-names.path $unit-names.service
+check "the exporter sees them once it starts again" systemctl restart $unit
+"$guest" --exec-as=/usr/bin/qemu-system-x86_64 --exec-as=-name --exec-as=guest=shop --exec-as=-chardev \
+  --exec-as=socket,id=charmonitor,fd=33 --program deadline-halt --rate 2 --count 0 >/dev/null &
+shop=$!
+libvirt_status $shop >$status.new
+chmod 600 $status.new
+mv $status.new $status
+owned="^kvm_vm_info{vm=\"shop\",name=\"the shop\",.*domain=\"shop\",vmm=\"qemu\",pid=\"$shop\",.*project=\"webshop\",user=\"alice\"} 1"
+check "the name and owner that only libvirt's file has are exported" within 90 shows "$owned"
+not_root() { [ "$(stat -c %u "/proc/$(main_pid)")" != 0 ]; }
+check "by an exporter that is not root" not_root
+check "of whose copy no password is part" sh -c '! grep -rq secret /run/kvm-exit-exporter-names'
+kill $shop
+wait $shop
+
 before=$(main_pid)
 kill -STOP "$before"
 replaced() { active && [ "$(main_pid)" != "$before" ]; }

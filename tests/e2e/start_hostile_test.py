@@ -190,6 +190,29 @@ def check_systemd_socket(verdict):
     listener.close()
 
 
+def check_socket_activation(verdict, directory):
+    """systemd's own program, with two sockets; it starts the exporter once somebody connects."""
+    path = directory / "activated"
+    process = subprocess.Popen(["systemd-socket-activate", "--listen=127.0.0.1:10239", f"--listen={path}",
+                                EXPORTER, "--web.systemd-socket"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(path.exists, 20)
+    first = http.client.HTTPConnection("127.0.0.1", 10239, timeout=30)
+    first.request("GET", "/-/healthy")
+    verdict.check(first.getresponse().status == 200, "systemd-socket-activate: who connects first is served")
+    with socket.socket(socket.AF_UNIX) as other:
+        other.settimeout(30)
+        other.connect(str(path))
+        other.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        answer = b"".join(iter(lambda: other.recv(65536), b""))
+    verdict.check(answer.startswith(b"HTTP/1.1 200") and b"\nkvm_exporter_build_info" in answer,
+                  "... and the other socket, a unix one, too")
+    program = os.readlink(f"/proc/{process.pid}/exe")
+    verdict.check(program == os.path.realpath(EXPORTER), f"... by {program}")
+    process.terminate()
+    verdict.check(process.wait(20) == 0, "... and it ends well")
+
+
 def main():
     verdict = Verdict()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="kvmx-start-"))
@@ -199,6 +222,7 @@ def main():
     check_web_config(verdict, directory)
     check_standard_error(verdict)
     check_systemd_socket(verdict)
+    check_socket_activation(verdict, directory)
     shutil.rmtree(directory)
     verdict.end()
 

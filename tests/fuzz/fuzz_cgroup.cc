@@ -29,6 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 "names are no longer than paths");
   // No control group is made in which a line ends.
   kvmx::require(cgroup.id.find('\n') == std::string::npos, "an id is a part of one line");
+  if (kvmx::threads_may_differ(text))
+    kvmx::require(std::ranges::count(text, ':') >= 2, "threads differ by the path of a line");
   for (const auto& name :
        {kvmx::parse_kube_name(text), kvmx::parse_pod_log_directory(text, text.substr(size / 2))}) {
     if (!name) continue;

@@ -39,7 +39,7 @@ def main(source, target):
         command_line = "".join(word + "\0" for text in values(case, "argv") for word in words(text))
         seed = (program + command_line).encode()
         (target / f"command_line/{count}").write_bytes(seed)
-        groups = values(case, "cgroup") + values(case, "thread-cgroup")
+        groups = values(case, "cgroup") + values(case, "thread-cgroup") + values(case, "pod-directory")
         (target / f"cgroup/{count}").write_text("\n".join(groups) + "\n", encoding="utf-8")
     if count == 0:
         sys.exit(f"no cases in {source}")

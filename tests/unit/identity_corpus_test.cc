@@ -198,7 +198,7 @@ TEST(IdentityCorpus, HasHundredsOfCasesOfEveryVmm) {
   std::map<std::string, int, std::less<>> of_vmm;
   for (const Case& c : all_cases())
     if (const auto vmm = c.expected.find("vmm"); vmm != c.expected.end()) ++of_vmm[vmm->second];
-  EXPECT_GE(all_cases().size(), 200U);
+  EXPECT_GE(all_cases().size(), 400U);
   for (const Vmm* vmm : vmms()) EXPECT_GE(of_vmm[std::string(vmm->name)], 5) << vmm->name;
 }
 

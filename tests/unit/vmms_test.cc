@@ -2,12 +2,17 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <filesystem>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <ostream>
+#include <random>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "exporter/identity/vmm/name_in_path.h"
 #include "exporter/identity/vmm/vmms.h"
@@ -119,21 +124,93 @@ INSTANTIATE_TEST_SUITE_P(
         VmmCase{{"emulator", "@ci", "-id", "ci-2"}, "ci", "ci-2"},
         VmmCase{{"emulator", "-avd", "ci", "-qemu", "-avd", "x"}, "ci", ""}));
 
-TEST(Vmms, AreTheDocumentedValuesOfTheLabel) {
+using Names = std::set<std::string, std::less<>>;
+
+/// The values of the label `vmm` that the documentation lists.
+Names documented_vmms() {
   std::ifstream file(KVMX_SOURCE_DIR "/exporter/identity/README.md");
   std::string row;
   while (std::getline(file, row) && !row.starts_with("| `vmm` |")) {
   }
-  std::set<std::string, std::less<>> documented;
+  Names documented;
   row.erase(0, std::string_view("| `vmm` |").size());
   for (std::size_t at = row.find('`'); at != row.npos; at = row.find('`', at)) {
     const std::size_t end = row.find('`', at + 1);
     documented.insert(row.substr(at + 1, end - at - 1));
     at = end + 1;
   }
-  std::set<std::string, std::less<>> known;
+  return documented;
+}
+
+TEST(Vmms, AreTheDocumentedValuesOfTheLabel) {
+  Names known;
   for (const Vmm* vmm : vmms()) known.emplace(vmm->name);
-  EXPECT_EQ(documented, known);
+  EXPECT_EQ(documented_vmms(), known);
+}
+
+/// Words of the processes in tests/fixtures/identity: of all lines, whatever they mean there.
+std::vector<std::string> words_of_the_corpus() {
+  std::vector<std::string> words;
+  for (const auto& entry : std::filesystem::directory_iterator(KVMX_FIXTURES "/identity")) {
+    if (entry.path().extension() != ".txt") continue;
+    std::ifstream file(entry.path());
+    for (std::string word; file >> word;) words.push_back(word);
+  }
+  return words;
+}
+
+/// Processes made at random.
+class RandomProcesses {
+ public:
+  explicit RandomProcesses(std::vector<std::string> words) : words_(std::move(words)) {}
+
+  std::optional<VmIdentity> next() {
+    std::string command_line = program();
+    for (std::size_t i = below(12); i > 0; --i) command_line += '\0' + word();
+    const std::string executable = below(2) == 0 ? "" : "/usr/bin/" + program();
+    return identify(command_line, {executable, below(2) == 0 ? "" : program().substr(0, 15)});
+  }
+
+ private:
+  std::size_t below(std::size_t most) { return dice_() % most; }
+
+  /// A word, of which now and then some byte is another, or the end is missing.
+  std::string word() {
+    std::string word = words_[below(words_.size())];
+    if (below(4) == 0) word[below(word.size())] = static_cast<char>(below(256));
+    if (below(8) == 0) word.resize(below(word.size() + 1));
+    return word;
+  }
+
+  /// Any word, or one that is or begins like the name of a VMM's program.
+  std::string program() {
+    const Vmm& vmm = *vmms()[below(vmms().size())];
+    switch (below(4)) {
+      case 0:
+        return word();
+      case 1:
+        return "microvm@" + word();
+      default:
+        return std::string(vmm.programs[below(vmm.programs.size())].text) +
+               (below(3) == 0 ? word() : "");
+    }
+  }
+
+  std::vector<std::string> words_;
+  std::mt19937 dice_{20'261};
+};
+
+TEST(Vmms, NoProcessGetsAnotherValueOfTheLabel) {
+  const Names documented = documented_vmms();
+  RandomProcesses processes(words_of_the_corpus());
+  Names seen;
+  for (int i = 0; i < 200'000; ++i) {
+    const std::optional<VmIdentity> identity = processes.next();
+    if (!identity) continue;
+    ASSERT_TRUE(documented.contains(identity->vmm)) << *identity;
+    seen.insert(identity->vmm);
+  }
+  EXPECT_EQ(seen, documented) << "each must have been tried";
 }
 
 TEST(NameInPath, SkipsNamesThatSayWhatAFileIsFor) {
