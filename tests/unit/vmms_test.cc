@@ -204,7 +204,7 @@ TEST(Vmms, NoProcessGetsAnotherValueOfTheLabel) {
   const Names documented = documented_vmms();
   RandomProcesses processes(words_of_the_corpus());
   Names seen;
-  for (int i = 0; i < 200'000; ++i) {
+  for (int i = 0; i < 100'000; ++i) {
     const std::optional<VmIdentity> identity = processes.next();
     if (!identity) continue;
     ASSERT_TRUE(documented.contains(identity->vmm)) << *identity;
