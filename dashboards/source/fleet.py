@@ -28,10 +28,15 @@ def summary():
             "Idle ticks", "Guests that tick while they are idle, below a storm.",
             "none", count(kvm.found("idle_tick")), thresholds={1: kvm.TICKING}),
         g.stat(
-            "Not scraped",
-            "Hosts that do not answer: a storm there goes unseen.",
-            "none", count("up{@host} == 0"),
-            thresholds={1: "red"}, alerts=["KvmExporterDown"]),
+            "Not watched",
+            "Hosts that do not answer, or whose exporter is too old to find anything: a storm there goes unseen.",
+            "none", count("""
+            up{@host} == 0
+            or on (job, instance)
+            max by (job, instance) (kvm_vm_vcpus{@host})
+              unless on (job, instance) rate(kvm_vm_finding_seconds_total{@host}[$__rate_interval])
+            """),
+            thresholds={1: "red"}, alerts=["KvmExporterDown", "KvmExporterWithoutFindings"]),
         g.stat(
             "Hosts",
             "Hosts that answer. None at all is a mistake in service discovery or in the network.",

@@ -32,7 +32,7 @@ BY = {
 }
 
 # Alerts about a state, which does not flap as a rate at its threshold does.
-STEADY = {"KvmExporterDown", "KvmExporterAbsent", "KvmExporterProbeDetached"}
+STEADY = {"KvmExporterDown", "KvmExporterAbsent", "KvmExporterProbeDetached", "KvmExporterWithoutFindings"}
 # What has a window of its own, and so needs no `for`.
 WINDOWED = re.compile(r"vm:kvm_vm_finding:ratio_rate10m|changes\(")
 

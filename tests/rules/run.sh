@@ -42,6 +42,12 @@ shortened() {
   python3 "$here/shorten.py" 20 "$rules" "$out/short" && promtool check rules "$out"/short/*.yml
 }
 
+two_versions() { # vCPUs
+  local test=$out/rollout.$1.test.yml
+  python3 "$here/rollout.py" "$rules" "$here/../fixtures/pages/before-findings.txt" "$here/../golden/metrics.txt" \
+    "$1" >"$test" && promtool test rules "$test"
+}
+
 check "promtool check rules" promtool check rules --lint=all --lint-fatal "$rules"/*.yml
 check "contract, conventions, coverage" \
   python3 "$here/check_rules.py" "$rules" "$here"/table.yml "$here"/scenarios/*.yml
@@ -49,6 +55,9 @@ for file in "$here"/table.yml "$here"/scenarios/*.yml; do
   for seconds in 15 60; do
     check "$(basename "$file"), a scrape every $seconds s" scenario "$file" "$seconds"
   done
+done
+for mode in counts none; do
+  check "exporters of two versions, vCPUs: $mode" two_versions "$mode"
 done
 check "annotations" promtool test rules "$here/annotations.test.yml"
 check "rules with their times divided" shortened
