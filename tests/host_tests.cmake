@@ -34,6 +34,9 @@ kvmx_host_test(page-native 600 python3 "${here}/e2e/page_test.py" native
 set_tests_properties(page-native pages-native top-native PROPERTIES RUN_SERIAL ON)
 # The benchmark at its smallest, so that it keeps working; it measures nothing here.
 kvmx_host_test(bench 120 bench --benchmark_filter=/1000/ --benchmark_min_time=0.01)
+kvmx_host_test(fleet-pages 120 python3 "${here}/bench/fleet/pages_test.py" "$<TARGET_FILE:fleet_simulator>")
+# 20 s of CPU time in fifteen programs: on a busy machine that takes minutes.
+kvmx_host_test(fleet-kit 900 python3 "${here}/deploy/fleet_test.py" "$<TARGET_FILE:fleet_simulator>")
 kvmx_host_test(big-host 120 python3 "${here}/e2e/big_host_test.py" "${exporter}"
                "$<TARGET_FILE:fill_slots>")
 kvmx_host_test(exact-native 300 "${here}/exact/run.sh" native "${PROJECT_BINARY_DIR}")

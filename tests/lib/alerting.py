@@ -57,6 +57,14 @@ def wait_for(what, seconds, condition):
         time.sleep(0.2)
 
 
+def query(url, expression):
+    """{labels as a sorted tuple: value} of an instant query of a server at `url`."""
+    answer = json.loads(get(
+        f"{url}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"))
+    return {tuple(sorted(r["metric"].items())): float(r["value"][1])
+            for r in answer["data"]["result"]}
+
+
 class Webhooks:
     """Keeps what Alertmanager posts: [(path, message)], in the order in which it came."""
 
@@ -113,6 +121,23 @@ class Server:
                 if "level=warn" in line or "level=error" in line]
 
 
+class Alertmanager(Server):
+    """Debian's with our routes, whose receivers are `webhooks`; times divided."""
+
+    def __init__(self, directory, name, webhooks, divisor):
+        sample = (ROOT / "deploy" / "alertmanager" / "alertmanager.yml").read_text()
+        assert sample.count(SAMPLE_RECEIVER) == 2, "the sample's receivers have other URLs"
+        config = directory / f"{name}.yml"
+        config.write_text(shorten(sample.replace(SAMPLE_RECEIVER, webhooks.url), divisor))
+        self.address = f"127.0.0.1:{free_port()}"
+        super().__init__(
+            directory, name,
+            ["prometheus-alertmanager", f"--config.file={config}",
+             f"--storage.path={directory}/{name}-data", "--cluster.listen-address=",
+             f"--web.listen-address={self.address}"],
+            f"http://{self.address}/-/ready")
+
+
 class Stack:
     """Prometheus and Alertmanager beside one exporter, all times divided by `divisor`."""
 
@@ -123,21 +148,8 @@ class Stack:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="kvmx-page-"))
         atexit.register(shutil.rmtree, self.directory)
         self.webhooks = Webhooks()
-        self.alertmanager = self.start_alertmanager(divisor)
+        self.alertmanager = Alertmanager(self.directory, "alertmanager", self.webhooks, divisor)
         self.prometheus = self.start_prometheus(target, instance, divisor, scrape_interval)
-
-    def start_alertmanager(self, divisor):
-        sample = (ROOT / "deploy" / "alertmanager" / "alertmanager.yml").read_text()
-        assert sample.count(SAMPLE_RECEIVER) == 2, "the sample's receivers have other URLs"
-        config = self.directory / "alertmanager.yml"
-        config.write_text(shorten(sample.replace(SAMPLE_RECEIVER, self.webhooks.url), divisor))
-        self.alertmanager_address = f"127.0.0.1:{free_port()}"
-        return Server(
-            self.directory, "alertmanager",
-            ["prometheus-alertmanager", f"--config.file={config}",
-             f"--storage.path={self.directory}/alertmanager-data", "--cluster.listen-address=",
-             f"--web.listen-address={self.alertmanager_address}"],
-            f"http://{self.alertmanager_address}/-/ready")
 
     def start_prometheus(self, target, instance, divisor, scrape_interval):
         source = ROOT / "deploy" / "prometheus"
@@ -151,7 +163,7 @@ class Stack:
         job["static_configs"] = [{"targets": [target], "labels": {"instance": instance}}]
         config["scrape_configs"] = [job]
         config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [
-            self.alertmanager_address]
+            self.alertmanager.address]
         file = self.directory / "prometheus.yml"
         file.write_text(yaml.safe_dump(config))
         address = f"127.0.0.1:{free_port()}"
@@ -164,11 +176,7 @@ class Stack:
             f"{self.url}/-/ready")
 
     def query(self, expression):
-        """{labels as a sorted tuple: value} of an instant query."""
-        answer = json.loads(get(
-            f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"))
-        return {tuple(sorted(r["metric"].items())): float(r["value"][1])
-                for r in answer["data"]["result"]}
+        return query(self.url, expression)
 
     def value(self, expression):
         """The value of the only series there is, or None."""

@@ -65,6 +65,7 @@ check "samples of Prometheus" python3 "$here/check_samples.py" "$deploy/promethe
 check "amtool check-config" amtool check-config "$deploy/alertmanager/alertmanager.yml"
 check "routes and inhibition" \
   python3 "$here/check_alertmanager.py" "$deploy/alertmanager/alertmanager.yml" "$rules"
+check "series of a guest, and who reads them" python3 "$here/check_series.py" "$deploy/fleet/README.md"
 check "runbooks" \
   python3 "$here/check_runbooks.py" "$deploy/runbooks" "$rules" "$deploy/prometheus/README.md"
 
