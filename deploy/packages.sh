@@ -12,7 +12,7 @@ BUILD_PACKAGES=(
 PACKAGING_PACKAGES=(build-essential debhelper)
 # To run the tests, besides.
 TEST_PACKAGES=(
-  bpftrace busybox-static clang-format clang-tidy curl groff-base libbenchmark-dev libclang-rt-14-dev
+  ansible-core bpftrace busybox-static clang-format clang-tidy curl groff-base libbenchmark-dev libclang-rt-14-dev
   libgtest-dev linux-perf lintian man-db openssl prometheus prometheus-alertmanager python3
   python3-prometheus-client python3-yaml rpm seabios shellcheck systemd util-linux victoria-metrics zsh
 )

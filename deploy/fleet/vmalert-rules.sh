@@ -19,6 +19,8 @@ if [ $known = no ] && ! grep -q 'unknown fields in rule: keep_firing_for' "$out/
   exit 1
 fi
 rm "$out/dry-run.log"
+# $of stands in the rules' templates.
+# shellcheck disable=SC2016
 for file in "$rules"/kvm-*.yml; do
   sed -e 's/rate(\(kvm_vm_finding_seconds_total\)\[10m\])/(increase(\1[10m]) \/ 600)/' \
     -e '/^ *or$/{N;/histogram_quantile(0.99, rate(kvm_exit_latency_seconds\[/{N;N;d}}' \

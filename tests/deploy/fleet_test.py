@@ -14,7 +14,6 @@ import json
 import pathlib
 import re
 import resource
-import shlex
 import shutil
 import signal
 import subprocess
@@ -24,33 +23,20 @@ import tempfile
 import yaml
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from alerting import (ROOT, Alertmanager, Server, Webhooks, free_port, get, query,  # noqa: E402
-                      shorten, wait_for)
+from alerting import Server, free_port, get, query, wait_for  # noqa: E402
+from fleet_kit import (PROMETHEUS, Way, adapted, start_agent, start_prometheus, start_shards,  # noqa: E402
+                       start_victoria)
 from verdict import Verdict  # noqa: E402
 
-KIT, PROMETHEUS = ROOT / "deploy/fleet", ROOT / "deploy/prometheus"
 # Times of 10 minutes are 30 s, with a scrape every second.
 DIVISOR, SCRAPE = 20, "1s"
 HOSTS, GUESTS, VCPUS = 6, 4, 16
 STORM = f"vm-{HOSTS - 1:04}-{GUESTS - 1:02}"
-PATIENCE = 180
-# Flags of VictoriaMetrics' programs that are times.
-TIMES = ("evaluationInterval", "datasource.queryStep", "search.latencyOffset")
+PATIENCE = 300
 
 
-class Way:
-    """How one of the ways is alerted."""
-
-    def __init__(self, directory, name):
-        self.directory = directory / name
-        self.directory.mkdir()
-        self.name, self.webhooks = name, Webhooks()
-        self.alertmanager = Alertmanager(self.directory, f"{name}-alertmanager", self.webhooks, DIVISOR)
-        self.servers = [self.alertmanager]
-
-    def page(self):
-        return wait_for(f"{self.name} pages", PATIENCE,
-                        lambda: self.webhooks.message("/page", "firing", STORM))
+def page_of(way):
+    return wait_for(f"{way.name} pages", PATIENCE, lambda: way.webhooks.message("/page", "firing", STORM))
 
 
 def start_simulator(program, directory):
@@ -65,108 +51,6 @@ def start_simulator(program, directory):
     simulator = Server(directory, "simulator", [program, *size, "--storm-after=-1"],
                        f"http://127.0.0.1:{port}/-/ready")
     return simulator, targets
-
-
-def put_rules(source, target):
-    """Our rules, with their times divided."""
-    target.mkdir()
-    for path in source.glob("*.yml"):
-        text = shorten(path.read_text(), DIVISOR)
-        # The window of vmalert-rules.sh.
-        (target / path.name).write_text(text.replace(" / 600)", f" / {600 // DIVISOR})"))
-
-
-def adapted(text, way, targets):
-    """A configuration for Prometheus or vmagent."""
-    config = yaml.safe_load(shorten(text, DIVISOR))
-    if "scrape_interval" in config["global"]:
-        config["global"]["scrape_interval"] = SCRAPE
-    for job in config.get("scrape_configs", []):
-        if "file_sd_configs" in job:
-            job["scrape_timeout"] = SCRAPE
-            [files] = job["file_sd_configs"]
-            files["files"] = [str(targets / pathlib.Path(files["files"][0]).name)]
-    for to in config.get("alerting", {}).get("alertmanagers", []):
-        to["static_configs"] = [{"targets": [way.alertmanager.address]}]
-    return config
-
-
-def start_prometheus(way, name, config, *flags):
-    directory = way.directory / name
-    directory.mkdir()
-    if "rule_files" in config:
-        put_rules(PROMETHEUS / "rules", directory / "rules")
-    (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
-    address = f"127.0.0.1:{free_port()}"
-    storage = "agent" if "--enable-feature=agent" in flags else "tsdb"
-    lookback = [] if storage == "agent" else [f"--query.lookback-delta={300_000 // DIVISOR}ms"]
-    server = Server(
-        way.directory, f"{way.name}-{name}",
-        ["prometheus", f"--config.file={directory}/prometheus.yml", f"--web.listen-address={address}",
-         f"--storage.{storage}.path={directory}/data", *lookback, *flags], f"http://{address}/-/ready")
-    server.url = f"http://{address}"
-    way.servers.append(server)
-    return server
-
-
-def unit_command(unit, number, changes):
-    """ExecStart of a unit that is shipped."""
-    text = (KIT / unit).read_text().replace("\\\n", " ")
-    [line] = re.findall(r"^ExecStart=(.*)", text, re.M)
-    for word, instead in {"%i": str(number), **changes}.items():
-        line = line.replace(word, instead)
-    command = shlex.split(line)
-    for flag in TIMES:
-        command = [re.sub(rf"(-{flag}=)(\d+)([sm])$",
-                          lambda m: f"{m[1]}{int(m[2]) * {'s': 1000, 'm': 60_000}[m[3]] // DIVISOR}ms", w)
-                   for w in command]
-    return command
-
-
-def start_victoria(way, targets):
-    """Two vmagents, VictoriaMetrics and vmalert, by their units."""
-    out = way.directory
-    ports = {f"127.0.0.1:{port}": f"127.0.0.1:{free_port()}" for port in (8420, 8421, 8428, 8880)}
-    changes = ports | {"127.0.0.1:9093": way.alertmanager.address, "/etc/kvm-fleet": str(out),
-                       "/var/lib": str(out)}
-    (out / "vmagent.yml").write_text(yaml.safe_dump(adapted(
-        (KIT / "vmagent.yml").read_text(), way, targets)))
-    subprocess.run([KIT / "vmalert-rules.sh", PROMETHEUS / "rules", out / "unshortened"], check=True)
-    put_rules(out / "unshortened", out / "rules")
-
-    def start(unit, port, number=0):
-        name = re.sub(r"[@.].*", "", unit) + str(number)
-        url = "http://" + ports[f"127.0.0.1:{port}"]
-        server = Server(out, name, unit_command(unit, number, changes), f"{url}/health")
-        server.url = url
-        way.servers.append(server)
-        return server
-
-    store = start("kvm-victoria-metrics.service", 8428)
-    agents = [start("kvm-vmagent@.service", 8420 + n, n) for n in (0, 1)]
-    return store, agents, start("kvm-vmalert.service", 8880)
-
-
-def start_agent(way, targets):
-    """A Prometheus agent that writes into a receiver."""
-    receiver = start_prometheus(way, "receiver", adapted((KIT / "receiver.yml").read_text(), way, targets),
-                                "--web.enable-remote-write-receiver")
-    config = adapted((KIT / "agent.yml").read_text(), way, targets)
-    config["remote_write"][0]["url"] = f"{receiver.url}/api/v1/write"
-    start_prometheus(way, "agent", config, "--enable-feature=agent")
-    return receiver
-
-
-def start_shards(way, targets):
-    """Two shards, and what takes their findings."""
-    text = (KIT / "shard.yml").read_text().replace("SHARDS", "2")
-    shards = [start_prometheus(way, f"shard-{n}", adapted(text.replace("SHARD", str(n)), way, targets))
-              for n in (0, 1)]
-    config = adapted((KIT / "findings.yml").read_text(), way, targets)
-    [job] = config["scrape_configs"]
-    job["static_configs"] = [{"targets": [s.url.removeprefix("http://") for s in shards]}]
-    job["scrape_timeout"] = SCRAPE
-    return shards, start_prometheus(way, "findings", config)
 
 
 # --- what is said ---
@@ -197,7 +81,7 @@ def storm_alert(alerts):
 
 
 def check_page(verdict, way, first):
-    alert = storm_alert(way.page()["alerts"])
+    alert = storm_alert(page_of(way)["alerts"])
     if first is None:
         verdict.check(alert["labels"]["alertname"] == "KvmTimerStorm", f"it is the storm: {alert['labels']}")
         verdict.check("tick at 1036 Hz" in alert["annotations"]["description"], "the page says how fast it ticks")
@@ -266,7 +150,7 @@ def main():
     verdict, directory = Verdict(), pathlib.Path(tempfile.mkdtemp(prefix="kvmx-fleet-"))
     atexit.register(shutil.rmtree, directory)
     simulator, targets = start_simulator(sys.argv[1], directory)
-    one, victoria, agent, shards = (Way(directory, name) for name in (
+    one, victoria, agent, shards = (Way(directory, name, DIVISOR, SCRAPE) for name in (
         "prometheus", "victoria", "agent", "shards"))
     server = start_prometheus(one, "server", adapted((PROMETHEUS / "scrape-file-sd.yml").read_text(), one, targets) | {
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [one.alertmanager.address]}]}]}})
@@ -277,9 +161,9 @@ def main():
     # The storm begins once everyone has seen a healthy fleet for the longest window of a rate.
     for url in (server.url, store.url, receiver.url):
         wait_for(f"all guests are known at {url}", PATIENCE, lambda url=url: query(
-            url, f"count(count_over_time(kvm_vm_info[15s]) > 5) == {HOSTS * GUESTS}"))
+            url, f"count(count_over_time(kvm_vm_info[15s]) >= 3) == {HOSTS * GUESTS}"))
     wait_for("all guests are known to the shards", PATIENCE, lambda: sum(
-        sum(query(s.url, "count(count_over_time(kvm_vm_info[15s]) > 5)").values())
+        sum(query(s.url, "count(count_over_time(kvm_vm_info[15s]) >= 3)").values())
         for s in servers) == HOSTS * GUESTS)
     simulator.process.send_signal(signal.SIGUSR1)
     first = None
