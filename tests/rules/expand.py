@@ -18,6 +18,7 @@ does not list.
       guests:
         - vm: name             default instance is kvm-01:10177
           instance: host:port
+          target: {rack: ...}  further labels of its scrapes
           info: {uuid: ...}    labels of kvm_vm_info beside pid
           vcpus: 32            its vCPUs; null: no kvm_vm_vcpus
           shown: 4             series by vCPU, if fewer: no rule tells vCPUs apart
@@ -163,6 +164,7 @@ def held(phase, finding, second, since_start, step):
 def guest_series(guest, step, mode):
     """Series of one guest: `stale` where it is gone, nothing as long as a counter is zero."""
     target = {"job": JOB, "instance": guest.get("instance", INSTANCE), "vm": guest["vm"]}
+    target |= guest.get("target", {})
     rates = {id(phase): phase_rates(guest, phase, mode) for phase in guest["phases"]}
     out = {}
     for key in dict.fromkeys(key for of_phase in rates.values() for key in of_phase):
