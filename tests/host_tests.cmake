@@ -47,6 +47,11 @@ kvmx_host_test(cpu-times-native 200 python3 "${here}/e2e/cpu_times_test.py" "${e
 kvmx_host_test(cpu-times-without-btf-native 200 "${here}/exact/without_btf.sh" python3
                "${here}/e2e/cpu_times_test.py" "${exporter}" "${guest}")
 kvmx_host_test(lifecycle-native 200 python3 "${here}/e2e/lifecycle_test.py" "${exporter}" "$<TARGET_FILE:kvmx-tricks>")
+add_library(kill_at_release MODULE "${here}/e2e/kill_at_release.c")
+kvmx_host_test(killed-release-native 300 python3 "${here}/e2e/killed_release_test.py" "${exporter}" "${guest}"
+               "$<TARGET_FILE:kill_at_release>")
+kvmx_host_test(unreadable-vmm-native 200 python3 "${here}/e2e/unreadable_vmm_test.py" "${exporter}" "${guest}"
+               "$<TARGET_FILE:kvmx-tricks>")
 kvmx_host_test(interrupt-native 120 python3 "${here}/bpf/interrupt_test.py" "${PROJECT_BINARY_DIR}/tests/bpf/interrupt.bpf.o")
 kvmx_host_test(monotonic-native 120 python3 "${here}/e2e/monotonic_test.py" "${exporter}" "${guest}")
 
@@ -132,6 +137,8 @@ foreach(kernel 5.10 6.1)
   kvmx_lab_test(amd-${kernel} lifecycle-amd-${kernel} 600 COMMAND /usr/bin/python3
                 "${here}/e2e/lifecycle_test.py" "${exporter}" "$<TARGET_FILE:kvmx-tricks>")
 endforeach()
+kvmx_lab_test(amd-6.1 killed-release-amd-6.1 600 COMMAND /usr/bin/python3 "${here}/e2e/killed_release_test.py"
+              "${exporter}" "${guest}" "$<TARGET_FILE:kill_at_release>")
 kvmx_lab_test(amd-6.1 late-kvm-amd-6.1 600 COMMAND "${here}/e2e/late_kvm_test.sh" "${exporter}" "${guest}")
 
 # A clock that counts instructions, for what is about rates and times: the same however busy the machine.

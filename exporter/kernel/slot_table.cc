@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "exporter/base/log.h"
+
 namespace kvmx {
 namespace {
 
@@ -53,12 +55,59 @@ Result<SlotTable> SlotTable::map(const SlotMapFds& fds, std::uint32_t count, boo
   // Of an exporter that was killed before it came to reclaim them.
   for (std::uint32_t i = 0; !fill && i < count; ++i)
     if (table.exported()[i].unlinked != 0) table.unlink(i);
+  if (fill) return table;
+  Result<std::vector<bool>> offered = table.offered();
+  if (!offered) return offered.error();
+  for (std::uint32_t i = 0; i < count; ++i)
+    if (table.in_no_hands(i, *offered)) table.strays_.push_back(i);
+  table.strays_since_ = Clock::now();
   return table;
 }
 
 Result<void> SlotTable::add_free(std::uint32_t index) const {
   if (bpf_map_update_elem(fds_.free_slots, nullptr, &index, BPF_ANY) == 0) return {};
   return errno_error("enter slot " + std::to_string(index) + " as free", errno);
+}
+
+/// Takes every one and offers it again, since a queue cannot be read otherwise. A program that
+/// wants a slot in just that moment gets the next one, and counts an event as lost if there is
+/// none.
+Result<std::vector<bool>> SlotTable::offered() const {
+  std::vector<bool> found(count_);
+  std::uint32_t index = 0;
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    if (bpf_map_lookup_and_delete_elem(fds_.free_slots, nullptr, &index) != 0) {
+      if (errno == ENOENT) break;
+      return errno_error("look which slots are free", errno);
+    }
+    if (index >= count_) continue;
+    if (Result<void> added = add_free(index); !added) return added.error();
+    if (found[index]) break;
+    found[index] = true;
+  }
+  return found;
+}
+
+bool SlotTable::in_no_hands(std::uint32_t index, const std::vector<bool>& offered) const {
+  return __atomic_load_n(&slot(index)->tgid, __ATOMIC_ACQUIRE) == 0 &&
+         exported()[index].unlinked == 0 && !offered[index];
+}
+
+Result<void> SlotTable::reclaim_strays() {
+  const std::vector<std::uint32_t> strays = std::exchange(strays_, {});
+  const Result<std::vector<bool>> offered = this->offered();
+  if (!offered) return offered.error();
+  std::size_t reclaimed = 0;
+  for (const std::uint32_t index : strays) {
+    if (!in_no_hands(index, *offered)) continue;
+    wipe(index);
+    if (Result<void> added = add_free(index); !added) return added;
+    ++reclaimed;
+  }
+  if (reclaimed != 0)
+    spdlog::info("slots that an exporter was about to free when it was killed are free: {}",
+                 reclaimed);
+  return {};
 }
 
 vcpu_slot* SlotTable::slot(std::uint32_t index) const {
@@ -111,6 +160,8 @@ void SlotTable::wipe(std::uint32_t index) {
 }
 
 Result<void> SlotTable::reclaim(Clock::time_point now) {
+  if (!strays_.empty() && now - strays_since_ >= kUnlinkedTime)
+    if (Result<void> reclaimed = reclaim_strays(); !reclaimed) return reclaimed;
   while (!unlinked_.empty() && now - unlinked_.front().since >= kUnlinkedTime) {
     const std::uint32_t index = unlinked_.front().index;
     unlinked_.pop_front();

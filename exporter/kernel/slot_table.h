@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <span>
+#include <vector>
 
 #include "bpf/vcpu_slot.h"
 #include "exporter/base/result.h"
@@ -77,7 +78,8 @@ class SlotTable {
   /// available again by a later reclaim().
   void unlink(std::uint32_t index);
 
-  /// Wipes the slots that were unlinked kUnlinkedTime ago or longer and makes them available.
+  /// Wipes the slots that were unlinked kUnlinkedTime ago or longer and makes them available; so
+  /// also those that nobody had when a table was taken over, and still nobody has.
   Result<void> reclaim(Clock::time_point now = Clock::now());
 
   /// How many slots wait for that.
@@ -100,6 +102,9 @@ class SlotTable {
 
   Result<void> add_free(std::uint32_t index) const;
   void wipe(std::uint32_t index);
+  Result<std::vector<bool>> offered() const;
+  bool in_no_hands(std::uint32_t index, const std::vector<bool>& offered) const;
+  Result<void> reclaim_strays();
   vcpu_slot* slot(std::uint32_t index) const;
 
   SlotMapFds fds_;
@@ -110,6 +115,11 @@ class SlotTable {
   Mapping exported_;
   std::uint32_t count_ = 0;
   std::deque<Unlinked> unlinked_;  ///< the earliest first
+  /// Slots of a table taken over that were neither used, nor unlinked, nor offered: an exporter was
+  /// killed between wiping them and offering them. Or a program has just taken them; then they are
+  /// in use before kUnlinkedTime is over.
+  std::vector<std::uint32_t> strays_;
+  Clock::time_point strays_since_;
 };
 
 }  // namespace kvmx

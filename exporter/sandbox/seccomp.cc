@@ -151,7 +151,8 @@ void allow_terminal(Rules& rules) {
 void allow_bpf(Rules& rules) {
   rules.allow_values(SCMP_SYS(bpf), 0,
                      {BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM,
-                      BPF_MAP_GET_NEXT_KEY, BPF_OBJ_GET_INFO_BY_FD, BPF_ITER_CREATE});
+                      BPF_MAP_LOOKUP_AND_DELETE_ELEM, BPF_MAP_GET_NEXT_KEY, BPF_OBJ_GET_INFO_BY_FD,
+                      BPF_ITER_CREATE});
   // How a classic tracepoint is let go of.
   rules.allow_values(SCMP_SYS(ioctl), 1, {PERF_EVENT_IOC_DISABLE});
 }
