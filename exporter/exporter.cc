@@ -8,6 +8,7 @@
 
 #include "exporter/base/clock.h"
 #include "exporter/base/log.h"
+#include "exporter/base/timed_read.h"
 #include "exporter/counts/sum_counts.h"
 #include "exporter/kernel/features.h"
 #include "exporter/kernel/host.h"
@@ -18,11 +19,12 @@ namespace {
 
 constexpr const char* kProc = "/proc";
 
-/// CPU time of the calling thread.
+/// CPU time of the calling thread, and of those that read for it.
 std::chrono::nanoseconds thread_cpu_time() {
   timespec time{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec) +
+         timed_reads_cpu_time();
 }
 
 /// The VMs of these vCPUs, each once.

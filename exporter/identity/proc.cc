@@ -7,6 +7,7 @@
 
 #include "exporter/base/file.h"
 #include "exporter/base/process.h"
+#include "exporter/base/timed_read.h"
 
 namespace kvmx {
 
@@ -18,7 +19,10 @@ std::optional<std::string> Proc::read(std::uint32_t pid, const char* file,
 }
 
 std::optional<std::string> Proc::read_cmdline(std::uint32_t pid) const {
-  return read(pid, "cmdline", std::size_t{1} << 20);
+  Result<std::string> content =
+      read_file_in_time(root_ / std::to_string(pid) / "cmdline", std::size_t{1} << 20);
+  if (!content) return std::nullopt;
+  return *std::move(content);
 }
 
 std::optional<std::string> Proc::read_cgroup(std::uint32_t pid) const {

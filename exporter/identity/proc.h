@@ -19,7 +19,8 @@ class Proc {
   /// `root`: the mount point of procfs, or a directory of that shape for tests.
   explicit Proc(std::filesystem::path root = "/proc") : root_(std::move(root)) {}
 
-  /// The command line as identify() takes it, its first MiB. Empty for a zombie.
+  /// The command line as identify() takes it, its first MiB. Empty for a zombie. Nothing, too, if
+  /// its process keeps it from being read in time (read_file_in_time()).
   [[nodiscard]] std::optional<std::string> read_cmdline(std::uint32_t pid) const;
 
   /// The control groups as parse_cgroup() takes them.

@@ -102,6 +102,27 @@ def check_other_process(verdict, exporter, binary):
     trick.stop()
 
 
+def check_orphan(verdict, exporter, binary):
+    """The process that made the VM is gone; one that shares its memory goes on running the vCPU."""
+    trick = Trick(binary, "orphan")
+    pages, count = watch(exporter, trick)
+    pages.append(exporter.scrape())
+    verdict.check(trick.process.wait(5) == 0, "a process that makes a VM, and ends")
+    if not told(pages[-1]):
+        print("not checked here, where KVM does not tell whose a vCPU is: a VM of a process that is gone")
+        return
+    labels = set().union(*(labels_of(page, trick.process.pid) for page in pages))
+    seen = [returns(page, labels) for page in pages]
+    verdict.check(len(labels) == 1 and seen == sorted(seen), f"its VM goes on, as {labels}")
+    verdict.check(seen[-1] == count, f"all its {count} returns are counted: {seen[-1]}")
+    vcpus = [page.sum("kvm_vm_vcpus", vm=label) for page in pages for label in labels
+             if page.sum("kvm_userspace_exits_total", vm=label)]
+    verdict.check(set(vcpus) == {1}, f"it has its vCPU all the time: {set(vcpus)}")
+    trick.process.stdin.close()
+    gone = exporter.until(lambda page: not labels_of(page, trick.process.pid), 60)
+    verdict.check(gone, "and when the other one ends, it is gone, too")
+
+
 def check_closed(verdict, exporter, binary):
     trick = Trick(binary, "closed")
     pages, _ = watch(exporter, trick)
@@ -205,6 +226,7 @@ def main():
     exporter = Exporter(sys.argv[1], 10172, "--vm.linger=2s")
     check_rename(verdict, exporter, sys.argv[2])
     check_other_process(verdict, exporter, sys.argv[2])
+    check_orphan(verdict, exporter, sys.argv[2])
     check_closed(verdict, exporter, sys.argv[2])
     if TELLS_VM:
         check_two_vms(verdict, exporter, sys.argv[2])

@@ -3,9 +3,11 @@
 // kvmx-tricks TRICK SECONDS: a VMM that does what few do, and is to be counted like any other.
 //
 //   rename         gives its process another name all the time
+//   locked         keeps its memory locked, so that nobody can read its command line to the end
 //   closed         closes its vCPU, VM and KVM descriptors while the vCPU runs, a guest that loops
 //                  over CPUID and so never returns
 //   other-process  runs the vCPU in a child that shares its memory (CLONE_VM | CLONE_FILES)
+//   orphan         the same, and after two seconds it ends itself; the child goes on and reports
 //   threads        400 threads, one after the other, each call KVM_RUN once and end; told to return
 //                  at once, it does so without entering the guest
 //   two-vms        a vCPU of a second VM returns 7 times before it first enters, while that of the
@@ -37,6 +39,8 @@
 #include <string_view>
 #include <thread>
 #include <vector>
+
+#include "locked_memory.h"
 
 namespace {
 
@@ -208,6 +212,24 @@ void run_in_child(Vm& vm) {
   std::this_thread::sleep_until(end + 100ms);
 }
 
+/// What a child does that is to report itself.
+int run_and_report(void* vm) {
+  run(vm);
+  print_returns();
+  while (std::getchar() != EOF) {
+  }
+  std::_Exit(0);
+}
+
+[[noreturn]] void leave_to_child(Vm& vm) {
+  static std::vector<char> stack(1U << 18U);
+  checked(
+      ::clone(run_and_report, stack.data() + stack.size(), CLONE_VM | CLONE_FILES | SIGCHLD, &vm),
+      "clone");
+  std::this_thread::sleep_for(2s);
+  std::_Exit(0);
+}
+
 void run_closed() {
   const Vm vm = make_vm(kCpuidLoop);
   std::thread([&vm] { ::ioctl(vm.vcpu, KVM_RUN, 0); }).detach();
@@ -226,6 +248,9 @@ int main(int argc, char** argv) {
   } else if (trick == "other-process") {
     Vm vm = make_vm();
     run_in_child(vm);
+  } else if (trick == "orphan") {
+    Vm vm = make_vm();
+    leave_to_child(vm);
   } else if (trick == "threads") {
     run_on_threads();
   } else if (trick == "restore") {
@@ -234,6 +259,13 @@ int main(int argc, char** argv) {
     run_two_vms();
   } else if (trick == "closed") {
     run_closed();
+  } else if (trick == "locked") {
+    Vm vm = make_vm();
+    std::thread vcpu(run, &vm);
+    std::this_thread::sleep_for(500ms);
+    const auto wait = [] { std::this_thread::sleep_until(end); };
+    if (!kvmx::tricks::with_locked_memory(wait)) return 77;
+    vcpu.join();
   } else if (trick == "rename") {
     Vm vm = make_vm();
     std::thread vcpu(run, &vm);
@@ -241,7 +273,9 @@ int main(int argc, char** argv) {
     vcpu.join();
   } else {
     std::fputs(
-        "usage: kvmx-tricks rename|closed|other-process|threads|two-vms|restore|short SECONDS\n",
+        "usage: kvmx-tricks "
+        "rename|locked|closed|other-process|orphan|threads|two-vms|restore|short "
+        "SECONDS\n",
         stderr);
     return 2;
   }
