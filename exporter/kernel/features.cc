@@ -9,6 +9,7 @@
 
 #include "exporter/base/file.h"
 #include "exporter/kernel/bpf_owners.h"
+#include "exporter/kernel/host.h"
 #include "exporter/kernel/msr_counting.h"
 #include "exporter/kernel/tracefs.h"
 #include "exporter/kernel/vcpu_functions.h"
@@ -18,36 +19,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// BTF of the kernel and of KVM; either may be missing.
-struct KernelBtf {
-  BtfPtr vmlinux;
-  BtfPtr kvm;  ///< split BTF on vmlinux; null where KVM is built in or has none
-};
-
 BtfPtr load_module_btf(const char* module, const BtfPtr& vmlinux) {
   std::error_code ignored;
   if (!vmlinux || !fs::exists(fs::path("/sys/kernel/btf") / module, ignored)) return nullptr;
   return BtfPtr(btf__load_module_btf(module, vmlinux.get()));
 }
 
-KernelBtf load_btf() {
-  KernelBtf loaded;
-  loaded.vmlinux.reset(btf__load_vmlinux_btf());
-  loaded.kvm = load_module_btf("kvm", loaded.vmlinux);
-  return loaded;
-}
-
 /// Whether kvm_amd has a variable `svm_data` that is a struct with a member `current_vmcb`.
-bool has_svm_data(const BtfPtr& vmlinux) {
-  const BtfPtr amd = load_module_btf("kvm_amd", vmlinux);
-  const int id = amd ? btf__find_by_name_kind(amd.get(), "svm_data", BTF_KIND_VAR) : -1;
+bool has_svm_data(const btf* amd) {
+  const int id = amd ? btf__find_by_name_kind(amd, "svm_data", BTF_KIND_VAR) : -1;
   if (id < 0) return false;
-  const int type_id = btf__resolve_type(amd.get(), id);
-  const btf_type* type = type_id > 0 ? btf__type_by_id(amd.get(), type_id) : nullptr;
+  const int type_id = btf__resolve_type(amd, id);
+  const btf_type* type = type_id > 0 ? btf__type_by_id(amd, type_id) : nullptr;
   if (!type || !btf_is_struct(type)) return false;
   const btf_member* members = btf_members(type);
   return std::any_of(members, members + btf_vlen(type), [&](const btf_member& member) {
-    return std::string_view(btf__name_by_offset(amd.get(), member.name_off)) == "current_vmcb";
+    return std::string_view(btf__name_by_offset(amd, member.name_off)) == "current_vmcb";
   });
 }
 
@@ -85,9 +72,9 @@ std::optional<std::string> tracepoint_arguments(const btf* object, std::string_v
   return arguments;
 }
 
-void probe_tp_btf(Features& features, std::size_t event, const KernelBtf& loaded) {
-  auto arguments = tracepoint_arguments(loaded.kvm.get(), kEvents[event].name);
-  if (!arguments) arguments = tracepoint_arguments(loaded.vmlinux.get(), kEvents[event].name);
+void probe_tp_btf(Features& features, std::size_t event, const KernelDescription& kernel) {
+  auto arguments = tracepoint_arguments(kernel.kvm, kEvents[event].name);
+  if (!arguments) arguments = tracepoint_arguments(kernel.vmlinux, kEvents[event].name);
   const bool known =
       arguments && std::ranges::any_of(kEvents[event].programs, [&](const EventProgram& program) {
         return !program.function && !program.arguments.empty() &&
@@ -102,16 +89,15 @@ void probe_tp_btf(Features& features, std::size_t event, const KernelBtf& loaded
 constexpr char kReflection[] = "kvm_nested_vmexit_inject";
 
 /// The kernel may skip tp_btf programs where it can preempt them.
-void probe_reflections(Features& features, const KernelBtf& loaded) {
+void probe_reflections(Features& features, const KernelDescription& kernel) {
   if (!features.preemptible) {
-    const btf* const kvm = loaded.kvm ? loaded.kvm.get() : loaded.vmlinux.get();
+    const btf* const kvm = kernel.kvm ? kernel.kvm : kernel.vmlinux;
     const auto arguments = tracepoint_arguments(kvm, kReflection);
     if (arguments && arguments_match("n*", *arguments)) features.reflections = Source::tp_btf;
     return;
   }
-  const auto events = kvm_events_directory();
-  if (!events) return;
-  const Result<std::string> text = read_file(*events / kReflection / "format");
+  if (!kernel.events) return;
+  const Result<std::string> text = read_file(*kernel.events / kReflection / "format");
   if (!text) return;
   const auto place =
       find_offset(parse_tracepoint_format(*text), "exit_code", sizeof(std::uint32_t));
@@ -121,8 +107,7 @@ void probe_reflections(Features& features, const KernelBtf& loaded) {
 }
 
 /// Whether all of KVM's functions that tell of vCPUs are there, by those names.
-bool are_vcpus_told(const KernelBtf& loaded) {
-  const btf* const kvm = loaded.kvm ? loaded.kvm.get() : loaded.vmlinux.get();
+bool are_vcpus_told(const btf* kvm) {
   return kvm && std::ranges::all_of(kVcpuFunctions, [&](const VcpuFunction& function) {
            return btf__find_by_name_kind(kvm, std::string(function.name).c_str(), BTF_KIND_FUNC) >
                   0;
@@ -131,14 +116,6 @@ bool are_vcpus_told(const KernelBtf& loaded) {
 
 constexpr char kNoTracefs[] =
     "tracefs is not mounted: run \"mount -t tracefs tracefs /sys/kernel/tracing\"";
-
-bool kvm_is_ready() {
-  const fs::path kvm = "/sys/module/kvm";
-  std::error_code ignored;
-  if (!fs::exists(kvm, ignored)) return false;
-  const bool built_in = !fs::exists(kvm / "initstate", ignored);
-  return built_in || !fs::is_empty(kvm / "holders", ignored);
-}
 
 void probe_tracepoint(Features& features, std::size_t event, const fs::path& events) {
   const Result<std::string> text = read_file(events / kEvents[event].name / "format");
@@ -159,8 +136,7 @@ std::optional<std::uint32_t> freed_pid(const fs::path& kvm_events) {
 }
 
 /// Tracepoint programs run with preemption off on every kernel.
-void prefer_tracepoints(Features& features) {
-  const auto events = kvm_events_directory();
+void prefer_tracepoints(Features& features, const std::optional<fs::path>& events) {
   if (!events) {
     features.unavailable_reason = kNoTracefs;
     return;
@@ -177,14 +153,11 @@ bool arguments_match(std::string_view needed, std::string_view arguments) {
   return arguments.starts_with(needed);
 }
 
-Features probe_features() {
+Features find_features(const KernelDescription& kernel) {
   Features features;
-  features.kvm = kvm_is_ready();
-  if (!features.kvm) return features;
-
-  const KernelBtf loaded = load_btf();
-  features.btf = loaded.vmlinux != nullptr;
-  for (std::size_t i = 0; i < kEvents.size(); ++i) probe_tp_btf(features, i, loaded);
+  features.kvm = true;
+  features.btf = kernel.vmlinux != nullptr;
+  for (std::size_t i = 0; i < kEvents.size(); ++i) probe_tp_btf(features, i, kernel);
   // An exit and its entry must name the vCPU in the same way; events without a vCPU find it through
   // these two; and after a userspace exit the thread may run another VM. So all are tp_btf
   // programs, or all are tracepoint programs.
@@ -193,14 +166,14 @@ Features probe_features() {
                           features.source(Event::userspace_exit) != Source::absent;
   if (all_tp_btf) {
     // The guard that such tracepoints stand under, in place of class_preempt_notrace_t.
-    features.preemptible = btf__find_by_name_kind(loaded.vmlinux.get(), "class_srcu_fast_notrace_t",
-                                                  BTF_KIND_TYPEDEF) > 0;
-    if (features.preemptible) prefer_tracepoints(features);
-    probe_reflections(features, loaded);
-    features.msr_event_needed = need_msr_event();
-    features.svm_data = has_svm_data(loaded.vmlinux);
-    features.vcpus_told = are_vcpus_told(loaded);
-    const btf* const kvm = loaded.kvm ? loaded.kvm.get() : loaded.vmlinux.get();
+    features.preemptible =
+        btf__find_by_name_kind(kernel.vmlinux, "class_srcu_fast_notrace_t", BTF_KIND_TYPEDEF) > 0;
+    if (features.preemptible) prefer_tracepoints(features, kernel.events);
+    probe_reflections(features, kernel);
+    features.msr_event_needed = kernel.msr_event_needed;
+    features.svm_data = has_svm_data(kernel.kvm_amd);
+    const btf* const kvm = kernel.kvm ? kernel.kvm : kernel.vmlinux;
+    features.vcpus_told = are_vcpus_told(kvm);
     for (std::size_t i = 0; i < kEvents.size(); ++i)
       features.functions[i] = function_arguments(kvm, kEvents[i].name);
     return features;
@@ -208,19 +181,30 @@ Features probe_features() {
 
   features.sources.fill(Source::absent);
   features.arguments = {};
-  const auto events = kvm_events_directory();
-  if (!events) {
+  if (!kernel.events) {
     features.unavailable_reason = std::string("the kernel has no BTF for KVM and ") + kNoTracefs;
     return features;
   }
-  for (std::size_t i = 0; i < kEvents.size(); ++i) probe_tracepoint(features, i, *events);
-  if (!features.btf) {
-    features.freed_pid = freed_pid(*events);
-    return features;
-  }
-  std::error_code ignored;
-  features.vcpus_told = fs::exists("/sys/bus/event_source/devices/kprobe", ignored);
+  for (std::size_t i = 0; i < kEvents.size(); ++i) probe_tracepoint(features, i, *kernel.events);
+  if (features.btf)
+    features.vcpus_told = kernel.kprobes;
+  else
+    features.freed_pid = freed_pid(*kernel.events);
   return features;
+}
+
+Features probe_features() {
+  if (!kvm_is_ready("/sys")) return {};
+  const BtfPtr vmlinux(btf__load_vmlinux_btf());
+  const BtfPtr kvm = load_module_btf("kvm", vmlinux);
+  const BtfPtr amd = load_module_btf("kvm_amd", vmlinux);
+  std::error_code ignored;
+  return find_features({.vmlinux = vmlinux.get(),
+                        .kvm = kvm.get(),
+                        .kvm_amd = amd.get(),
+                        .events = kvm_events_directory(),
+                        .kprobes = fs::exists("/sys/bus/event_source/devices/kprobe", ignored),
+                        .msr_event_needed = need_msr_event()});
 }
 
 }  // namespace kvmx

@@ -3,11 +3,14 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 
 #include "exporter/kernel/events.h"
 #include "exporter/kernel/tracepoint_format.h"
+
+struct btf;
 
 namespace kvmx {
 
@@ -20,8 +23,8 @@ enum class Source : std::uint8_t {
 
 /// What this kernel offers, probed once and then only looked at.
 struct Features {
-  /// KVM is built in, or loaded together with the module that drives this CPU: before that, where
-  /// an exit's reason is kept cannot be known.
+  /// KVM is there, and what drives this CPU for it (see kvm_is_ready()): before that, where an
+  /// exit's reason is kept cannot be known.
   bool kvm = false;
   /// The kernel describes its types (CONFIG_DEBUG_INFO_BTF). Else the programs read none of them.
   bool btf = false;
@@ -59,7 +62,20 @@ struct Features {
   }
 };
 
-/// Probes the running kernel: BTF first, then tracefs.
+/// What a kernel tells of itself.
+struct KernelDescription {
+  const btf* vmlinux = nullptr;  ///< its types; null where it describes none
+  const btf* kvm = nullptr;      ///< split BTF on those; null where KVM is built in or has none
+  const btf* kvm_amd = nullptr;  ///< likewise
+  std::optional<std::filesystem::path> events;  ///< KVM's, in tracefs; none where not mounted
+  bool kprobes = false;
+  bool msr_event_needed = false;  ///< see need_msr_event()
+};
+
+/// What a kernel offers that has KVM: by BTF first, then by tracefs.
+Features find_features(const KernelDescription& kernel);
+
+/// Probes the running kernel.
 Features probe_features();
 
 /// Whether a tracepoint with these arguments has those that a program needs, both described as in

@@ -48,21 +48,28 @@ bool cpu_has_svm() {
   return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) != 0 && (ecx & kSvm) != 0;
 }
 
-/// By the module that drives the CPU. Where both are built in, both are always there.
-Isa host_isa() {
+/// Whether this module of KVM drives the CPU. One that is built in is always there, whatever the
+/// CPU; one that is not would not have been loaded.
+bool drives(const std::filesystem::path& module, bool is_of_cpu) {
   std::error_code ignored;
-  const bool intel = std::filesystem::exists("/sys/module/kvm_intel", ignored);
-  const bool amd = std::filesystem::exists("/sys/module/kvm_amd", ignored);
-  if (intel && amd) return cpu_has_svm() ? Isa::svm : Isa::vmx;
-  if (intel) return Isa::vmx;
-  return amd ? Isa::svm : Isa::other;
+  return std::filesystem::exists(is_of_cpu ? module : module / "initstate", ignored);
 }
 
 }  // namespace
 
+Isa find_isa(const std::filesystem::path& sys, bool cpu_has_svm) {
+  if (drives(sys / "module/kvm_amd", cpu_has_svm)) return Isa::svm;
+  return drives(sys / "module/kvm_intel", !cpu_has_svm) ? Isa::vmx : Isa::other;
+}
+
+bool kvm_is_ready(const std::filesystem::path& sys) {
+  std::error_code ignored;
+  return std::filesystem::exists(sys / "class/misc/kvm", ignored);
+}
+
 HostInfo read_host() {
   HostInfo host;
-  host.isa = host_isa();
+  host.isa = find_isa("/sys", cpu_has_svm());
   utsname system{};
   if (::uname(&system) == 0) host.kernel = system.release;
   host.preemption_timer =

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include "exporter/names/isa.h"
@@ -10,7 +11,7 @@ namespace kvmx {
 
 /// The host as KVM is set up on it. Texts are the kernel's own; empty where it has none.
 struct HostInfo {
-  Isa isa = Isa::other;          ///< by the KVM module that is loaded
+  Isa isa = Isa::other;          ///< see find_isa()
   std::string kernel;            ///< release, as `uname -r` prints it
   std::string preemption_timer;  ///< kvm_intel's parameter: Y or N
   std::string halt_poll_ns;      ///< kvm's parameter
@@ -23,6 +24,13 @@ bool in_initial_pid_namespace();
 /// Whether /proc keeps other users' processes from whoever has no capabilities (hidepid), and we
 /// are not in the group that it is open to (gid).
 bool proc_is_hidden();
+
+/// By what KVM runs guests on this CPU, as /sys, or a copy of it, tells.
+Isa find_isa(const std::filesystem::path& sys, bool cpu_has_svm);
+
+/// Whether /dev/kvm is there, or would be if whoever makes it has come to it: KVM registers the
+/// device once what drives this CPU for it has found that it can.
+bool kvm_is_ready(const std::filesystem::path& sys);
 
 /// Reads uname and /sys/module.
 HostInfo read_host();
