@@ -19,7 +19,7 @@ from collections import Counter
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from clients import FORMS, Bores, Killer, Noise, Reloader, Scraper, Watcher
-from target import PINS, Target
+from target import PINS, STARTS_WITHIN, Target
 from verdict import Verdict, skip
 from vms import Known, Steady, Tricks
 
@@ -48,6 +48,13 @@ def start_all(target, guest, tricks):
         for worker in group:
             worker.start()
     return workers
+
+
+def wait_for_all(workers):
+    """Until each has done something: on a busy machine an emulated host does little in its time."""
+    deadline = time.monotonic() + STARTS_WITHIN
+    while time.monotonic() < deadline and not all(w.count for group in workers.values() for w in group):
+        time.sleep(1)
 
 
 def stop(workers):
@@ -117,6 +124,7 @@ def main():
     ticking = [Steady(guest, "soak-steady-1", seconds, "--program", "deadline-halt", "--rate", 100, "--vcpus", 2),
                Steady(guest, "soak-steady-2", seconds, "--program", "tmict-halt", "--rate", 25)]
     time.sleep(seconds * (1 - CALM))
+    wait_for_all(workers)
     stop(workers["kills"])
     _, loaded = target.page(), target.used()
     time.sleep(seconds * CALM)

@@ -1,6 +1,5 @@
 """The VMs of a soak: known ones, which say what they did, and those that play tricks."""
 
-import contextlib
 import json
 import pathlib
 import random
@@ -106,11 +105,10 @@ class Tricks(Worker):
         trick = random.choice(list(TRICKS))
         with subprocess.Popen([self.binary, trick, "5"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                               text=True) as process:
-            time.sleep(1)
-            with contextlib.suppress(OSError):
-                path = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
-                pids = {str(process.pid), *path.read_text().split()}
             said = int(process.stdout.readline())
+            # A child of it has ended, and is there until its parent looks.
+            path = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+            pids = {str(process.pid), *path.read_text().split()}
             if TRICKS[trick]:
                 self.check(trick, pids, said)
             process.stdin.close()
