@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "exporter/base/log.h"
 #include "exporter/web/tls/tls_context.h"
@@ -119,24 +120,42 @@ bool shake_hands(SSL* server, SSL* client) {
   return false;
 }
 
+/// A server that asks for certificates in this way. Made once: that takes longer than a handshake.
+SSL_CTX* own_server(kvmx::ClientAuth auth) {
+  static const auto make = [](kvmx::ClientAuth asked) {
+    kvmx::TlsConfig config = own_config();
+    config.client_auth = asked;
+    config.client_ca = config.certificate;
+    config.client_allowed_sans = {std::string(kAllowedName), std::string(kAllowedAddress)};
+    auto context = kvmx::make_tls_context(config);
+    require(static_cast<bool>(context), "the server's own configuration is right");
+    return std::move(*context);
+  };
+  static const kvmx::TlsContext any = make(kvmx::ClientAuth::require_any);
+  static const kvmx::TlsContext verified = make(kvmx::ClientAuth::require_and_verify);
+  return (auth == kvmx::ClientAuth::require_any ? any : verified).get();
+}
+
+SSL_CTX* own_client() {
+  static const ContextPtr client = [] {
+    ContextPtr made(SSL_CTX_new(TLS_client_method()));
+    SSL_CTX_set_verify(made.get(), SSL_VERIFY_NONE, nullptr);
+    SSL_CTX_set_security_level(made.get(), 0);
+    return made;
+  }();
+  return client.get();
+}
+
 /// A client with this certificate comes in only if an allowed name is in it, whatever else is.
 void try_client(std::string_view der) {
   const auto* bytes = reinterpret_cast<const unsigned char*>(der.data());
   const X509Ptr certificate(d2i_X509(nullptr, &bytes, static_cast<long>(der.size())));
-  const ContextPtr own(SSL_CTX_new(TLS_client_method()));
-  SSL_CTX_set_verify(own.get(), SSL_VERIFY_NONE, nullptr);
-  SSL_CTX_set_security_level(own.get(), 0);
-  if (!certificate || SSL_CTX_use_certificate(own.get(), certificate.get()) != 1 ||
-      SSL_CTX_use_PrivateKey(own.get(), own_key()) != 1)
-    return;
+  if (!certificate) return;
   for (const auto auth : {kvmx::ClientAuth::require_any, kvmx::ClientAuth::require_and_verify}) {
-    kvmx::TlsConfig config = own_config();
-    config.client_auth = auth;
-    config.client_ca = config.certificate;
-    config.client_allowed_sans = {std::string(kAllowedName), std::string(kAllowedAddress)};
-    const auto context = kvmx::make_tls_context(config);
-    require(static_cast<bool>(context), "the server's own configuration is right");
-    const SslPtr server(SSL_new(context->get())), client(SSL_new(own.get()));
+    const SslPtr server(SSL_new(own_server(auth))), client(SSL_new(own_client()));
+    if (SSL_use_certificate(client.get(), certificate.get()) != 1 ||
+        SSL_use_PrivateKey(client.get(), own_key()) != 1)
+      return;
     if (!shake_hands(server.get(), client.get())) continue;
     require(der.find(kAllowedName) != der.npos || der.find(kAddressBytes) != der.npos,
             "nobody comes in without an allowed name");
