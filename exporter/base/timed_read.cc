@@ -21,7 +21,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kLongest(500);
-constexpr std::chrono::milliseconds kShortest(20);
+constexpr std::chrono::milliseconds kShortest(100);
 constexpr int kWaitedFor = 10;  // one part of the time in so many may be spent waiting
 constexpr std::size_t kMostLate = 16;
 
