@@ -16,7 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 # Changes that no test can notice, by the lines they are in, and why.
-UNTESTABLE = {"histogram_count(": "promtool 2.42 takes no native histograms"}
+UNTESTABLE = {"rate(kvm_exit_latency_seconds[10m])": "promtool 2.42 takes no native histograms"}
 
 # what is found -> what it becomes. Thresholds move by a third: nearer than that a test need not go.
 NUMBER = re.compile(r"(?<=[<>] )\d+(?:\.\d+)?|\d+(?= \* vm:)|0\.00002")
