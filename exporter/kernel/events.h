@@ -187,7 +187,8 @@ struct EventInfo {
   std::span<const RecordField> fields;
   /// It is raised with preemption on, and nothing else reveals that the kernel skipped its program:
   /// where tp_btf programs can be preempted (Features::preemptible), it has its tracepoint program,
-  /// though that costs more. (Exits, entries and timers are raised with preemption off.)
+  /// though that costs more. (Exits, entries and timers are raised with preemption off,
+  /// and of kvm_msr see msr_counting().)
   bool skipped_unnoticed = false;
 };
 
@@ -198,7 +199,7 @@ inline constexpr std::array<EventInfo, 10> kEvents = {{
     {"kvm_entry", "handling", "how long exits take, and their latency histogram", kEntryPrograms,
      kEntryFields},
     {"kvm_msr", "msrs", "MSR accesses by index, and the histogram of timer intervals", kMsrPrograms,
-     kMsrFields, true},
+     kMsrFields},
     {"kvm_hv_timer_state", "timers", "armings of the guest's timer by backend",
      kHvTimerStatePrograms, kHvTimerStateFields},
     {"kvm_vcpu_wakeup", "halts", "halts, and how long they last", kVcpuWakeupPrograms,

@@ -171,6 +171,8 @@ Features find_features(const KernelDescription& kernel) {
     if (features.preemptible) prefer_tracepoints(features, kernel.events);
     probe_reflections(features, kernel);
     features.msr_event_needed = kernel.msr_event_needed;
+    if (features.preemptible && features.msr_event_needed && kernel.events)
+      probe_tracepoint(features, index_of(Event::msr), *kernel.events);
     features.svm_data = has_svm_data(kernel.kvm_amd);
     const btf* const kvm = kernel.kvm ? kernel.kvm : kernel.vmlinux;
     features.vcpus_told = are_vcpus_told(kvm);

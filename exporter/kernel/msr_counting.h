@@ -15,7 +15,9 @@ enum class MsrCounting : std::uint8_t {
 };
 
 /// How to count MSRs on a host of this isa and a kernel with these features. An entry can where it
-/// names the vCPU by its pointer and exits are counted, too.
+/// names the vCPU by its pointer and exits are counted, too. Where kvm_msr is needed and the kernel
+/// may skip its program, that is one on the record; where entries or exits are not selected, some
+/// accesses may be skipped.
 MsrCounting msr_counting(const Features& features, const EventSelection& selection, Isa isa);
 
 /// Whether KVM's modules are set up so that accesses to MSRs come in ways that only kvm_msr tells
