@@ -170,9 +170,11 @@ FindingText describe_vmm_storm(const Evidence& seen) {
 
 FindingText describe_starving(const Evidence& seen) {
   return {.seen = capital(vcpus(seen)) + verb(seen, " waits", " wait") +
-                  " for a CPU: together they have " + words::cpus(seen.total) + " and wait for " +
+                  verb(seen, " for a CPU: it has ", " for a CPU: together they have ") +
+                  words::cpus(seen.total) + verb(seen, " and waits for ", " and wait for ") +
                   words::cpus(seen.cpus.value_or(0)) + " more, " + words::percent(seen.waited) +
-                  " of the time in which they want one.",
+                  verb(seen, " of the time in which it wants one.",
+                       " of the time in which they want one."),
           .cost = "The guest sees that as steal, and all that it does takes longer.",
           .likely =
               "Most likely the host has fewer CPUs than its guests want, or the quota or the "

@@ -51,7 +51,7 @@ async function settled(page, { tables, graphs }) {
     const filled = [...document.querySelectorAll('[role="grid"]')]
       .filter((grid) => grid.querySelector('[role="gridcell"]'));
     return filled.length >= tables && document.querySelectorAll('.uplot canvas').length >= graphs;
-  }, { timeout: 120_000 }, tables, graphs);
+  }, { timeout: 300_000 }, tables, graphs);
   await page.waitForNetworkIdle();
   for (let before = '', tries = 0; tries < 60; tries += 1) {
     const now = await picture(page, { encoding: 'base64' });
@@ -72,7 +72,7 @@ for (const job of jobs) {
     console.log(`${job.file}: ${error.stack ?? error.message}`);
   });
   await page.setViewport({ width: job.width, height: 1000 });
-  await page.goto(address);
+  await page.goto(address, { timeout: 300_000 });
   const { height, empty, ...expected } = await page.evaluate((arg) => window.draw(arg), job);
   await page.setViewport({ width: job.width, height });
   await settled(page, expected);

@@ -136,6 +136,13 @@ TEST(Sentences, SayHowLongAGuestWaits) {
   EXPECT_EQ(describe(made).seen,
             "31 of its 32 running vCPUs wait for a CPU: together they have 3.20 CPUs and wait for "
             "1.65 CPUs more, 34 % of the time in which they want one.");
+  made.evidence.affected = made.evidence.running = 1;
+  made.evidence.total = 0.26;
+  made.evidence.cpus = 0.74;
+  made.evidence.waited = 0.74;
+  EXPECT_EQ(describe(made).seen,
+            "Its only running vCPU waits for a CPU: it has 0.26 CPUs and waits for 0.74 CPUs more, "
+            "74 % of the time in which it wants one.");
 }
 
 TEST(Words, AreThoseOfPeople) {
