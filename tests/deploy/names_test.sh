@@ -40,6 +40,9 @@ names
 check "the original is for root only" not as_exporter $uid $group cat "$host/libvirt/qemu/$domain.xml"
 check "the exporter reads the copy" as_exporter $uid $group grep -q "<nova:name>shop-frontend" "$copy"
 check "the copy has no password" not grep -q secret "$copy"
+sed -i 's,<devices>,<devices><graphics passwd="secret"/>,' "$host/libvirt/qemu/$domain.xml"
+names
+check "nor if it is on the same line" not grep -q secret "$copy"
 check "another user does not read the copy" not as_exporter 54322 54322 cat "$copy"
 check "the exporter reads names of pods" as_exporter $uid $group test -d "$host/names/pods/$pod"
 check "what is no pod is not copied" test ! -e "$host/names/pods/not-a-pod"

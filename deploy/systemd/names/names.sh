@@ -15,7 +15,7 @@ umask 027
 
 # A copy appears whole, under its name, or not at all.
 copy_status() {
-  sed '/<devices>/q' "$1" >"$2.new" && mv "$2.new" "$2"
+  sed -n '/<devices>/{s/<devices>.*/<devices>/p;q};p' "$1" >"$2.new" && mv "$2.new" "$2"
 }
 
 for driver in qemu ch; do
