@@ -2,7 +2,6 @@
 #include "exporter/exporter.h"
 
 #include <algorithm>
-#include <ctime>
 #include <map>
 #include <utility>
 
@@ -21,10 +20,7 @@ constexpr const char* kProc = "/proc";
 
 /// CPU time of the calling thread, and of those that read for it.
 std::chrono::nanoseconds thread_cpu_time() {
-  timespec time{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec) +
-         timed_reads_cpu_time();
+  return std::chrono::nanoseconds(thread_cpu_ns()) + timed_reads_cpu_time();
 }
 
 /// The VMs of these vCPUs, each once.

@@ -19,6 +19,8 @@ std::uint64_t monotonic_ns() { return read_clock(CLOCK_MONOTONIC); }
 
 std::uint64_t since_boot_ns() { return read_clock(CLOCK_BOOTTIME); }
 
+std::uint64_t thread_cpu_ns() { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
+
 std::uint64_t boot_time_ns() { return read_clock(CLOCK_REALTIME) - read_clock(CLOCK_BOOTTIME); }
 
 }  // namespace kvmx

@@ -15,4 +15,7 @@ std::uint64_t since_boot_ns();
 /// ns from call to call, so ask once.
 std::uint64_t boot_time_ns();
 
+/// CPU time of the calling thread, in ns.
+std::uint64_t thread_cpu_ns();
+
 }  // namespace kvmx

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <ctime>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "exporter/base/clock.h"
 #include "exporter/base/file.h"
 #include "exporter/base/log.h"
 
@@ -46,19 +46,13 @@ Reads& reads() {
   return all;
 }
 
-std::chrono::nanoseconds thread_cpu_time() {
-  timespec time{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-}
-
 void read_there(const std::filesystem::path& path, std::size_t limit, Read& read) {
   Result<std::string> content = read_file(path, limit);
   Reads& all = reads();
   const std::lock_guard lock(all.mutex);
   read.content = std::move(content);
   if (read.late) all.late.erase(path);
-  all.cpu_time += thread_cpu_time();
+  all.cpu_time += std::chrono::nanoseconds(thread_cpu_ns());
   all.ended.notify_all();
 }
 

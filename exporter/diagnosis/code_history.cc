@@ -27,12 +27,11 @@ void CodeHistory::record(std::span<const CodeCounter> counters, std::uint64_t ro
 
 std::vector<CodeRate> CodeHistory::rates(std::uint64_t from, std::uint64_t to,
                                          double seconds) const {
-  constexpr std::uint32_t kSteppedBack = 1U << 31U;
   std::vector<CodeRate> rates;
   rates.reserve(rows_.size());
   for (const Row& row : rows_) {
-    const std::uint32_t moved = row.counts[to % kRounds] - row.counts[from % kRounds];
-    if (moved != 0 && moved < kSteppedBack) rates.push_back({row.code, moved / seconds});
+    const std::uint32_t moved = grown(row.counts[from % kRounds], row.counts[to % kRounds]);
+    if (moved != 0) rates.push_back({row.code, moved / seconds});
   }
   return rates;
 }

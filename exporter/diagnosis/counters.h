@@ -57,6 +57,12 @@ struct VmCounters {
   std::array<std::uint64_t, kThreadKinds> threads_ns{};  ///< CPU time by ThreadKind
 };
 
+/// By how much a counter has grown of which the low 32 bits are kept; 0 if it stepped back.
+constexpr std::uint32_t grown(std::uint32_t from, std::uint32_t to) {
+  const std::uint32_t moved = to - from;
+  return moved < 1U << 31U ? moved : 0;
+}
+
 /// Reads what was counted of a VM. `into` is used again and again, so that it need not be made anew
 /// each second.
 void read_counters(const VmCounts& counts, bool ended, VmCounters& into);

@@ -27,14 +27,12 @@ void PlaceHistory::record(std::span<const IoCount> io, std::uint64_t round) {
 
 std::vector<PlaceRate> PlaceHistory::rates(std::uint64_t from, std::uint64_t to,
                                            double seconds) const {
-  constexpr std::uint32_t kSteppedBack = 1U << 31U;
   std::vector<PlaceRate> rates;
   for (const Row& row : rows_) {
     PlaceRate rate{.space = row.space, .address = row.address};
-    for (std::size_t op = 0; op < KVMX_OPS; ++op) {
-      const std::uint32_t moved = row.counts[to % kRounds][op] - row.counts[from % kRounds][op];
-      if (moved < kSteppedBack) rate.rates[op] = moved / seconds;
-    }
+    for (std::size_t op = 0; op < KVMX_OPS; ++op)
+      rate.rates[op] =
+          grown(row.counts[from % kRounds][op], row.counts[to % kRounds][op]) / seconds;
     if (rate.total() > 0) rates.push_back(rate);
   }
   std::ranges::stable_sort(rates, std::greater(), &PlaceRate::total);

@@ -62,7 +62,7 @@ struct Features {
   }
 };
 
-/// What a kernel tells of itself.
+/// What find_features() goes by: the types that a kernel describes, and where to look for more.
 struct KernelDescription {
   const btf* vmlinux = nullptr;  ///< its types; null where it describes none
   const btf* kvm = nullptr;      ///< split BTF on those; null where KVM is built in or has none

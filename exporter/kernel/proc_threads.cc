@@ -9,10 +9,10 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <ctime>
 #include <memory>
 #include <string>
 
+#include "exporter/base/clock.h"
 #include "exporter/base/file.h"
 #include "exporter/base/process.h"
 #include "exporter/base/unique_fd.h"
@@ -27,13 +27,6 @@ constexpr std::uint32_t kKthreadd = 2;  ///< the parent of the kernel's own thre
 // task_struct.flags, as in bpf/list_threads.bpf.c.
 constexpr std::uint64_t kUserWorker = 0x00004000;
 constexpr std::uint64_t kKernelThread = 0x00200000;
-
-std::uint64_t cpu_time_ns() {
-  timespec time{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(time.tv_nsec);
-}
 
 /// Takes a number and the space after it off the front of `text`.
 std::optional<std::uint64_t> take_number(std::string_view& text) {
@@ -91,13 +84,13 @@ std::optional<ThreadTimes> parse_schedstat(std::string_view text) {
 std::vector<listed_thread> ProcThreads::list(const std::map<std::uint32_t, std::uint64_t>& vms) {
   follow(vms);
   if (round_++ % kRoundsOfKernelThreads == 0) find_kernel_threads();
-  const std::uint64_t until = cpu_time_ns() + kMostNs;
+  const std::uint64_t until = thread_cpu_ns() + kMostNs;
   auto at = processes_.lower_bound(next_);
   for (std::size_t left = processes_.size(); left > 0; --left) {
     if (at == processes_.end()) at = processes_.begin();
     read_process(at->first, at->second);
     ++at;
-    if (cpu_time_ns() >= until) break;
+    if (thread_cpu_ns() >= until) break;
   }
   next_ = at == processes_.end() ? 0 : at->first;
   std::vector<listed_thread> threads;
