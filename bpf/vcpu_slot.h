@@ -189,7 +189,7 @@ enum kvmx_loss {
   KVMX_LOST_TABLE_FULL = 0,   /* no free slot: raise --bpf.max-vcpus */
   KVMX_LOST_MAP_FULL = 1,     /* a slot could not be entered in a lookup map */
   KVMX_LOST_REASON_READ = 2,  /* the exit reason could not be read: counted under "other" */
-  KVMX_LOST_UNATTRIBUTED = 3, /* raised outside any process (a kernel thread) */
+  KVMX_LOST_UNATTRIBUTED = 3, /* of no vCPU: in a kernel thread, an interrupt, another process */
   KVMX_LOSSES = 4
 };
 

@@ -82,10 +82,10 @@ kill -0 $exporter_pid 2>/dev/null || { wait $exporter_pid; exit; } # its own log
 if [[ $demo ]]; then
   if [[ -w /dev/kvm ]]; then
     "$ROOT/build/up/tests/guest/kvmx-guest" --qemu-name storm --program deadline-halt --count 0 \
-      --rate 1000 --vcpus 4 >/dev/null &
+      --rate 1000 --vcpus 12 >/dev/null &
     guest_pid=$!
-    echo "A guest named storm writes its timer 1,000 times a second on each of 4 vCPUs. See it:"
-    echo "    curl -s $url | grep -E 'vm=\"storm\".*TSC_DEADLINE'"
+    echo "A guest named storm writes its timer 1,000 times a second on each of 12 vCPUs. See it:"
+    echo "    curl -s $url | grep -E 'vm=\"storm\".*(TSC_DEADLINE|timer_storm)'"
   else
     echo "No demo guest: there is no /dev/kvm here that we may use. On a host with KVM, load" \
       "kvm_intel or kvm_amd; in a virtual machine, enable nested virtualisation." >&2

@@ -12,7 +12,8 @@
 /// flags.cc; those of the commands from top_flags.cc and profile_flags.cc.
 ///
 /// To add a flag (4 places): a member of Options with its default; one call in a Flags::add_...()
-/// of flags.cc, with its range; a case in tests/unit/flags_test.cc; the flag table in README.md.
+/// of flags.cc, with its range; a case in tests/unit/flags_test.cc; the flag table in
+/// deploy/configuration.md.
 /// What reads the option takes it from Options in commands/.
 namespace kvmx {
 

@@ -150,6 +150,10 @@ kvmx_lab_script(amd-6.1-icount linux-guest-amd-6.1 1200 e2e/linux_guest_test.py)
 kvmx_lab_script(amd-6.1-icount profile-linux-amd-6.1 1200 e2e/profile_linux_test.py)
 kvmx_lab_script(amd-6.1-icount hpet-amd-6.1 1200 e2e/hpet_test.py)
 
+# What the exporter adds to an exit, where that differs least from run to run.
+kvmx_lab_host(amd-7.2-icount 100 --kernel 7.2 --icount)
+kvmx_lab_script(amd-7.2-icount cost-amd-7.2 900 bench/cost/bounds_test.py)
+
 foreach(kernel IN LISTS KVMX_INTEL_KERNELS)
   kvmx_host_test(exact-intel-${kernel} 1200 "${here}/exact/run.sh" intel "${PROJECT_BINARY_DIR}"
                  ${kernel})

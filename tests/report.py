@@ -75,7 +75,7 @@ def print_parts(path):
 
 
 def print_tests(tests):
-    print("\n== Tests, by tier (two run at a time)")
+    print("\n== Tests, by tier (several run at a time)")
     for tier in (*TIERS, "no tier"):
         mine = [test for test in tests if test.tier == tier]
         if mine:

@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "exporter/base/process_state.h"
 #include "exporter/base/vm_key.h"
 #include "exporter/identity/identity_reader.h"
-#include "exporter/identity/process_state.h"
 #include "exporter/identity/vm_label.h"
 
 namespace kvmx {

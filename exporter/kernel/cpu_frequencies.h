@@ -5,14 +5,9 @@
 #include <optional>
 #include <string>
 
-namespace kvmx {
+#include "exporter/kernel/cpu_clock.h"
 
-/// At which frequency the host's CPUs run now, and could.
-struct CpuClock {
-  double max_hertz = 0;    ///< of the fastest
-  double mean_hertz = 0;   ///< of all that tell
-  double limit_hertz = 0;  ///< what the fastest can do at most; 0: not known
-};
+namespace kvmx {
 
 /// Reads scaling_cur_freq and cpuinfo_max_freq of each CPU under `directory`,
 /// /sys/devices/system/cpu. Nothing where no CPU has a cpufreq driver, as in most virtual machines.

@@ -180,6 +180,7 @@ inline constexpr char kReflectionRecordProgram[] = "kvm_nested_vmexit_inject_tra
 inline constexpr char kThreadFreedProgram[] = "thread_freed_tracepoint";
 
 struct EventInfo {
+  Event event;                             ///< its place in kEvents, too
   std::string_view name;                   ///< the kernel's, and the label `probe`
   std::string_view collector;              ///< what users switch on and off; of several events
   std::string_view help;                   ///< what the collector counts; with its first event
@@ -193,39 +194,55 @@ struct EventInfo {
 };
 
 /// By enum Event.
-inline constexpr std::array<EventInfo, 10> kEvents = {{
-    {"kvm_exit", "exits", "VM exits by reason; without it, vCPUs are known by their timers only",
-     kExitPrograms, kExitFields},
-    {"kvm_entry", "handling", "how long exits take, and their latency histogram", kEntryPrograms,
-     kEntryFields},
-    {"kvm_msr", "msrs", "MSR accesses by index, and the histogram of timer intervals", kMsrPrograms,
-     kMsrFields},
-    {"kvm_hv_timer_state", "timers", "armings of the guest's timer by backend",
-     kHvTimerStatePrograms, kHvTimerStateFields},
-    {"kvm_vcpu_wakeup", "halts", "halts, and how long they last", kVcpuWakeupPrograms,
-     kVcpuWakeupFields, true},
-    {"kvm_userspace_exit", "userspace",
+inline constexpr auto kEvents = std::to_array<EventInfo>({
+    {Event::exit, "kvm_exit", "exits",
+     "VM exits by reason; without it, vCPUs are known by their timers only", kExitPrograms,
+     kExitFields},
+    {Event::entry, "kvm_entry", "handling", "how long exits take, and their latency histogram",
+     kEntryPrograms, kEntryFields},
+    {Event::msr, "kvm_msr", "msrs", "MSR accesses by index, and the histogram of timer intervals",
+     kMsrPrograms, kMsrFields},
+    {Event::hv_timer_state, "kvm_hv_timer_state", "timers",
+     "armings of the guest's timer by backend", kHvTimerStatePrograms, kHvTimerStateFields},
+    {Event::vcpu_wakeup, "kvm_vcpu_wakeup", "halts", "halts, and how long they last",
+     kVcpuWakeupPrograms, kVcpuWakeupFields, true},
+    {Event::userspace_exit, "kvm_userspace_exit", "userspace",
      "userspace exits (KVM_RUN returns to the VMM), and time spent there", kUserspaceExitPrograms,
      kUserspaceExitFields, true},
-    {"kvm_pio", "io", "accesses to I/O ports and to pages of MMIO", kPioPrograms, kPioFields, true},
-    {"kvm_mmio", "io", "", kMmioPrograms, kMmioFields, true},
-    {"kvm_fast_mmio", "io", "", kFastMmioPrograms, kFastMmioFields, true},
-    {"kvm_set_irq", "interrupts", "changes of interrupt lines", kSetIrqPrograms, kSetIrqFields,
-     true},
-}};
+    {Event::pio, "kvm_pio", "io", "accesses to I/O ports and to pages of MMIO", kPioPrograms,
+     kPioFields, true},
+    {Event::mmio, "kvm_mmio", "io", "", kMmioPrograms, kMmioFields, true},
+    {Event::fast_mmio, "kvm_fast_mmio", "io", "", kFastMmioPrograms, kFastMmioFields, true},
+    {Event::set_irq, "kvm_set_irq", "interrupts", "changes of interrupt lines", kSetIrqPrograms,
+     kSetIrqFields, true},
+});
+static_assert(
+    [] {
+      for (std::size_t i = 0; i < kEvents.size(); ++i)
+        if (index_of(kEvents[i].event) != i) return false;
+      return true;
+    }(),
+    "the rows are in the order of enum Event");
 
 constexpr const EventInfo& info_of(Event event) { return kEvents[index_of(event)]; }
 
+constexpr std::array<bool, kEvents.size()> all_events() {
+  std::array<bool, kEvents.size()> all{};
+  all.fill(true);
+  return all;
+}
+
 /// What to count.
 struct EventSelection {
-  std::array<bool, kEvents.size()> collectors = {true, true, true, true, true,
-                                                 true, true, true, true, true};
+  std::array<bool, kEvents.size()> collectors = all_events();
   /// Names of further events, none twice, at most KVMX_EVENTS.
   std::vector<std::string> others;
 
   [[nodiscard]] bool has(Event event) const { return collectors[index_of(event)]; }
   /// Whether anything is counted beside the slots (struct io_counts).
-  [[nodiscard]] bool has_io() const { return has(Event::pio) || has(Event::set_irq); }
+  [[nodiscard]] bool has_io() const {
+    return has(Event::pio) || has(Event::mmio) || has(Event::fast_mmio) || has(Event::set_irq);
+  }
 };
 
 }  // namespace kvmx

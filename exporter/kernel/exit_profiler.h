@@ -2,32 +2,16 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <span>
 #include <utility>
 #include <vector>
 
-#include "bpf/exit_profile.h"
 #include "exporter/base/result.h"
 #include "exporter/kernel/bpf_owners.h"
+#include "exporter/kernel/profile_counts.h"
 #include "exporter/names/isa.h"
 
 namespace kvmx {
-
-/// Exits of one place in the guest.
-struct PlaceCount {
-  profile_key place{};
-  std::uint64_t exits = 0;
-};
-
-/// What was counted, each exit once.
-struct ProfileCounts {
-  std::vector<PlaceCount> places{};
-  std::map<std::uint32_t, std::uint64_t> others{};  ///< by reason, for which `places` had no room
-  std::uint64_t unplaced = 0;                       ///< for which not even `others` had
-  std::uint64_t not_chosen = 0;                     ///< for reasons that are not chosen
-  std::uint64_t missed = 0;  ///< programs that the kernel skipped; 0 too where it does not tell
-};
 
 /// Counts the exits of one process's VMs by place: programs of their own, which nothing else uses,
 /// gone with this object.

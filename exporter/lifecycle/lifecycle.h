@@ -10,17 +10,11 @@
 #include <span>
 #include <vector>
 
+#include "exporter/base/process_state.h"
 #include "exporter/base/vm_key.h"
 #include "exporter/lifecycle/vm_state.h"
 
 namespace kvmx {
-
-/// What is known of a VM's process.
-enum class ProcessState : std::uint8_t {
-  lives,
-  gone,     ///< there is none of its id, or another one that started at another time
-  unknown,  ///< it could not be read
-};
 
 /// What KVM itself has told of a VM's vCPUs.
 enum class VcpusTold : std::uint8_t {

@@ -9,9 +9,10 @@
 /// Snapshot in, metric families out: one function a group of families, no other input but which
 /// families have a label vcpu. Each writes whole families, so their order is free.
 ///
-/// To add a family to a group (4 places): its Family constant and its samples in the group's .cc;
+/// To add a family to a group (6 places): its Family constant and its samples in the group's .cc;
 /// a sample of it in tests/unit/exposition_test.cc; both files of tests/golden, written by that
-/// test with KVMX_UPDATE_GOLDEN=1; its row in the metric reference, README.md.
+/// test with KVMX_UPDATE_GOLDEN=1; its row in the metric reference, README.md here; its line in
+/// tests/rules/contract.txt; and who reads it, in the table of deploy/fleet/README.md.
 ///
 /// To add a group (4 more): a .cc here, its line in CMakeLists.txt, its declaration below, and its
 /// row in collectors.h, which makes it a collector with a flag if an event of that name exists.

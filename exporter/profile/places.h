@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "exporter/kernel/exit_profiler.h"
+#include "exporter/kernel/profile_counts.h"
 #include "exporter/names/isa.h"
 
 namespace kvmx {

@@ -11,8 +11,8 @@
 #include "exporter/counts/vm_counts.h"
 #include "exporter/diagnosis/vm_diagnosis.h"
 #include "exporter/identity/vm_identity.h"
-#include "exporter/kernel/cpu_frequencies.h"
-#include "exporter/kernel/host.h"
+#include "exporter/kernel/cpu_clock.h"
+#include "exporter/kernel/host_info.h"
 #include "exporter/kernel/probe_state.h"
 #include "exporter/lifecycle/vm_state.h"
 

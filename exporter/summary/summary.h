@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "exporter/diagnosis/finding.h"
-#include "exporter/kernel/cpu_frequencies.h"
+#include "exporter/kernel/cpu_clock.h"
 #include "exporter/snapshot/snapshot.h"
 
 namespace kvmx {

@@ -4,6 +4,8 @@
 # Runs as root, with files that only root may read, and reads as a user without any right to them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=../checks.sh
+. tests/checks.sh
 ((EUID == 0)) || { echo "skipped: root is needed to keep files from another user"; exit 77; }
 
 host=$(mktemp -d)
@@ -20,12 +22,6 @@ sed 's,<devices>,<devices>\n<graphics passwd="secret"/>,' tests/fixtures/identit
   >"$host/libvirt/qemu/$domain.xml"
 chmod 600 "$host/libvirt/qemu/$domain.xml"
 
-failures=0
-check() {
-  local what=$1
-  shift
-  if "$@"; then echo "ok: $what"; else echo "FAILED: $what"; failures=$((failures + 1)); fi
-}
 # shellcheck disable=SC2317 # check calls these
 as_exporter() { setpriv --reuid "$1" --regid "$2" --clear-groups "${@:3}" 2>/dev/null; }
 names() {
@@ -56,4 +52,4 @@ names
 check "copies go with the originals" test -z "$(find "$host/names" -mindepth 2 -not -type d -o -name '*_*')"
 rm -r "$host/libvirt" "$host/pods"
 check "neither libvirt nor pods need be there" names
-exit $((failures > 0))
+verdict

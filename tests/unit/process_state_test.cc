@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/identity/process_state.h"
+#include "exporter/base/process_state.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <string>
 

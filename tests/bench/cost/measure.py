@@ -20,7 +20,7 @@ RUNS = 3
 LOOPS = {
     "CPUID": "--program cpuid --count 10000",
     "MSR": "--program wrmsr --msr 0x3b --count 10000",
-    "deadline, HLT": "--program deadline-halt --rate 1000 --count 3000",
+    "HLT": "--program deadline-halt --rate 1000 --count 3000",
     # At each HLT another vCPU has the CPU, so none finds its slot by the CPU's hint.
     "the same, 4 vCPUs": "--program deadline-halt --rate 1000 --vcpus 4 --count 1000",
 }
@@ -44,11 +44,11 @@ def instructions_an_exit(report, clock):
     return round(spent / vm["debugfs"]["exits"], 1)
 
 
-def measure(start, guest):
+def measure(start, guest, loops):
     """Loop -> clock -> figures, under one instrument."""
     figures = {}
     with start() as prefix:
-        for loop, options in LOOPS.items():
+        for loop, options in loops.items():
             run_guest(prefix, guest, options)  # what is done once is not to count
             reports = [run_guest(prefix, guest, options) for _ in range(RUNS)]
             figures[loop] = {clock: [instructions_an_exit(report, f"{clock}_ns")
@@ -67,7 +67,7 @@ def main():
             continue
         began = time.monotonic()
         try:
-            result[name] = measure(start, guest)
+            result[name] = measure(start, guest, LOOPS)
         except CannotRun as reason:
             result[name] = str(reason)
         print(f"{name}: {result[name]} ({time.monotonic() - began:.1f} s)", flush=True)
@@ -75,4 +75,5 @@ def main():
         json.dump(result, file, indent=1)
 
 
-main()
+if __name__ == "__main__":
+    main()

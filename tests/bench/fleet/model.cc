@@ -12,7 +12,6 @@
 namespace kvmx::bench {
 namespace {
 
-constexpr double kNanoseconds = 1e9;
 constexpr double kDay = 86'400;
 /// All hosts were booted a while before the fleet began.
 constexpr double kBooted = 40 * kDay;

@@ -9,8 +9,6 @@
 namespace kvmx::bench {
 namespace {
 
-constexpr double kNanoseconds = 1e9;
-
 /// Exit codes of VMX, and what such an exit costs the host.
 struct Reason {
   std::uint32_t code;

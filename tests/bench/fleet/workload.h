@@ -8,6 +8,8 @@
 
 namespace kvmx::bench {
 
+inline constexpr double kNanoseconds = 1e9;  ///< in a second
+
 /// What a simulated guest does.
 enum class Workload : std::uint8_t {
   busy,   ///< disks, networks, a tick where it runs

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/identity/process_state.h"
+#include "exporter/base/process_state.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -28,8 +28,8 @@ ProcessState state_of_error(int error) {
 
 }  // namespace
 
-ProcessState read_process_state(const std::filesystem::path& proc, const VmKey& vm) {
-  const std::string path = proc.string() + '/' + std::to_string(vm.tgid) + "/stat";
+ProcessState read_process_state(const std::string& proc, const VmKey& vm) {
+  const std::string path = proc + '/' + std::to_string(vm.tgid) + "/stat";
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return state_of_error(errno);
   std::array<char, 4096> stat;
