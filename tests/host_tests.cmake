@@ -16,6 +16,12 @@ endfunction()
 
 kvmx_host_test(startup 300 "${here}/e2e/startup_test.sh" "${exporter}")
 kvmx_host_test(prometheus 300 python3 "${here}/e2e/prometheus_test.py" "${exporter}" "${guest}")
+# The same by Debian's newest Prometheus, and what only that can do.
+set(newer "${here}/lib/newer_prometheus.sh")
+kvmx_host_test(prometheus-newer 300 "${newer}" python3 "${here}/e2e/prometheus_test.py" "${exporter}" "${guest}")
+set_tests_properties(prometheus prometheus-newer PROPERTIES RESOURCE_LOCK prometheus) # their ports
+kvmx_host_test(histogram-forms 120 "${newer}" python3 "${here}/e2e/histogram_forms_test.py"
+               "$<TARGET_FILE:fleet_simulator>")
 kvmx_host_test(names 60 "${here}/deploy/names_test.sh")
 kvmx_host_test(capabilities 60 "${here}/deploy/capabilities_test.sh")
 kvmx_host_test(prometheus-web 300 python3 "${here}/e2e/prometheus_web_test.py" "${exporter}")
@@ -132,8 +138,13 @@ foreach(test identity collectors kvm-stat death firmware hostile churn monotonic
   string(REPLACE "-" "_" script ${test})
   kvmx_lab_script(amd-6.1 ${test}-amd-6.1 600 e2e/${script}_test.py)
 endforeach()
+# Where KVM raises events with preemption on.
+foreach(test death firmware hostile monotonic refused-functions)
+  string(REPLACE "-" "_" script ${test})
+  kvmx_lab_script(amd-7.2 ${test}-amd-7.2 600 e2e/${script}_test.py)
+endforeach()
 
-foreach(kernel 5.10 6.1)
+foreach(kernel 5.10 6.1 7.2)
   kvmx_lab_test(amd-${kernel} lifecycle-amd-${kernel} 600 COMMAND /usr/bin/python3
                 "${here}/e2e/lifecycle_test.py" "${exporter}" "$<TARGET_FILE:kvmx-tricks>")
 endforeach()

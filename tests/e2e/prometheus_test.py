@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""prometheus_test.py EXPORTER GUEST: Debian's Prometheus scrapes the exporter of this machine.
+"""prometheus_test.py EXPORTER GUEST: Prometheus scrapes the exporter of this machine.
 
 A guest writes TSC_DEADLINE meanwhile. The page must please promtool, the target must be up, the
 rate of writes must arrive, and Prometheus must have nothing to complain of. A second Prometheus, with
 native histograms on, asks for protobuf, and must have the same series, and the guest's tick in a
-native histogram alone.
+native histogram alone. From Prometheus 3 on a third one makes native histograms of the classic ones
+itself. Which Prometheus it is says PATH.
 """
 
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -21,11 +23,16 @@ import urllib.request
 EXPORTER = "127.0.0.1:10195"
 PROMETHEUS = "127.0.0.1:10194"
 NATIVE = "127.0.0.1:10193"  # native histograms are on there
+CONVERTING = "127.0.0.1:10241"  # it converts classic ones
 CONFIG = f"""
 global: {{scrape_interval: 1s}}
 scrape_configs:
   - job_name: kvm
     static_configs: [{{targets: ["{EXPORTER}"]}}]
+"""
+CONVERT = """
+    scrape_protocols: [OpenMetricsText1.0.0]
+    convert_classic_histograms_to_nhcb: true
 """
 
 
@@ -60,6 +67,12 @@ def query(expression, server=PROMETHEUS):
     return float(result[0]["value"][1]) if result else None
 
 
+def version():
+    """The number before the first dot."""
+    done = subprocess.run(["prometheus", "--version"], capture_output=True, text=True, check=True)
+    return int(re.search(r"version (\d+)", done.stdout + done.stderr)[1])
+
+
 def check_page():
     page = get(f"http://{EXPORTER}/metrics")
     done = subprocess.run(["promtool", "check", "metrics"], input=page, text=True,
@@ -68,14 +81,19 @@ def check_page():
     print("ok: promtool has nothing to say of the page")
 
 
+def check_tick(server, what):
+    """The guest's tick of 4 ms, by a native histogram and none of its classic buckets."""
+    wait_for(f"{what}: median time between timer programmings", 30, lambda: query(
+        'histogram_quantile(0.5, sum(rate(kvm_timer_interval_seconds{vm="storm"}[10s])))'
+        " > 0.0036 < 0.006", server))
+    assert query('count({__name__=~"kvm_.*_bucket"})', server) is None, "classic buckets are kept, too"
+
+
 def check_native():
     wait_for("protobuf: TSC_DEADLINE writes a second", 30, lambda: query(
         'sum(rate(kvm_msr_accesses_total{vm="storm",op="write",msr="IA32_TSC_DEADLINE"}[10s]))'
         " > 100", NATIVE))
-    wait_for("protobuf: median time between timer programmings", 30, lambda: query(
-        'histogram_quantile(0.5, sum(rate(kvm_timer_interval_seconds{vm="storm"}[10s])))'
-        " > 0.0036 < 0.006", NATIVE))
-    assert query('count({__name__=~"kvm_.*_bucket"})', NATIVE) is None, "classic buckets are kept, too"
+    check_tick(NATIVE, "protobuf")
     mine, other = (query('count({vm="storm",__name__!~"kvm_timer_interval_seconds.*"})', server)
                    for server in (NATIVE, PROMETHEUS))
     assert mine == other, f"{mine} series by protobuf, {other} by text"
@@ -83,18 +101,20 @@ def check_native():
 
 
 class Prometheus:
-    """A server of its own, with `flags`."""
+    """A server of its own, with `flags` and `scraping`, further options of the scrape."""
 
-    def __init__(self, directory, address, *flags):
+    def __init__(self, directory, address, *flags, scraping=""):
+        config = directory / f"{address}.yml"
+        config.write_text(CONFIG + scraping)
         self.log = (directory / f"log-{address}").open("w+")
         self.process = subprocess.Popen(
-            ["prometheus", f"--config.file={directory}/prometheus.yml",
+            ["prometheus", f"--config.file={config}",
              f"--storage.tsdb.path={directory}/data-{address}", f"--web.listen-address={address}", *flags],
             stdout=self.log, stderr=self.log)
 
     def check_log(self):
         self.log.seek(0)
-        complaints = [line for line in self.log if "level=warn" in line or "level=error" in line]
+        complaints = [line for line in self.log if re.search("level=(warn|error)", line, re.IGNORECASE)]
         assert not complaints, "".join(complaints)
         print("ok: no complaint in Prometheus's log")
 
@@ -106,7 +126,6 @@ def main():
     if not shutil.which("prometheus"):
         sys.exit("prometheus is not installed: apt-get install prometheus")
     directory = pathlib.Path(tempfile.mkdtemp(prefix="kvmx-prometheus-"))
-    (directory / "prometheus.yml").write_text(CONFIG)
     started = []
     try:
         started.append(subprocess.Popen([exporter, f"--web.listen-address={EXPORTER}"]))
@@ -116,6 +135,9 @@ def main():
              "250", "--vcpus", "2", "--duration", "90"], stdout=subprocess.DEVNULL))
         servers = [Prometheus(directory, PROMETHEUS),
                    Prometheus(directory, NATIVE, "--enable-feature=native-histograms")]
+        if version() >= 3:
+            servers.append(Prometheus(directory, CONVERTING, "--enable-feature=native-histograms",
+                                      scraping=CONVERT))
         started += [server.process for server in servers]
         wait_for("up", 30, lambda: query("up{job='kvm'}"))
         wait_for("TSC_DEADLINE writes a second", 30, lambda: query(
@@ -127,6 +149,8 @@ def main():
             'kvm_timer_interval_seconds_bucket{vm="storm"}[10s]))) > 0.0036 < 0.006'))
         wait_for("vCPUs", 10, lambda: query('kvm_vm_vcpus{vm="storm"}'))
         check_native()
+        if version() >= 3:
+            check_tick(CONVERTING, "converted")
         check_page()
         for server in servers:
             server.check_log()

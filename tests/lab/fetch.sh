@@ -3,8 +3,8 @@
 #
 # usage: tests/lab/fetch.sh [--refresh] [KERNEL...]
 #
-# Downloads the Debian kernels (default: 5.10 6.1 6.12 7.2) and QEMU 10 into the
-# lab's cache. amd.sh and intel.sh do the same on their first run.
+# Downloads the Debian kernels (default: 5.10 6.1 6.12 7.2), QEMU 10 and Debian's newest
+# Prometheus into the lab's cache. Whoever uses one of them does the same on its first run.
 #
 #   --refresh  take each archive's newest package, even if one is cached
 #
@@ -30,10 +30,12 @@ done
 ((${#series[@]})) || series=("${LAB_SERIES[@]}")
 
 # A running lab may hold these open; do this between runs.
-[[ -z $refresh ]] || rm -rf "$LAB_CACHE/qemu/$QEMU_SUITE" "${series[@]/#/$LAB_CACHE/kernels-$KERNEL_LAYOUT/}"
+[[ -z $refresh ]] || rm -rf "$LAB_CACHE/qemu/$QEMU_SUITE" "$LAB_CACHE/prometheus" "${series[@]/#/$LAB_CACHE/kernels-$KERNEL_LAYOUT/}"
 for name in "${series[@]}"; do
   dir=$(kernel_dir "$name")
   printf '%s: %s\n' "$name" "$(tr '\n' ' ' <"$dir/packages")"
 done
 dir=$(qemu_dir)
 printf 'qemu: %s\n' "$(tr '\n' ' ' <"$dir/packages")"
+dir=$(prometheus_dir)
+printf 'prometheus: %s\n' "$(tr '\n' ' ' <"$dir/packages")"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Debian kernels, and QEMU 10, unpacked in the cache and never installed.
+# Debian kernels, QEMU 10, and a newer Prometheus, unpacked in the cache and never installed.
 # Sourced after lib.sh. The machine's own apt is only asked where its mirror is:
 # lists, sources and downloads here are the lab's own.
 
@@ -166,6 +166,23 @@ fetch_qemu() {
   suite_apt "$QEMU_SUITE" apt-cache --no-all-versions show qemu-system-x86 |
     sed -n 's/^Depends: //p' | tr ',' '\n' | sed 's/^ *//; s/ .*//' |
     grep -vE '^(qemu-|seabios|ipxe)' >"$scratch/libraries"
+  mv "$scratch/root/usr" "$scratch/usr"
+  rm -rf "$scratch/root"
+}
+
+# prometheus_dir: print the directory with the usr/ of Debian's newest Prometheus and promtool, which need
+# nothing but libc.
+prometheus_dir() {
+  local dir=$LAB_CACHE/prometheus/sid
+  build_once "$dir" fetch_prometheus
+  printf '%s\n' "$dir"
+}
+
+fetch_prometheus() {
+  local scratch=$1
+  say "fetching Prometheus from sid"
+  update_suite sid || die "no suite sid on the machine's mirror; its Prometheus is newer than this system's"
+  unpack sid "$scratch" prometheus promtool
   mv "$scratch/root/usr" "$scratch/usr"
   rm -rf "$scratch/root"
 }
