@@ -4,6 +4,7 @@
 
 #include "exporter/diagnosis/counters.h"
 #include "exporter/diagnosis/finding.h"
+#include "exporter/diagnosis/thresholds.h"
 #include "exporter/diagnosis/window.h"
 #include "exporter/diagnosis/words.h"
 #include "exporter/names/exit_reasons.h"
@@ -68,8 +69,7 @@ std::string woken(const Evidence& seen) {
 
 /// What that many wake-ups do to the CPUs they wake.
 std::string awake(const Evidence& seen) {
-  constexpr double kKeepsAwake = 200;  // a second: 5 ms apart, less than the deepest sleep is worth
-  const bool much = seen.host_cpus > 0 && seen.wakeups >= kKeepsAwake * seen.host_cpus;
+  const bool much = seen.host_cpus > 0 && seen.wakeups >= threshold::kKeepsAwake * seen.host_cpus;
   return much ? ", so that they neither sleep deeply nor clock down."
               : ": not much yet, but a host full of such guests never sleeps.";
 }

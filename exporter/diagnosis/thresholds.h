@@ -46,9 +46,12 @@ inline constexpr double kIdle = 0.7;
 /// is busy all the time; the two look alike. Guests that work do halt some vCPU once a minute.
 inline constexpr double kNeverHaltsSeconds = 60;
 
-/// Wake-ups or programmings of all vCPUs together from which an idle guest's tick is a storm. A
-/// host CPU that is woken a few hundred times a second reaches no deep sleep: this keeps some
-/// thirty of them awake.
+/// Wake-ups of a host CPU from which it neither sleeps deeply nor clocks down: 5 ms apart, less than
+/// the deepest sleep is worth.
+inline constexpr double kKeepsAwake = 200;
+
+/// Wake-ups or programmings of all vCPUs together from which an idle guest's tick is a storm: this
+/// keeps some fifty CPUs of its host awake.
 inline constexpr double kStormTotal = 10'000;
 
 /// A timer that runs away, each: neither a tick nor work programs the timers of most vCPUs each 50

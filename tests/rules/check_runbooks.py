@@ -4,11 +4,11 @@
 
     check_runbooks.py RUNBOOKS_DIR RULES_DIR README
 
-Thresholds are the bold figures of the section Meaning: **800/s**, **70 %**, **1 ms**, **5
-minutes**. They must be exactly those of the alert's rules: what is compared with, the factor,
+Thresholds are the bold figures of the section Meaning: **800/s**, **70 %**, **two thirds**, **1 ms**,
+**5 minutes**. They must be exactly those of the alert's rules: what is compared with, the factor,
 `for`, `keep_firing_for`; where the alert reads a recording rule that compares with thresholds itself,
 that rule's; and where it reads a finding of the exporter, those of exporter/diagnosis/thresholds.h
-that make it. Queries are parsed by promtool and use known
+that make it (thresholds.py). Queries are parsed by promtool and use known
 metrics, commands are parsed by bash. In README's table of alerts, figures after ">" must be the
 rule's.
 """
@@ -22,21 +22,9 @@ from pathlib import Path
 
 import check_rules
 import promql_names
+import thresholds as exporter
 import yaml
 
-THRESHOLDS = Path(__file__).parents[2] / "exporter/diagnosis/thresholds.h"
-# finding -> what makes it. Times are those that it needs to hold for, or to look back.
-OF_FINDING = {
-    "timer_storm": ("kMost", "kTickHertz", "kIdle", "kStormTotal", "kRunawayHertz",
-                    "kRunawayUnhaltedHertz"),
-    "idle_tick": ("kMost", "kTickHertz", "kIdle"),
-    "msr_storm": ("kMost", "kMsrStormHertz"),
-    "exit_storm": ("kMost", "kExitStormCpus"),
-    "vmm_storm": ("kMost", "kVmmStormCpus"),
-    "halt_poll_waste": ("kPollCpus",),
-    "cpu_starved": ("kStarved", "kStarvedCpus"),
-    "interrupt_line_storm": ("kLineStormHertz",),
-}
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 UNITS = {"second": 1, "minute": 60, "hour": 3600}
@@ -58,13 +46,12 @@ def compared(expression):
 
 def of_findings(expression):
     """Figures of the exporter that make the findings which an expression reads."""
-    text = THRESHOLDS.read_text(encoding="utf-8")
-    known = {name: float(value.replace("'", ""))
-             for name, value in re.findall(r"double (k\w+) = ([\d.']+);", text)}
+    known = exporter.read()
     for selector in promql_names.parse(expression).selectors:
         for label, operator, value in selector.matchers:
             if (label, operator) == ("finding", "="):
-                yield from (("number", known[name]) for name in OF_FINDING[value])
+                yield from (("time" if name.endswith("Seconds") else "number", known[name])
+                            for name in exporter.OF_FINDING[value])
 
 
 def thresholds(rule, records, seen=(), findings=False):
@@ -80,6 +67,9 @@ def thresholds(rule, records, seen=(), findings=False):
 
 def stated(name, text):
     for bold in re.findall(r"\*\*(.+?)\*\*", text, re.S):
+        if bold in exporter.SHARES:
+            yield ("number", exporter.SHARES[bold])
+            continue
         match = re.fullmatch(r"([\d,.]+)\s*(/s|%|ms|CPUs?|(?:second|minute|hour)s?)?", bold)
         if not match:
             problem(name, f"**{bold}** is no figure")

@@ -66,6 +66,7 @@ check "amtool check-config" amtool check-config "$deploy/alertmanager/alertmanag
 check "routes and inhibition" \
   python3 "$here/check_alertmanager.py" "$deploy/alertmanager/alertmanager.yml" "$rules"
 check "series of a guest, and who reads them" python3 "$here/check_series.py" "$deploy/fleet/README.md"
+check "the exporter's thresholds in rules and texts" python3 "$here/check_figures.py" "$rules"
 check "runbooks" \
   python3 "$here/check_runbooks.py" "$deploy/runbooks" "$rules" "$deploy/prometheus/README.md"
 
