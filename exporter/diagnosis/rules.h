@@ -9,9 +9,14 @@
 
 /// What the numbers of one guest say, by the thresholds of thresholds.h. Pure functions.
 ///
-/// To add a finding: its kind in finding.h (and its name in finding.cc), its thresholds with their
-/// reasons in thresholds.h, its rule here, its words in sentences.cc, and its rows in
-/// tests/unit/diagnosis/rules_test.cc.
+/// To add a finding:
+/// - its kind in finding.h, its thresholds with their reasons in thresholds.h, its rule here, its
+///   name and its words in sentences.cc, its line in the README here;
+/// - its tests in tests/unit/diagnosis/findings_test.cc, and guests that have it, or nearly, in
+///   tests/rules/table.yml;
+/// - its name in the contract: tests/rules/contract.txt, exporter/metrics/README.md;
+/// - its alert, with the runbook and all else that tests/rules/run.sh asks for; its thresholds in
+///   tests/rules/thresholds.py; its colour in dashboards/source/kvm.py.
 namespace kvmx {
 
 /// A guest's tick.

@@ -25,7 +25,7 @@ PARTS = {3: "third", 4: "quarter", 5: "fifth", 10: "tenth", 20: "twentieth"}
 
 
 class Figure(float):
-    """A threshold. Formats beside those of floats: share (a tenth), times us and s (of ns), and ms between two of a rate."""
+    """A threshold. Its own formats: share (a tenth), the times us and s (of ns), and ms between two of a rate."""
 
     def __format__(self, spec):
         if spec == "us":
