@@ -129,6 +129,26 @@ def hardware():
         alerts=["KvmHvTimerUnused"])
 
 
+def old_timers():
+    return g.graph(
+        "Old timers",
+        "The share of the host's CPUs that VMMs take for guests whose PIT, HPET or real-time clock pulses its "
+        "interrupt line at a tick's rate; of each a tenth of a CPU at most.",
+        "percentunit",
+        {"{{instance}}": f"""
+        sum without (vm) (
+          clamp_max(
+            sum without (thread) (rate(kvm_vm_cpu_seconds_total{{@host,thread=~"vmm|pit"}}[$__rate_interval]))
+            and on (job, instance, vm)
+            {kvm.found("interrupt_line_storm")},
+            0.1
+          )
+        ) / on (job, instance) group_left () max by (job, instance) (kvm_host_cpus{{@host}})
+        """},
+        thresholds={0.03: "orange"}, soft_max=0.04, min=0, alerts=["KvmHostInterruptLines"],
+        none="No guest has one that pulses")
+
+
 def exporter():
     probes = g.stat(
         "Events that are counted",
@@ -203,6 +223,6 @@ def dashboard():
         [(4, summary()), (12, [verdicts()]),
          (8, [kvm.cpu_frequency("@host"), idle_ticks]), (9, [every_guest, ticks_of]), (9, [costs, halted]),
          (9, [exit_rates, kvm.exits_by_reason("@host")]), (9, extremes()),
-         (8, [kvm.msrs("@host"), polling()]), (8, [hardware()]),
+         (8, [kvm.msrs("@host"), polling()]), (8, [hardware(), old_timers()]),
          (1, [g.row("Exporter")]), (4, exporter()), (7, losses()), (7, page())],
         alerts="@host", starts="@host")

@@ -66,6 +66,7 @@ RATES = {
     "userspace_seconds": ("kvm_userspace_seconds_total", {}, None),
     "latency": ("kvm_exit_latency_seconds_bucket", {}, "le"),
     "latency_count": ("kvm_exit_latency_seconds_count", {}, None),
+    "cpu": ("kvm_vm_cpu_seconds_total", {}, "thread"),
 }
 # By vCPU with --metrics.per-vcpu=counts, and then spread evenly.
 BY_VCPU = {"msr", "arms", "halts", "halt_seconds", "exits"}
@@ -306,6 +307,7 @@ def of_row(row):
         "latency": {"0.000244140625": exits - slow, "0.001953125": exits - slow,
                     "0.00390625": exits, "+Inf": exits},
         "latency_count": exits,
+        "cpu": {"vcpu": summed("cpu"), "vmm": row.get("vmm", 0)},
     }
     shown = min(vcpus, 4) if row.get("copies", 1) == 1 else 1
     names = [f"guest-{n}" for n in range(row.get("copies", 1))]
