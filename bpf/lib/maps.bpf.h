@@ -97,10 +97,12 @@ struct {
 
 /*
  * vCPU (struct kvm_vcpu *) -> the process that made it, until KVM destroys it. Set by the exporter:
- * twice slots. Full: its VM is taken for one of the process that runs it.
+ * four times slots. Full: the one used least gives way, for there may be any number of vCPUs that
+ * never run. One that has run is remembered by its slot; the VM of another is taken for one of the
+ * process that runs it.
  */
 struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __uint(max_entries, 1);
   __type(key, __u64);
   __type(value, struct vcpu_maker);
@@ -118,11 +120,12 @@ struct {
 } vcpu_ids SEC(".maps");
 
 /*
- * Process and vCPU id -> its vCPUs of that id. Set by the exporter: twice slots. Full: events that
- * name a vCPU by its id alone, and that another thread raises, are counted in slots of that thread.
+ * Process and vCPU id -> its vCPUs of that id. Set by the exporter: four times slots. Full: the one
+ * used least gives way; events that name its vCPU by the id alone, and that another thread raises,
+ * are counted in slots of that thread.
  */
 struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __uint(max_entries, 1);
   __type(key, struct vcpu_id_key);
   __type(value, struct vcpus_of_id);
@@ -155,6 +158,7 @@ struct {
  */
 #define KVMX_HINTS 2048
 #define KVMX_HINT_WORDS 16
+KVMX_STATIC_ASSERT((KVMX_HINTS & (KVMX_HINTS - 1)) == 0, "the hint of a CPU is found by a mask");
 __u32 last_slot[KVMX_HINTS][KVMX_HINT_WORDS];
 
 static __always_inline void kvmx_count_lost_event(__u32 cause) {

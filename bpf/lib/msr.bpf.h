@@ -88,7 +88,7 @@ static __noinline int count_noted_msr(struct vcpu_slot *slot) {
                                    BPF_CORE_READ(vcpu, arch.regs[KVMX_RDX]));
   const __u32 id = kvmx_msr_id(slot, index);
   /* With an immediate only the VMCS says which register has the data. */
-  return count_msr(slot, id, exit & KVMX_EXIT_MSR_WRITE, late ?: data, fault, true);
+  return count_msr(slot, id, exit & KVMX_EXIT_MSR_WRITE, late ? 1 : data, fault, true);
 }
 
 /* KVM leaves a nested guest's exit of this code to the guest's own hypervisor: so it does not make

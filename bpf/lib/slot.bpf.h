@@ -68,6 +68,14 @@ static __always_inline bool kvmx_run_by(const struct vcpu_slot *slot,
   return slot->tid == (__u32)thread->pid_tgid && slot->thread_start == thread->start;
 }
 
+/* The slot of a vCPU, by its pointer, that KVM has not destroyed. */
+static __always_inline struct vcpu_slot *kvmx_slot_under(__u64 vcpu) {
+  const struct vcpu_key key = {.owner = vcpu};
+  const __u32 *index = bpf_map_lookup_elem(&slot_of_vcpu, &key);
+  struct vcpu_slot *slot = index ? kvmx_slot(*index) : NULL;
+  return slot && slot->vcpu == vcpu ? slot : NULL;
+}
+
 /* Whether a slot that was found under `ref`'s key is its, and not one of a VM that is gone. */
 static __always_inline bool kvmx_is_vcpu(const struct vcpu_slot *slot, const struct vcpu_ref *ref) {
   return slot->kvm == ref->kvm && slot->vcpu_id == ref->vcpu_id && slot->tgid == ref->tgid &&
@@ -198,7 +206,8 @@ static __always_inline struct vcpu_slot *kvmx_bound_slot(const struct vcpu_ref *
 }
 
 /* A vCPU by its pointer. Its VM is that of the process that made it, if KVM told of that; and so is
- * its id, where the kernel does not describe what is in a vCPU. */
+ * its id, where the kernel does not describe what is in a vCPU. Its slot knows both when the maker
+ * has given way to others. */
 static __always_inline struct vcpu_ref kvmx_ref_of_vcpu(__u64 vcpu) {
   const struct kvm_vcpu *pointer = (const void *)vcpu;
   struct vcpu_ref ref = kvmx_ref_of_id(KVMX_VCPU_UNKNOWN, kvmx_thread_any());
@@ -212,6 +221,13 @@ static __always_inline struct vcpu_ref kvmx_ref_of_vcpu(__u64 vcpu) {
     ref.vcpu_id = maker->vcpu_id;
     ref.tgid = maker->tgid;
     ref.vm_start = maker->start;
+    return ref;
+  }
+  const struct vcpu_slot *slot = kvmx_told ? kvmx_slot_under(vcpu) : NULL;
+  if (slot && slot->kvm == ref.kvm) {
+    ref.vcpu_id = slot->vcpu_id;
+    ref.tgid = slot->tgid;
+    ref.vm_start = slot->vm_start;
   }
   return ref;
 }
@@ -365,6 +381,7 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_only_id(__u32 vcpu_id) {
   if (!named || !named->vcpu) return NULL;
   const struct vcpu_ref ref = kvmx_ref_of_vcpu(named->vcpu);
   __u32 index;
+  if (ref.tgid != key.tgid || ref.vcpu_id != vcpu_id) return NULL; /* an entry that was left */
   return kvmx_find_slot(&ref, &index);
 }
 

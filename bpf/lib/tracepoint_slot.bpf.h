@@ -56,8 +56,7 @@ static __noinline struct vcpu_slot *kvmx_tracepoint_slot_of_named(__u32 vcpu_id)
 /* Binds the current thread to the vCPU for which it begins KVM_RUN. Of a vCPU that was made before
  * us neither id nor VM is known: its exits tell. */
 static __always_inline void kvmx_begin_told_run(__u64 vcpu) {
-  const struct vcpu_maker *maker = bpf_map_lookup_elem(&vcpu_makers, &vcpu);
-  if (!maker) return;
+  if (!bpf_map_lookup_elem(&vcpu_makers, &vcpu) && !kvmx_slot_under(vcpu)) return;
   const struct kvmx_thread thread = kvmx_thread_any();
   const struct vcpu_slot *slot = kvmx_last_slot();
   if (slot && slot->vcpu == vcpu && slot->fast_start == thread.start) return;

@@ -12,10 +12,8 @@
 /* The slot entered under a vCPU's pointer takes no more events, unless its VM is made again where
  * it was. Nothing of it runs on, and readers learn that the vCPU is no more. */
 static __always_inline void kvmx_end_slot(__u64 vcpu) {
-  const struct vcpu_key key = {.owner = vcpu};
-  const __u32 *index = bpf_map_lookup_elem(&slot_of_vcpu, &key);
-  struct vcpu_slot *slot = index ? kvmx_slot(*index) : NULL;
-  if (!slot || slot->vcpu != vcpu) return;
+  struct vcpu_slot *slot = kvmx_slot_under(vcpu);
+  if (!slot) return;
   slot->fast_start = 0;
   *(volatile __u32 *)&slot->exit = KVMX_EXIT_NONE;
   *(volatile __u64 *)&slot->userspace_ns = 0;
@@ -24,23 +22,28 @@ static __always_inline void kvmx_end_slot(__u64 vcpu) {
   *(volatile __u64 *)&slot->vcpu |= KVMX_VCPU_DESTROYED; /* `vcpu` itself may be no number */
 }
 
-/* Notes under its id that the process `tgid` has made a vCPU. */
+/* Notes under its id that the process `tgid` has made a vCPU. Two threads may do so at once, and
+ * one of them comes second. */
 static __always_inline void kvmx_enter_id(__u32 tgid, __u64 vcpu, __u32 vcpu_id) {
   const struct vcpu_id_key key = {.tgid = tgid, .vcpu_id = vcpu_id};
   const struct vcpus_of_id first = {.vcpu = vcpu, .count = 1};
   struct vcpus_of_id *others = bpf_map_lookup_elem(&vcpus_by_id, &key);
   if (!others) {
-    bpf_map_update_elem(&vcpus_by_id, &key, &first, BPF_ANY);
+    if (!bpf_map_update_elem(&vcpus_by_id, &key, &first, BPF_NOEXIST)) return;
+    others = bpf_map_lookup_elem(&vcpus_by_id, &key);
+  }
+  if (!others) {
+    kvmx_count_lost_event(KVMX_LOST_MAP_FULL);
     return;
   }
   others->vcpu = 0;
   __sync_fetch_and_add(&others->count, 1);
 }
 
-static __always_inline void kvmx_leave_id(__u32 tgid, __u32 vcpu_id) {
+static __always_inline void kvmx_leave_id(__u32 tgid, __u64 vcpu, __u32 vcpu_id) {
   const struct vcpu_id_key key = {.tgid = tgid, .vcpu_id = vcpu_id};
   struct vcpus_of_id *there = bpf_map_lookup_elem(&vcpus_by_id, &key);
-  if (!there) return;
+  if (!there || (there->vcpu && there->vcpu != vcpu)) return;
   __sync_fetch_and_add(&there->count, -1); /* whose value kernels before 5.12 do not give */
   if (!*(volatile __u64 *)&there->count) bpf_map_delete_elem(&vcpus_by_id, &key);
 }
@@ -52,17 +55,22 @@ static __always_inline int kvmx_vcpu_made(__u64 vcpu, __u32 vcpu_id) {
       .start = kvmx_process_start(), .tgid = bpf_get_current_pid_tgid() >> 32, .vcpu_id = vcpu_id};
   kvmx_process_comm(maker.comm);
   kvmx_end_slot(vcpu);
-  bpf_map_update_elem(&vcpu_makers, &vcpu, &maker, BPF_ANY);
+  if (bpf_map_update_elem(&vcpu_makers, &vcpu, &maker, BPF_ANY))
+    kvmx_count_lost_event(KVMX_LOST_MAP_FULL);
   kvmx_enter_id(maker.tgid, vcpu, vcpu_id);
   return 0;
 }
 
 /* No thread can be in KVM_RUN for this vCPU any more. */
 static __always_inline int kvmx_vcpu_destroyed(__u64 vcpu) {
-  kvmx_end_slot(vcpu);
+  const struct vcpu_slot *slot = kvmx_slot_under(vcpu);
   const struct vcpu_maker *maker = bpf_map_lookup_elem(&vcpu_makers, &vcpu);
-  if (maker) kvmx_leave_id(maker->tgid, maker->vcpu_id);
+  if (maker)
+    kvmx_leave_id(maker->tgid, vcpu, maker->vcpu_id);
+  else if (slot)
+    kvmx_leave_id(slot->tgid, vcpu, slot->vcpu_id);
   bpf_map_delete_elem(&vcpu_makers, &vcpu);
+  kvmx_end_slot(vcpu);
   return 0;
 }
 

@@ -77,6 +77,13 @@ void set_constants(kvm_exit_bpf& skeleton, const Features& features,
   skeleton.rodata->kvmx_count_userspace_exits = selection.has(Event::userspace_exit);
 }
 
+/// Room for what gives way when there is no more, of a map with so many entries. Each CPU takes
+/// some 128 free entries at once, and others give way once none is left for the next CPU.
+std::uint32_t with_room_for_cpus(std::uint32_t entries) {
+  constexpr std::uint32_t kTakenByCpu = 256;
+  return std::max(entries, kTakenByCpu * static_cast<std::uint32_t>(libbpf_num_possible_cpus()));
+}
+
 Result<void> size_maps(kvm_exit_bpf& skeleton, const EventSelection& selection,
                        std::uint32_t max_vcpus) {
   const struct {
@@ -90,8 +97,8 @@ Result<void> size_maps(kvm_exit_bpf& skeleton, const EventSelection& selection,
                {skeleton.maps.vm_processes, max_vcpus},
                {skeleton.maps.slot_of_vcpu, 2 * max_vcpus},
                {skeleton.maps.slot_of_thread, 2 * max_vcpus},
-               {skeleton.maps.vcpu_makers, 2 * max_vcpus},
-               {skeleton.maps.vcpus_by_id, 2 * max_vcpus}};
+               {skeleton.maps.vcpu_makers, with_room_for_cpus(4 * max_vcpus)},
+               {skeleton.maps.vcpus_by_id, with_room_for_cpus(4 * max_vcpus)}};
   for (const auto& size : sizes)
     if (const int error = bpf_map__set_max_entries(size.map, size.entries); error != 0)
       return errno_error(std::string("size the map ") + bpf_map__name(size.map), -error);
