@@ -18,6 +18,9 @@ namespace {
 
 constexpr const char* kProc = "/proc";
 
+/// How often what is known is followed, also when there is no time to look what exists.
+constexpr std::chrono::milliseconds kSettleEvery(900);
+
 /// CPU time of the calling thread, and of those that read for it.
 std::chrono::nanoseconds thread_cpu_time() {
   return std::chrono::nanoseconds(thread_cpu_ns()) + timed_reads_cpu_time();
@@ -228,9 +231,11 @@ void Exporter::refresh() {
 void Exporter::housekeep() {
   if (!probes_) return;  // set by this thread
   read_vms_of_new_slots();
-  if (budget_.wait(Clock::now()) > Clock::duration::zero()) return;
+  const Clock::time_point now = Clock::now();
+  const bool may_look = budget_.wait(now) == Clock::duration::zero();
+  if (!may_look && now - settled_ < kSettleEvery) return;
   const std::chrono::nanoseconds before = thread_cpu_time();
-  run_round();
+  may_look ? run_round() : settle({}, {});
   budget_.spend(thread_cpu_time() - before);
 }
 
@@ -240,15 +245,12 @@ void Exporter::read_vms_of_new_slots() {
   const std::vector<std::uint32_t> made = probes_->drain_new();
   if (made.empty()) return;
   new_vcpus_ = true;
-  if (lookup_budget_.wait(Clock::now()) > Clock::duration::zero()) return;
-  const std::chrono::nanoseconds before = thread_cpu_time();
   const std::span<const vcpu_slot> slots = probes_->table().slots();
   std::set<VmKey> vms;
   for (const std::uint32_t index : made)
     if (index < slots.size())
       vms.insert({slots[index].tgid, slots[index].vm_start, slots[index].kvm});
-  read_new_vms({vms.begin(), vms.end()});
-  lookup_budget_.spend(thread_cpu_time() - before);
+  read_vms({vms.begin(), vms.end()});
 }
 
 std::chrono::milliseconds Exporter::housekeeping_wait() {
@@ -257,39 +259,77 @@ std::chrono::milliseconds Exporter::housekeeping_wait() {
   return wait.count() == 0 ? kSecond : std::min(kSecond, wait);
 }
 
+/// Looks what exists.
 void Exporter::run_round() {
   std::optional<VcpuListing> listing = listings_->vcpus(std::exchange(new_vcpus_, false));
   if (listing && !probes_->events_identify_vm())
     for (ListedVcpu& vcpu : listing->vcpus) vcpu.kvm = 0;
-  if (listing) read_new_vms(listed_vms(listing->vcpus));
+  if (listing) read_vms(listed_vms(listing->vcpus));
   look_at_processes(listing);
   std::optional<std::vector<listed_thread>> threads = listings_->threads(vm_processes_);
+  settle(std::move(listing), std::move(threads));
+}
+
+/// Follows what is known now, and frees slots.
+void Exporter::settle(std::optional<VcpuListing> listing,
+                      std::optional<std::vector<listed_thread>> threads) {
+  read_due_vms();
+  settled_ = Clock::now();
   const std::lock_guard lock(mutex_);
-  threads_ = std::move(threads);
+  if (threads) threads_ = std::move(threads);
   if (const Result<void> reclaimed = probes_->table().reclaim(); !reclaimed)
     spdlog::error("{}", reclaimed.error().message);
+  const bool listed = listing.has_value();
   if (listing) {
     lifecycle_.note_listing(listed_vms(listing->vcpus), listing->asked);
-    listed_ = std::move(*listing);
+    listed_ = *std::move(listing);
   }
   refresh();
   const bool freed = release_ended();
   if (freed) refresh();
   vm_processes_.clear();
   for (const Vm& vm : current_->vms) vm_processes_[vm.counts.key.tgid] = vm.counts.key.start_ns;
-  if (listing || freed) publish_vm_processes();
+  if (listed || freed) publish_vm_processes();
 }
 
-/// Reads who the new VMs are, not under the lock that scrapes need: there may be thousands.
-void Exporter::read_new_vms(std::vector<VmKey> fresh) {
+/// Reads who these VMs are where that is not known yet, but not under the lock that scrapes need:
+/// there may be thousands.
+void Exporter::read_vms(std::vector<VmKey> vms) {
   {
     const std::lock_guard lock(mutex_);
-    std::erase_if(
-        fresh, [this](const VmKey& vm) { return identities_.knows(vm) || left_out_.contains(vm); });
+    vms = identities_.unknown(vms);
+    std::erase_if(vms, [this](const VmKey& vm) { return left_out_.contains(vm); });
   }
-  if (fresh.size() > config_.max_vcpus) fresh.resize(config_.max_vcpus);
-  std::map<VmKey, IdentityReading> readings;
-  for (const VmKey& vm : fresh) readings.emplace(vm, identities_.read(vm));
+  read_now(vms);
+}
+
+/// The same of those whose turn it is.
+void Exporter::read_due_vms() {
+  std::vector<VmKey> vms;
+  {
+    const std::lock_guard lock(mutex_);
+    vms = identities_.due();
+  }
+  read_now(vms);
+}
+
+/// Reads who the first of these VMs are, as far as that may take time.
+void Exporter::read_now(std::span<const VmKey> vms) {
+  if (vms.empty()) return;
+  constexpr std::chrono::seconds kLongest(1);  // some may keep us waiting
+  const Clock::time_point end = Clock::now() + kLongest;
+  std::chrono::nanoseconds before = thread_cpu_time();
+  const auto spend = [&] {
+    const std::chrono::nanoseconds now = thread_cpu_time();
+    lookup_budget_.spend(now - std::exchange(before, now));
+  };
+  const auto goes_on = [&] {
+    spend();
+    const Clock::time_point now = Clock::now();
+    return now < end && lookup_budget_.wait(now) == Clock::duration::zero();
+  };
+  IdentityReadings readings = identities_.read(vms, goes_on);
+  spend();
   const std::lock_guard lock(mutex_);
   identities_.prepare(std::move(readings));
 }

@@ -62,9 +62,9 @@ class Exporter {
 
   /// To be called every second, and when wake_fd() is readable, by the thread that calls attach():
   /// learns of new VMs while they live, notices those that ended, and frees the slots of those that
-  /// ended long ago. If it did too much of late it only reads who the new VMs are: rounds take no
-  /// more than a fiftieth of a CPU, however many VMs come and go, and so does reading those between
-  /// rounds.
+  /// ended long ago. To look what exists takes no more than a fiftieth of a CPU, however many VMs
+  /// come and go, and so does to read who they are; what was too much has to wait. What KVM itself
+  /// told is heeded every second, and so are slots freed.
   void housekeep();
 
   /// Readable when vCPUs have been seen that were not there before; -1 while nothing is attached.
@@ -78,9 +78,11 @@ class Exporter {
   using Clock = std::chrono::steady_clock;
   using Starts = std::map<std::uint32_t, std::uint64_t>;  ///< of processes, by id
 
-  /// A fiftieth of a CPU; that of half a minute at once.
+  /// A fiftieth of a CPU; that of half a minute at once. Whatever it took, ten seconds later it
+  /// goes on.
   static constexpr int kHousekeepingParts = 50;
   static constexpr std::chrono::milliseconds kHousekeepingBurst{600};
+  static constexpr std::chrono::milliseconds kHousekeepingDebt{200};
 
   Result<void> open_pins();
   [[nodiscard]] EventSelection event_selection(const Features& features) const;
@@ -91,8 +93,12 @@ class Exporter {
   void count_slots(Snapshot& snapshot) const;
   void refresh();
   void run_round();
+  void settle(std::optional<VcpuListing> listing,
+              std::optional<std::vector<listed_thread>> threads);
   void read_vms_of_new_slots();
-  void read_new_vms(std::vector<VmKey> fresh);
+  void read_vms(std::vector<VmKey> vms);
+  void read_due_vms();
+  void read_now(std::span<const VmKey> vms);
   void look_at_processes(const std::optional<VcpuListing>& listing);
   void limit_idle_vms(std::vector<VmCounts>& counts);
   [[nodiscard]] std::size_t wanted_slots();
@@ -104,9 +110,10 @@ class Exporter {
   std::mutex mutex_;
   std::optional<PinDirectory> pins_;  ///< locked from the first attach()
   std::optional<Probes> probes_;
-  std::optional<Listings> listings_;  ///< the housekeeper's own, as are the next five
-  WorkBudget budget_{kHousekeepingParts, kHousekeepingBurst};
-  WorkBudget lookup_budget_{kHousekeepingParts, kHousekeepingBurst};
+  std::optional<Listings> listings_;  ///< the housekeeper's own, as are the next six
+  WorkBudget budget_{kHousekeepingParts, kHousekeepingBurst, kHousekeepingDebt};
+  WorkBudget lookup_budget_{kHousekeepingParts, kHousekeepingBurst, kHousekeepingDebt};
+  Clock::time_point settled_;
   bool new_vcpus_ = false;         ///< since the last round
   Starts vm_processes_;            ///< of all VMs, at the last round
   Starts published_vm_processes_;  ///< what is in the map vm_processes

@@ -8,14 +8,16 @@ namespace kvmx {
 
 /// Bounds what work that others can cause costs: no more than a share of a CPU in the long run.
 /// Time that is not spent adds up, to at most `burst`, so that what happens now and then is done at
-/// once.
+/// once; what is spent too much, to at most `debt`, so that the next piece of work comes in time.
+/// No piece should take more than that.
 class WorkBudget {
  public:
   using Clock = std::chrono::steady_clock;
   using Duration = Clock::duration;
 
   /// One part of a CPU in `parts`.
-  WorkBudget(int parts, Duration burst) : parts_(parts), burst_(burst), left_(burst) {}
+  WorkBudget(int parts, Duration burst, Duration debt)
+      : parts_(parts), burst_(burst), debt_(debt), left_(burst) {}
 
   /// How long to wait before the next piece of work; 0: none.
   [[nodiscard]] Duration wait(Clock::time_point now) {
@@ -23,7 +25,7 @@ class WorkBudget {
     return left_ >= Duration::zero() ? Duration::zero() : -left_ * parts_;
   }
 
-  void spend(Duration cpu_time) { left_ -= cpu_time; }
+  void spend(Duration cpu_time) { left_ = std::max(-debt_, left_ - cpu_time); }
 
  private:
   void earn(Clock::time_point now) {
@@ -33,6 +35,7 @@ class WorkBudget {
 
   int parts_;
   Duration burst_;
+  Duration debt_;
   Duration left_;
   Clock::time_point last_{};
 };

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -14,6 +14,7 @@
 #include "exporter/base/clock.h"
 #include "exporter/base/file.h"
 #include "exporter/base/log.h"
+#include "exporter/base/result.h"
 
 namespace kvmx {
 namespace {
@@ -21,9 +22,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kLongest(500);
-constexpr std::chrono::milliseconds kShortest(100);
+constexpr std::chrono::milliseconds kShortest(50);
+constexpr std::chrono::milliseconds kFair(250);
 constexpr int kWaitedFor = 10;  // one part of the time in so many may be spent waiting
-constexpr std::size_t kMostLate = 16;
+constexpr std::size_t kMostLate = 256;
 
 struct Read {
   std::optional<Result<std::string>> content;
@@ -34,7 +36,7 @@ struct Read {
 struct Reads {
   std::mutex mutex;
   std::condition_variable ended;
-  std::set<std::filesystem::path> late;
+  std::map<std::filesystem::path, std::uint64_t> late;  ///< whose they are
   Clock::duration patience = kLongest;
   Clock::time_point earned = Clock::now();
   std::chrono::nanoseconds cpu_time{0};
@@ -56,40 +58,62 @@ void read_there(const std::filesystem::path& path, std::size_t limit, Read& read
   all.ended.notify_all();
 }
 
-/// Waits for a read, and takes the time it waits from what there is for all.
-bool ends_in_time(Reads& all, const Read& read, std::unique_lock<std::mutex>& lock) {
+/// How long the next read is waited for.
+Clock::duration next_patience(Reads& all) {
   const Clock::time_point began = Clock::now();
   all.patience =
       std::min<Clock::duration>(kLongest, all.patience + (began - all.earned) / kWaitedFor);
   all.earned = began;
-  const Clock::duration longest = std::max<Clock::duration>(kShortest, all.patience);
-  const bool ended = all.ended.wait_for(lock, longest, [&] { return read.content.has_value(); });
+  return std::max<Clock::duration>(kShortest, all.patience);
+}
+
+/// Waits for a read, and takes the time it waits from what there is for all.
+bool ends_within(Reads& all, Clock::duration patience, const Read& read,
+                 std::unique_lock<std::mutex>& lock) {
+  const Clock::time_point began = Clock::now();
+  const bool ended = all.ended.wait_for(lock, patience, [&] { return read.content.has_value(); });
   all.patience -= std::min(all.patience, Clock::now() - began);
   return ended;
 }
 
+bool has_room(const Reads& all, std::uint64_t owner) {
+  const auto own = static_cast<std::size_t>(
+      std::ranges::count(all.late, owner, [](const auto& read) { return read.second; }));
+  return 2 * own < kMostLate - (all.late.size() - own);
+}
+
+void warn_once(Reads& all, const std::filesystem::path& path) {
+  if (std::exchange(all.warned, true)) return;
+  spdlog::warn(
+      "{} is not to be read in time: its process may keep its memory locked. VMs of such "
+      "processes are known by their pid alone",
+      path.string());
+}
+
 }  // namespace
 
-Result<std::string> read_file_in_time(const std::filesystem::path& path, std::size_t limit) {
+TimedRead read_file_in_time(const std::filesystem::path& path, std::size_t limit,
+                            const std::function<std::uint64_t()>& owner) {
   Reads& all = reads();
   std::unique_lock lock(all.mutex);
-  if (all.late.contains(path) || all.late.size() >= kMostLate)
-    return Error{"read " + path.string() + ": what was to be read before still is"};
+  if (all.late.contains(path)) return {};
+  if (!all.late.empty() && !has_room(all, owner())) return {.content = {}, .refused = true};
   const auto read = std::make_shared<Read>();
   try {
     std::thread([path, limit, read] { read_there(path, limit, *read); }).detach();
-  } catch (const std::system_error& error) {
-    return errno_error("start a thread that reads " + path.string(), error.code().value());
+  } catch (const std::system_error&) {
+    return {.content = {}, .refused = true};
   }
-  if (ends_in_time(all, *read, lock)) return *std::move(read->content);
-  read->late = true;
-  all.late.insert(path);
-  if (!std::exchange(all.warned, true))
-    spdlog::warn(
-        "{} is not to be read in time: its process may keep its memory locked. VMs of such "
-        "processes are known by their pid alone",
-        path.string());
-  return Error{"read " + path.string() + ": it takes too long"};
+  const Clock::duration patience = next_patience(all);
+  if (!ends_within(all, patience, *read, lock)) {
+    read->late = true;
+    all.late.emplace(path, owner());
+    warn_once(all, path);
+    // A busy machine may have needed it all. If not, the next time will tell.
+    return {.content = {}, .refused = patience < kFair};
+  }
+  if (!*read->content) return {};
+  return {.content = **std::move(read->content)};
 }
 
 std::chrono::nanoseconds timed_reads_cpu_time() {

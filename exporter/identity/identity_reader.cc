@@ -60,8 +60,12 @@ VmIdentity IdentityReader::read(std::uint32_t pid) const {
 }
 
 VmIdentity IdentityReader::read_command_line(std::uint32_t pid) const {
-  const std::optional<std::string> command_line = proc_.read_cmdline(pid);
-  if (!command_line) return {};
+  const auto [command_line, refused] = proc_.read_cmdline(pid);
+  if (!command_line) {
+    VmIdentity unread;
+    unread.refused = refused;
+    return unread;
+  }
   const std::string executable = proc_.read_executable(pid).value_or("");
   const std::string comm = read_comm(pid);
   return identify(*command_line, {executable, comm}).value_or(VmIdentity());

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <unordered_set>
+#include <utility>
 
 #include "exporter/base/clock.h"
 #include "exporter/identity/lookup.h"
@@ -16,6 +17,9 @@ namespace {
 /// How many of so many VMs that have a name may be read again in one call: the work is spread, and
 /// yet all have had their turn after 32 calls, which are a second apart at most.
 std::size_t rereads_of(std::size_t vms) { return 1 + vms / 32; }
+
+/// How many processes identify() reads that nobody has read for it: it is under a lock.
+constexpr int kReadsAtOnce = 4;
 
 /// How old a process is when it need not be waited for: what says who its VM is has come by now.
 constexpr std::chrono::seconds kOldProcess{60};
@@ -37,34 +41,79 @@ IdentityReading IdentityTable::read(const VmKey& vm) const {
   return reading;
 }
 
+IdentityReadings IdentityTable::read(std::span<const VmKey> vms,
+                                     const std::function<bool()>& goes_on) const {
+  IdentityReadings readings;
+  std::map<Process, IdentityReading> processes;
+  bool going = true;
+  for (const VmKey& vm : vms) {
+    auto process = processes.find({vm.tgid, vm.start_ns});
+    if (process == processes.end()) {
+      going = going && goes_on();
+      if (!going) continue;
+      process = processes.emplace(Process{vm.tgid, vm.start_ns}, read(vm)).first;
+    }
+    readings.emplace(vm, process->second);
+  }
+  return readings;
+}
+
+std::vector<VmKey> IdentityTable::unknown(std::span<const VmKey> vms) const {
+  std::vector<VmKey> wanted;
+  for (const VmKey& vm : vms)
+    if (!known_.contains(vm) && !prepared_.contains(vm)) wanted.push_back(vm);
+  return wanted;
+}
+
+std::vector<VmKey> IdentityTable::due(Clock::time_point now) const {
+  std::vector<VmKey> wanted;
+  for (const auto& [key, known] : known_)
+    if (!known.tried && (!known.ended || known.met == now)) wanted.push_back(key);
+  std::ranges::stable_sort(wanted, {}, [this](const VmKey& vm) { return known_.at(vm).met; });
+  std::size_t rereads = rereads_of(known_.size());
+  for (const auto& [key, known] : known_) {
+    if (!known.tried || known.ended || known.next_read > now) continue;
+    // One that awaits its name cannot await its turn, too: it has seconds.
+    if (!known.awaits_name && rereads == 0) continue;
+    if (!known.awaits_name) --rereads;
+    wanted.push_back(key);
+  }
+  std::erase_if(wanted, [this](const VmKey& vm) { return prepared_.contains(vm); });
+  return wanted;
+}
+
 std::vector<IdentityTable::ProcessSighting> IdentityTable::identify(
     std::span<const VmToIdentify> vms, Clock::time_point now) {
   forget_others(vms);
-  std::size_t rereads = rereads_of(vms.size());
-  std::vector<ProcessSighting> seen;
   for (const VmToIdentify& vm : vms) {
     const auto [at, is_new] = known_.try_emplace(vm.key);
-    Known& known = at->second;
-    known.ended = vm.ended;
-    if (is_new) {
-      known.met = now;
-      known.since = first_seen(vm.key, now);
-      known.comm = vm.comm;
-      known.ordinal = take_ordinal(vm.key);
-      const auto ready = prepared_.find(vm.key);
-      seen.emplace_back(vm.key,
-                        take(ready == prepared_.end() ? read(vm.key) : ready->second, known, now));
-    } else if (!vm.ended && known.next_read <= now && (known.awaits_name || rereads > 0)) {
-      // One that awaits its name cannot await its turn, too: it has seconds.
-      if (!known.awaits_name) --rereads;
-      seen.emplace_back(vm.key, take(read(vm.key), known, now));
-    }
-    const Clock::time_point waits_from = known.read ? known.since : known.met;
-    if (vm.ended || now - waits_from >= kLabelWait) known.awaits_name = false;
+    at->second.ended = vm.ended;
+    if (is_new) meet(vm, at->second, now);
   }
-  prepared_.clear();
+  IdentityReadings readings =
+      read(due(now), [left = kReadsAtOnce]() mutable { return left-- > 0; });
+  readings.merge(std::exchange(prepared_, {}));
+  std::vector<ProcessSighting> seen;
+  for (auto& [key, known] : known_) {
+    if (const auto reading = readings.find(key); reading != readings.end())
+      seen.emplace_back(key, take(std::move(reading->second), known, now));
+    if (known.ended || now >= longest_wait(known)) known.awaits_name = false;
+  }
   look_at_label_holders(seen);
   return seen;
+}
+
+void IdentityTable::meet(const VmToIdentify& vm, Known& known, Clock::time_point now) {
+  known.met = now;
+  known.since = first_seen(vm.key, now);
+  known.comm = vm.comm;
+  known.ordinal = take_ordinal(vm.key);
+}
+
+IdentityTable::Clock::time_point IdentityTable::longest_wait(const Known& known) {
+  // It is not the VM's fault that nobody came to read it.
+  if (!known.tried || known.identity.refused) return known.met + kUnreadLabelWait;
+  return (known.read ? known.since : known.met) + kLabelWait;
 }
 
 void IdentityTable::forget_others(std::span<const VmToIdentify> vms) {
@@ -86,19 +135,25 @@ std::uint32_t IdentityTable::take_ordinal(const VmKey& vm) {
 
 ProcessState IdentityTable::take(IdentityReading reading, Known& known,
                                  Clock::time_point now) const {
+  known.tried = true;
   // What could not be read is tried again soon.
   if (reading.process == ProcessState::unknown) return reading.process;
-  known.read = true;
+  const bool was_read = std::exchange(known.read, true) && !known.identity.refused;
   if (reading.process == ProcessState::gone) {
     known.awaits_name = false;
     known.next_read = now + reread_;
     return reading.process;
   }
-  known.identity = std::move(reading.identity);
   if (known.comm.empty()) known.comm = std::move(reading.comm);
+  if (reading.identity.refused && was_read) {  // what is known of it is better
+    known.next_read = now + reread_;
+    return reading.process;
+  }
+  known.identity = std::move(reading.identity);
   if (known.label.empty()) known.name = known.identity.title();
   if (has_final_label(known.identity)) known.awaits_name = false;
-  known.next_read = now + next_lookup(known.identity, now - known.since, reread_);
+  const Clock::time_point since = known.identity.refused ? known.met : known.since;
+  known.next_read = now + next_lookup(known.identity, now - since, reread_);
   return reading.process;
 }
 

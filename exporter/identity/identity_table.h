@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <set>
 #include <span>
@@ -29,9 +30,11 @@ struct VmToIdentify {
 /// What was read of a VM, and whether its process was there afterwards.
 struct IdentityReading {
   VmIdentity identity{};
-  std::string comm;  ///< name of its process
+  std::string comm{};  ///< name of its process
   ProcessState process = ProcessState::unknown;
 };
+
+using IdentityReadings = std::map<VmKey, IdentityReading>;
 
 /// Who every VM is and its label, remembered for as long as it is asked for.
 class IdentityTable {
@@ -44,23 +47,29 @@ class IdentityTable {
                          Clock::duration reread = std::chrono::minutes(1))
       : proc_(paths.proc), reader_(paths), reread_(reread) {}
 
-  /// Reads who a VM is. It touches nothing that is remembered, so that any thread may call it.
-  [[nodiscard]] IdentityReading read(const VmKey& vm) const;
+  /// Those that identify() was not asked for last, and that are not prepared either.
+  [[nodiscard]] std::vector<VmKey> unknown(std::span<const VmKey> vms) const;
 
-  [[nodiscard]] bool knows(const VmKey& vm) const {
-    return known_.contains(vm) || prepared_.contains(vm);
-  }
+  /// Which of the others are to be read now, those first that wait longest to be read at all. A VM
+  /// is looked up when it is first seen, soon again while something is missing (see lookup.h), and
+  /// from time to time: its command line may have been rewritten, its title changed.
+  [[nodiscard]] std::vector<VmKey> due(Clock::time_point now = Clock::now()) const;
 
-  /// Readings of VMs that the next identify() will find to be new: it need not read them itself.
-  void prepare(std::map<VmKey, IdentityReading> readings) { prepared_.merge(readings); }
+  /// Reads who these VMs are, each process once and before each if `goes_on`. It touches nothing
+  /// that is remembered, so that any thread may call it.
+  [[nodiscard]] IdentityReadings read(std::span<const VmKey> vms,
+                                      const std::function<bool()>& goes_on) const;
 
-  /// Reads who `vms` are, which are all there are, in order of their keys: others are forgotten.
-  /// Returns what it saw of their processes on the way. These are the processes it read, and those
-  /// of VMs whose label a new VM would like to have: as after a quick restart, they may have just
-  /// ended.
+  /// Readings for the next identify().
+  void prepare(IdentityReadings readings) { prepared_.merge(readings); }
+
+  /// Finds out who `vms` are, which are all there are, in order of their keys: others are
+  /// forgotten. What is prepared is enough for nearly all; it reads a few processes itself. The
+  /// rest stay due.
   ///
-  /// A VM is looked up when it is first seen, soon again while something is missing (see lookup.h),
-  /// and from time to time: its command line may have been rewritten, its title changed.
+  /// Returns what it saw of their processes on the way. These are the processes that were read, and
+  /// those of VMs whose label a new VM would like to have: as after a quick restart, they may have
+  /// just ended.
   std::vector<ProcessSighting> identify(std::span<const VmToIdentify> vms,
                                         Clock::time_point now = Clock::now());
 
@@ -93,6 +102,7 @@ class IdentityTable {
     std::string label;
     int form = 0;               ///< of its label
     std::uint32_t ordinal = 0;  ///< which VM of its process
+    bool tried = false;         ///< it has been its turn to be read
     bool read = false;          ///< a failed reading says nothing of a VM
     bool ended = false;
     bool yields = false;
@@ -108,7 +118,10 @@ class IdentityTable {
   using Process = std::pair<std::uint32_t, std::uint64_t>;  ///< tgid and start
 
   void forget_others(std::span<const VmToIdentify> vms);
+  [[nodiscard]] IdentityReading read(const VmKey& vm) const;
   ProcessState take(IdentityReading reading, Known& known, Clock::time_point now) const;
+  void meet(const VmToIdentify& vm, Known& known, Clock::time_point now);
+  [[nodiscard]] static Clock::time_point longest_wait(const Known& known);
   std::uint32_t take_ordinal(const VmKey& vm);
   void look_at_label_holders(std::vector<ProcessSighting>& seen) const;
   [[nodiscard]] bool want_labels() const;
@@ -120,7 +133,7 @@ class IdentityTable {
   Clock::duration reread_;
   std::map<VmKey, Known> known_;
   std::map<Process, Ordinals> ordinals_;
-  std::map<VmKey, IdentityReading> prepared_;
+  IdentityReadings prepared_;
 };
 
 }  // namespace kvmx

@@ -15,6 +15,7 @@ bool is_container(std::string_view id) {
 }  // namespace
 
 bool has_final_label(const VmIdentity& vm) {
+  if (vm.refused) return false;
   if (!vm.name.empty()) return true;
   if (!vm.pod.empty()) return !vm.kube_namespace.empty();
   return !vm.id.empty() && !is_container(vm.id);

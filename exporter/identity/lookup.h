@@ -29,6 +29,10 @@ inline constexpr std::chrono::seconds kLookupAges[] = {
 /// look-up.
 inline constexpr std::chrono::seconds kLabelWait = kLookupAges[2];
 
+/// The same where it is the exporter that has not come to read who the VM is, for others keep it
+/// from it: that of the last look-up.
+inline constexpr std::chrono::seconds kUnreadLabelWait = kLookupAges[5];
+
 /// How long after the last look-up, which was made at `age`, the next one is due. `regular`: the
 /// interval of look-ups that never end, for VMs that change their titles.
 std::chrono::nanoseconds next_lookup(const VmIdentity& vm, std::chrono::nanoseconds age,

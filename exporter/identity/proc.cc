@@ -7,7 +7,6 @@
 
 #include "exporter/base/file.h"
 #include "exporter/base/process.h"
-#include "exporter/base/timed_read.h"
 
 namespace kvmx {
 
@@ -18,11 +17,19 @@ std::optional<std::string> Proc::read(std::uint32_t pid, const char* file,
   return *std::move(content);
 }
 
-std::optional<std::string> Proc::read_cmdline(std::uint32_t pid) const {
-  Result<std::string> content =
-      read_file_in_time(root_ / std::to_string(pid) / "cmdline", std::size_t{1} << 20);
-  if (!content) return std::nullopt;
-  return *std::move(content);
+TimedRead Proc::read_cmdline(std::uint32_t pid) const {
+  return read_file_in_time(root_ / std::to_string(pid) / "cmdline", std::size_t{1} << 20,
+                           [this, pid] { return read_user(pid); });
+}
+
+std::uint32_t Proc::read_user(std::uint32_t pid) const {
+  constexpr std::string_view kField = "\nUid:\t";
+  const std::string status = read(pid, "status", 4096).value_or("");
+  const std::size_t at = status.find(kField);
+  std::uint32_t user = 0;
+  if (at != status.npos)
+    std::from_chars(status.data() + at + kField.size(), status.data() + status.size(), user);
+  return user;
 }
 
 std::optional<std::string> Proc::read_cgroup(std::uint32_t pid) const {

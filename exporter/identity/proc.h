@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "exporter/base/timed_read.h"
+
 namespace kvmx {
 
 /// Reads what identity needs of /proc/PID. Each read returns nothing when there is nothing to read,
@@ -20,8 +22,12 @@ class Proc {
   explicit Proc(std::filesystem::path root = "/proc") : root_(std::move(root)) {}
 
   /// The command line as identify() takes it, its first MiB. Empty for a zombie. Nothing, too, if
-  /// its process keeps it from being read in time (read_file_in_time()).
-  [[nodiscard]] std::optional<std::string> read_cmdline(std::uint32_t pid) const;
+  /// its process keeps it from being read in time, and refused if too many of its user do.
+  [[nodiscard]] TimedRead read_cmdline(std::uint32_t pid) const;
+
+  /// The user whose process it is, also of one that hides it from the owners of its files. 0 if
+  /// that cannot be read.
+  [[nodiscard]] std::uint32_t read_user(std::uint32_t pid) const;
 
   /// The control groups as parse_cgroup() takes them.
   [[nodiscard]] std::optional<std::string> read_cgroup(std::uint32_t pid) const;

@@ -20,6 +20,7 @@ struct VmIdentity {
   std::string project;         ///< that owns it: OpenStack's project, OpenNebula's group
   std::string user;            ///< who owns it: OpenStack's or OpenNebula's user
   bool has_status = false;     ///< libvirt's status file of the domain was read
+  bool refused = false;        ///< its command line was not read, which is not its fault
 
   bool operator==(const VmIdentity&) const = default;
 

@@ -2,74 +2,26 @@
 #include "exporter/identity/identity_table.h"
 
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "exporter/base/clock.h"
+#include "exporter/base/unique_fd.h"
+#include "tests/unit/own_proc.h"
 
 namespace kvmx {
 namespace {
-
-namespace fs = std::filesystem;
-
-/// A /proc of our own, and VMs that run or have ended in it.
-class IdentityTableTest : public testing::Test {
- protected:
-  IdentityTableTest() { fs::create_directories(root_); }
-  ~IdentityTableTest() override { fs::remove_all(root_); }
-
-  void process(std::uint32_t pid, std::uint64_t start_ticks, const std::string& name) {
-    const fs::path directory = root_ / std::to_string(pid);
-    fs::create_directories(directory);
-    std::string command_line = "/usr/bin/qemu-system-x86_64 -name guest=" + name + " ";
-    for (char& c : command_line)
-      if (c == ' ') c = '\0';
-    std::ofstream(directory / "cmdline") << command_line;
-    std::ofstream(directory / "stat")
-        << pid << " (qemu) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 " << start_ticks << " 0 0\n";
-  }
-
-  static VmKey key(std::uint32_t pid, std::uint64_t start_ticks, std::uint64_t kvm = 1) {
-    return {pid, start_ticks * (1'000'000'000 / ::sysconf(_SC_CLK_TCK)) + 5, kvm};
-  }
-
-  void end(std::uint32_t pid) { fs::remove_all(root_ / std::to_string(pid)); }
-
-  /// Identifies `vms`, those that have ended from what it sees of their processes.
-  std::vector<IdentityTable::ProcessSighting> identify(const std::vector<VmKey>& vms) {
-    return identify(table_, vms);
-  }
-
-  std::vector<IdentityTable::ProcessSighting> identify(IdentityTable& table,
-                                                       const std::vector<VmKey>& vms) {
-    std::vector<VmToIdentify> wanted;
-    for (const VmKey& vm : vms) wanted.push_back({vm, "qemu", ended(vm)});
-    auto sightings = table.identify(wanted);
-    for (const auto& [vm, state] : sightings)
-      if (state == ProcessState::gone) ended_.push_back(vm);
-    table.assign_labels([this](const VmKey& vm) { return ended(vm); });
-    return sightings;
-  }
-
-  bool ended(const VmKey& vm) const { return std::ranges::find(ended_, vm) != ended_.end(); }
-
-  const std::string& label(const VmKey& vm) const { return table_.label(vm); }
-  const std::string& name(const VmKey& vm) const { return table_.identity(vm).name; }
-
-  const fs::path root_ =
-      fs::temp_directory_path() / ("kvmx-identity-table-" + std::to_string(::getpid()));
-  std::vector<VmKey> ended_;
-  IdentityTable table_{{.proc = root_}, std::chrono::seconds(0)};  // read again every time
-};
 
 TEST_F(IdentityTableTest, ALiveVmHasItsName) {
   process(10, 500, "web");
@@ -190,131 +142,82 @@ TEST_F(IdentityTableTest, OrdinalsOfAProcessAreUsedAgain) {
   EXPECT_EQ(labels.size(), 4U);
 }
 
-TEST_F(IdentityTableTest, ThousandsOfOneNameAreQuick) {
+/// How often files of our own /proc have been opened.
+class Opens {
+ public:
+  explicit Opens(const fs::path& file) : fd_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
+    // Two of a kind that follow each other would be told as one.
+    EXPECT_GE(::inotify_add_watch(fd_.get(), file.c_str(), IN_OPEN | IN_CLOSE), 0);
+  }
+
+  /// Since this was last asked.
+  int count() {
+    alignas(inotify_event) std::array<char, 4096> events;
+    int opens = 0;
+    ssize_t size = 0;
+    while ((size = ::read(fd_.get(), events.data(), events.size())) > 0) {
+      for (ssize_t at = 0; at < size;) {
+        const auto* const event = reinterpret_cast<const inotify_event*>(events.data() + at);
+        if (event->mask & IN_OPEN) ++opens;
+        at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+      }
+    }
+    return opens;
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
+TEST_F(IdentityTableTest, AProcessIsReadOnceForAllItsVms) {
   process(10, 500, "web");
   std::vector<VmKey> vms;
-  std::map<VmKey, IdentityReading> readings;
   for (std::uint64_t kvm = 1; kvm <= 2000; ++kvm) vms.push_back(key(10, 500, kvm));
-  for (const VmKey& vm : vms) readings.emplace(vm, table_.read(vm));
-  const auto began = std::chrono::steady_clock::now();
-  table_.prepare(std::move(readings));
+  Opens command_line(root_ / "10/cmdline");
+  Opens stat(root_ / "10/stat");
   identify(vms);
-  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(1));
+  EXPECT_EQ(command_line.count(), 1);
+  EXPECT_EQ(stat.count(), 1);
   EXPECT_EQ(label(vms.back()), "web@10/1999");
+  identify(vms);  // 1 + 2000 / 32 VMs are due again
+  EXPECT_EQ(command_line.count(), 1);
+}
+
+TEST_F(IdentityTableTest, WhatThereWasNoTimeToReadIsReadNextAndTheOldestFirst) {
+  std::vector<VmKey> vms;
+  std::vector<VmToIdentify> wanted;
+  for (std::uint32_t pid = 10; pid < 30; ++pid) {
+    process(pid, 500, "vm" + std::to_string(pid));
+    vms.push_back(key(pid, 500));
+    wanted.push_back({vms.back(), "qemu", false});
+  }
+  IdentityTable patient({.proc = root_}, std::chrono::hours(1));
+  const auto now = IdentityTable::Clock::now();
+  const auto read = [&patient](std::span<const VmKey> due, int most) {
+    patient.prepare(patient.read(due, [&most] { return most-- > 0; }));
+  };
+  read(patient.unknown(vms), 10);
+  EXPECT_EQ(patient.identify(wanted, now).size(), 14U) << "it reads a few itself";
+  EXPECT_TRUE(patient.awaits_name(vms.back()));
+  process(1, 500, "later");  // and the first by its number
+  wanted.insert(wanted.begin(), {key(1, 500), "qemu", false});
+  const auto due = patient.due(now);
+  EXPECT_EQ(due, std::vector<VmKey>(vms.begin() + 14, vms.end()));
+  read(due, 100);
+  EXPECT_EQ(patient.identify(wanted, now + std::chrono::seconds(1)).size(), 7U);
+  patient.assign_labels([](const VmKey&) { return false; });
+  EXPECT_EQ(patient.label(vms.back()), "vm29");
 }
 
 TEST_F(IdentityTableTest, WhatWasReadBeforeIsNotReadAgain) {
   process(10, 500, "web");
   const VmKey vm = key(10, 500);
-  std::map<VmKey, IdentityReading> readings;
-  readings.emplace(vm, table_.read(vm));
+  read_for(table_, std::vector{vm});
   end(10);
-  table_.prepare(std::move(readings));
-  EXPECT_EQ(identify({vm}).at(0).second, ProcessState::lives);
+  const std::vector<VmToIdentify> wanted = {{vm, "qemu", false}};
+  EXPECT_EQ(table_.identify(wanted).at(0).second, ProcessState::lives);
+  table_.assign_labels([](const VmKey&) { return false; });
   EXPECT_EQ(label(vm), "web");
-}
-
-/// Names that come after a VM, which began just now, has been seen.
-class LateNameTest : public IdentityTableTest {
- protected:
-  LateNameTest() { process(10, start_, ""); }
-
-  void name(const std::string& text) { process(10, start_, text); }
-
-  /// As at this age of the VM.
-  void identify_at(std::chrono::milliseconds age, bool has_ended = false) {
-    const std::vector<VmToIdentify> vms = {{vm_, "qemu", has_ended}};
-    table_.identify(vms, begin_ + age);
-    table_.assign_labels([](const VmKey&) { return false; });
-  }
-
-  const std::uint64_t start_ =
-      since_boot_ns() / (1'000'000'000 / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
-  const VmKey vm_ = key(10, start_);
-  const IdentityTable::Clock::time_point begin_ = IdentityTable::Clock::now();
-  IdentityTable table_{{.proc = root_}, std::chrono::minutes(1)};
-};
-
-using std::chrono::milliseconds;
-using std::chrono::seconds;
-
-TEST_F(LateNameTest, AVmIsNotExportedBeforeItsName) {
-  identify_at(seconds(0));
-  EXPECT_TRUE(table_.awaits_name(vm_));
-  name("web");
-  identify_at(milliseconds(900));  // no look-up is due
-  EXPECT_TRUE(table_.awaits_name(vm_));
-  identify_at(seconds(1));
-  EXPECT_FALSE(table_.awaits_name(vm_));
-  EXPECT_EQ(table_.label(vm_), "web");
-}
-
-TEST_F(LateNameTest, ANamedVmIsExportedAtOnce) {
-  name("web");
-  identify_at(seconds(0));
-  EXPECT_FALSE(table_.awaits_name(vm_));
-}
-
-TEST_F(LateNameTest, AVmWithoutANameIsExportedAfterFourSeconds) {
-  identify_at(seconds(0));
-  identify_at(milliseconds(3999));
-  EXPECT_TRUE(table_.awaits_name(vm_));
-  identify_at(seconds(4));
-  EXPECT_FALSE(table_.awaits_name(vm_));
-  EXPECT_EQ(table_.label(vm_), "qemu-10");
-}
-
-TEST_F(LateNameTest, AVmThatEndsIsExportedAtOnce) {
-  identify_at(seconds(0));
-  identify_at(milliseconds(100), true);
-  EXPECT_FALSE(table_.awaits_name(vm_));
-}
-
-TEST_F(LateNameTest, AVmWhoseProcessIsGoneIsExportedAtOnce) {
-  identify_at(seconds(0));
-  end(10);
-  identify_at(seconds(1));
-  EXPECT_FALSE(table_.awaits_name(vm_));
-}
-
-TEST_F(LateNameTest, IsLookedUpAfterOneTwoFourAndEightSeconds) {
-  for (const auto age : {seconds(0), seconds(1), seconds(2), seconds(4)}) identify_at(age);
-  name("web");
-  identify_at(milliseconds(7900));
-  EXPECT_EQ(table_.identity(vm_).name, "");
-  identify_at(seconds(8));
-  EXPECT_EQ(table_.identity(vm_).name, "web");
-  EXPECT_EQ(table_.label(vm_), "qemu-10");
-}
-
-TEST_F(LateNameTest, TheLabelThatIsExportedIsTheLastBeforeIt) {
-  const std::string container(64, 'a');
-  std::ofstream(root_ / "10/cgroup") << "0::/system.slice/docker-" + container + ".scope\n";
-  identify_at(seconds(0));
-  EXPECT_TRUE(table_.awaits_name(vm_));
-  EXPECT_EQ(table_.label(vm_), "");
-  std::ofstream(root_ / "10/cgroup") << "0::/machine.slice/machine-web.scope\n";
-  identify_at(seconds(1));
-  EXPECT_EQ(table_.label(vm_), "web");
-}
-
-TEST_F(LateNameTest, NoneOfManyAwaitsItsTurn) {
-  std::vector<VmToIdentify> vms;
-  for (std::uint32_t pid = 10; pid < 50; ++pid) {
-    process(pid, start_, "");
-    vms.push_back({key(pid, start_), "qemu", false});
-  }
-  table_.identify(vms, begin_);
-  for (std::uint32_t pid = 10; pid < 50; ++pid) process(pid, start_, "vm" + std::to_string(pid));
-  table_.identify(vms, begin_ + seconds(1));
-  for (const VmToIdentify& vm : vms) EXPECT_FALSE(table_.awaits_name(vm.key));
-}
-
-TEST_F(LateNameTest, AVmThatRanBeforeTheExporterIsExportedAtOnce) {
-  process(11, 500, "");
-  const std::vector<VmToIdentify> old = {{key(11, 500), "qemu", false}};
-  table_.identify(old, begin_);
-  EXPECT_FALSE(table_.awaits_name(old[0].key));
 }
 
 TEST_F(IdentityTableTest, ANameOfAReusedProcessIdIsNotTakenLater) {

@@ -26,7 +26,7 @@ const Proc& fixture() {
 
 // 4242: a QEMU of libvirt's. Its main thread is named as -name's process= or libvirt would have it.
 TEST(Proc, ReadsAProcess) {
-  const auto cmdline = fixture().read_cmdline(4242);
+  const auto cmdline = fixture().read_cmdline(4242).content;
   ASSERT_TRUE(cmdline);
   EXPECT_EQ(cmdline->size(), 152U);
   const auto identity = identify(*cmdline);
@@ -39,13 +39,13 @@ TEST(Proc, ReadsAProcess) {
 
 // 77: a process that named itself "a) R (b\n", and a zombie: its command line is empty.
 TEST(Proc, ReadsAZombieWithAnOddName) {
-  EXPECT_EQ(fixture().read_cmdline(77), "");
+  EXPECT_EQ(fixture().read_cmdline(77).content, "");
   EXPECT_EQ(fixture().read_comm(77), "a) R (b\n");
   EXPECT_EQ(fixture().read_start_ticks(77), 18446744073709551615U);
 }
 
 TEST(Proc, AProcessThatIsGoneIsNoError) {
-  EXPECT_FALSE(fixture().read_cmdline(1));
+  EXPECT_FALSE(fixture().read_cmdline(1).content);
   EXPECT_FALSE(fixture().read_comm(1));
   EXPECT_FALSE(fixture().read_start_ticks(1));
 }
@@ -53,7 +53,7 @@ TEST(Proc, AProcessThatIsGoneIsNoError) {
 TEST(Proc, ReadsThisProcess) {
   const Proc proc;
   const auto self = static_cast<std::uint32_t>(::getpid());
-  const auto cmdline = proc.read_cmdline(self);
+  const auto cmdline = proc.read_cmdline(self).content;
   ASSERT_TRUE(cmdline);
   EXPECT_FALSE(cmdline->empty());
   EXPECT_TRUE(proc.read_comm(self));
@@ -81,7 +81,7 @@ TEST(Proc, ReadsNoMoreThanAMebibyteOfACommandLine) {
       std::filesystem::path(testing::TempDir()) / ("kvmx-proc-test-" + std::to_string(::getpid()));
   std::filesystem::create_directories(root / "9");
   std::ofstream(root / "9" / "cmdline") << std::string(std::size_t{3} << 20, 'x');
-  const auto cmdline = Proc(root).read_cmdline(9);
+  const auto cmdline = Proc(root).read_cmdline(9).content;
   std::filesystem::remove_all(root);
   ASSERT_TRUE(cmdline);
   EXPECT_EQ(cmdline->size(), std::size_t{1} << 20);

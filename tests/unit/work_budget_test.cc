@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 constexpr WorkBudget::Clock::time_point kStart(1000s);
 
 TEST(WorkBudgetTest, WorkIsDoneAtOnceUntilTheBurstIsSpent) {
-  WorkBudget budget(50, 100ms);
+  WorkBudget budget(50, 100ms, 50ms);
   EXPECT_EQ(budget.wait(kStart), 0ms);
   budget.spend(100ms);
   EXPECT_EQ(budget.wait(kStart), 0ms);
@@ -22,7 +22,7 @@ TEST(WorkBudgetTest, WorkIsDoneAtOnceUntilTheBurstIsSpent) {
 }
 
 TEST(WorkBudgetTest, NoMoreThanItsShareIsSpentInTheLongRun) {
-  WorkBudget budget(50, 100ms);
+  WorkBudget budget(50, 100ms, 50ms);
   auto now = kStart;
   WorkBudget::Duration spent{};
   while (now < kStart + 1000s) {
@@ -38,8 +38,18 @@ TEST(WorkBudgetTest, NoMoreThanItsShareIsSpentInTheLongRun) {
   EXPECT_GE(spent, 1000s / 50 - 7ms);
 }
 
+TEST(WorkBudgetTest, NoPieceOfWorkHoldsUpTheNextForLong) {
+  WorkBudget budget(50, 100ms, 20ms);
+  EXPECT_EQ(budget.wait(kStart), 0ms);
+  budget.spend(1h);
+  EXPECT_EQ(budget.wait(kStart), 1s);
+  budget.spend(1h);
+  EXPECT_EQ(budget.wait(kStart), 1s);
+  EXPECT_EQ(budget.wait(kStart + 1s), 0ms);
+}
+
 TEST(WorkBudgetTest, WhatIsNotSpentAddsUpToTheBurstOnly) {
-  WorkBudget budget(50, 100ms);
+  WorkBudget budget(50, 100ms, 50ms);
   EXPECT_EQ(budget.wait(kStart), 0ms);
   EXPECT_EQ(budget.wait(kStart + 1h), 0ms);
   budget.spend(101ms);
