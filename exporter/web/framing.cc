@@ -22,13 +22,19 @@ std::string framing_mistake(const mg_request_info& info) {
   bool chunked = false;
   for (int i = 0; i < info.num_headers; ++i) {
     const mg_header& header = info.http_headers[i];
-    chunked = chunked || mg_strcasecmp(header.name, "Transfer-Encoding") == 0;
+    if (mg_strcasecmp(header.name, "Transfer-Encoding") == 0) {
+      if (chunked || mg_strcasecmp(header.value, "chunked") != 0)
+        return "no Transfer-Encoding but one \"chunked\" is understood";
+      chunked = true;
+    }
     if (mg_strcasecmp(header.name, "Content-Length") != 0) continue;
     if (!is_number(header.value)) return "Content-Length is no number";
     if (length && std::string_view(length) != header.value)
       return "there are two Content-Length, and they differ";
     length = header.value;
   }
+  if (chunked && std::string_view(info.http_version) != "1.1")
+    return "HTTP/1.0 knows no Transfer-Encoding";
   return length && chunked ? "there are both a Content-Length and a Transfer-Encoding" : "";
 }
 

@@ -70,9 +70,10 @@ def check_scrapes(verdict, what, statuses, longest):
 
 
 def raw(exporter, text):
-    """Status lines of all that comes back, and whether the connection was closed after it."""
+    """Status lines of all that comes back, and whether the connection was closed after it. A text gets the line
+    ends of HTTP, bytes are sent as they are."""
     with exporter.connect(timeout=5) as connection, connection.makefile("rb") as stream:
-        connection.sendall(text.replace("\n", "\r\n").encode())
+        connection.sendall(text if isinstance(text, bytes) else text.replace("\n", "\r\n").encode())
         statuses = []
         try:
             while answer := read_answer(stream):
@@ -87,13 +88,43 @@ def check_framing(verdict, exporter):
     for what, headers in [
             ("two lengths that differ", f"Content-Length: 0\nContent-Length: {len(inner) + 3}\n"),
             ("a length and chunks", "Content-Length: 5\nTransfer-Encoding: chunked\n"),
+            ("two codings", "Transfer-Encoding: identity\nTransfer-Encoding: chunked\n"),
+            ("chunks twice", "Transfer-Encoding: chunked\nTransfer-Encoding: chunked\n"),
+            ("the coding identity", "Transfer-Encoding: identity\n"),
             ("a length that is no number", "Content-Length: +0\n"),
             ("more headers than are read", "A: b\n" * 64 + "Content-Length: 35\n")]:
         statuses, closed = raw(exporter, f"GET /-/healthy HTTP/1.1\nHost: a\n{headers}\n{inner}")
         verdict.check(statuses == [400] and closed, f"{what}: {statuses}, closed: {closed}")
+    statuses, closed = raw(exporter, "POST /-/healthy HTTP/1.0\nConnection: keep-alive\nTransfer-Encoding: chunked\n\n"
+                           f"0\n\n{inner}")
+    verdict.check(statuses == [400] and closed, f"chunks in HTTP/1.0: {statuses}, closed: {closed}")
     statuses, _ = raw(exporter, "POST /metrics HTTP/1.1\nHost: a\nContent-Length: 3\n"
                       f"Content-Length: 3\n\nabc{inner}")
     verdict.check(statuses == [405], f"two equal lengths are one: {statuses}")
+
+
+def check_heads(verdict, exporter):
+    """Lines that hide the length after them from who takes them for the end of the head."""
+    inner = b"GET /-/healthy HTTP/1.1\r\nHost: a\r\n\r\n"
+    rest = b"Content-Length: %d\r\n\r\n%b" % (len(inner), inner)
+    first = b"GET /-/healthy HTTP/1.1\r\n"
+    for what, head in [
+            ("a line that goes on", b"Host: a\r\n b\r\n"), ("... at once", b" Host: a\r\n"),
+            ("a line without a name", b"Host: a\r\n: x\r\n"), ("a name in Latin 1", b"Host: a\r\n\xe4: x\r\n"),
+            ("a space after a name", b"Host : a\r\n"), ("a line without a colon", b"Host: a\r\nx\r\n"),
+            ("a carriage return alone", b"Host: a\rX: b\r\n"),
+            ("an empty line that ends otherwise than the rest", b"Host: a\n\r\n")]:
+        statuses, closed = raw(exporter, first + head + rest)
+        verdict.check(statuses == [400] and closed, f"{what}: {statuses}, closed: {closed}")
+    for what, request in [("a head of empty lines", b"\r\n\r\n" + inner),
+                          ("a request line of two lines", b"GET \r\n" + first[4:] + rest),
+                          ("lines without carriage returns", (first + b"Host: a\r\n" + rest).replace(b"\r", b""))]:
+        statuses, closed = raw(exporter, request)
+        # The last one says what it means, and has a body that nobody reads.
+        expected = [200] if what.startswith("lines") else [400]
+        verdict.check(statuses == expected and closed, f"{what}: {statuses}, closed: {closed}")
+    statuses, closed = raw(exporter, inner + b"\r\n" + inner)
+    verdict.check(statuses == [200, 200] and not closed, f"an empty line between two requests: {statuses}")
 
 
 def check_targets(verdict, exporter):
@@ -215,6 +246,7 @@ def main():
     verdict = Verdict()
     exporter = WebExporter(sys.argv[1], 10210)
     check_framing(verdict, exporter)
+    check_heads(verdict, exporter)
     check_targets(verdict, exporter)
     exporter.stop()
     check_slow_readers(verdict, sys.argv[1])

@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole of CivetWeb, with two of its static functions replaced, and what it knows but has no
+// The whole of CivetWeb, with three of its static functions replaced, and what it knows but has no
 // question for.
 //
 // set_ports_option() opens the sockets to listen on: here they are opened already, by code that
 // resolves names, tells a stale unix socket from a file, and says what is wrong. get_uri_type()
 // looks at a request's target: here the absolute form (RFC 9112, 3.2.2) is accepted for any host.
+// parse_http_request() takes a line that is no field for the end of a head: here it gets no head
+// that has such a line.
 //
-// Either is defined once in civetweb.c and called once, with an argument that begins with another
-// word: "struct" and "const" in the definition, "ctx" and "conn" in the call. A macro that pastes
-// that word to the name tells the two apart, and gives the definition another name. Should CivetWeb
-// change here, the build fails.
+// Each is defined once in civetweb.c and called once, with an argument that begins with another
+// word: "struct", "const" and "char" in the definition, "ctx" and "conn" in the call. A macro that
+// pastes that word to the name tells the two apart, and gives the definition another name. Should
+// CivetWeb change here, the build fails.
 #include <stddef.h>
 
+struct mg_connection;
 struct mg_context;
+struct mg_request_info;
 
 static int kvmx_use_listeners(struct mg_context *context);
 static int kvmx_get_uri_type(const char *uri);
+static int kvmx_parse_http_request(const struct mg_connection *connection, char *buffer, int size,
+                                   struct mg_request_info *info);
 
 #define set_ports_option(argument) set_ports_option_##argument)
 #define set_ports_option_struct civetweb_set_ports_option(struct
@@ -23,13 +29,18 @@ static int kvmx_get_uri_type(const char *uri);
 #define get_uri_type(argument) get_uri_type_##argument)
 #define get_uri_type_const civetweb_get_uri_type(const
 #define get_uri_type_conn kvmx_get_uri_type(conn
+#define parse_http_request(buffer, size, info) parse_http_request_##buffer, size, info)
+#define parse_http_request_char civetweb_parse_http_request(char
+#define parse_http_request_conn kvmx_parse_http_request(conn, conn
 
 #include "civetweb.c"
 
 #undef set_ports_option
 #undef get_uri_type
+#undef parse_http_request
 
 #include "exporter/web/civetweb/civetweb_more.h"
+#include "exporter/web/civetweb/request_head.h"
 
 /// What this thread's mg_start() is to listen on.
 static __thread const struct kvmx_listener *listeners_to_use;
@@ -63,6 +74,13 @@ static int kvmx_get_uri_type(const char *uri) {
   }
   // The asterisk form is a path of its own to the router.
   return strcmp(uri, "*") == 0 ? 2 : civetweb_get_uri_type(uri);
+}
+
+/// `buffer` begins with a head of as many bytes as the connection says, and has `size` of them.
+static int kvmx_parse_http_request(const struct mg_connection *connection, char *buffer, int size,
+                                   struct mg_request_info *info) {
+  const int sound = kvmx_is_sound_head(buffer, (size_t)connection->request_len);
+  return sound ? civetweb_parse_http_request(buffer, size, info) : -1;
 }
 
 struct mg_context *kvmx_civetweb_start(const struct mg_callbacks *callbacks, void *user_data,
