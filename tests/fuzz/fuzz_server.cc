@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A real server, and arbitrary bytes as what a client sends over a connection: one request,
-// several, or none. Whatever comes back must be HTTP, and the server must go on. The first byte
-// says in which pieces it is sent, and whether passwords are asked for. Seeds:
-// tests/fuzz/corpus/server.
+// several, or none. Whatever comes back must be HTTP, not more answers than there are requests, and
+// the server must go on. The first byte says in which pieces it is sent, and whether passwords are
+// asked for. Seeds: tests/fuzz/corpus/server.
 #include <unistd.h>
 
 #include <array>
@@ -18,6 +18,7 @@
 #include "exporter/web/server.h"
 #include "tests/fuzz/http_client.h"
 #include "tests/fuzz/page.h"
+#include "tests/fuzz/requests.h"
 #include "tests/unit/web/sample_guests.h"
 
 using namespace kvmx;
@@ -118,8 +119,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string received = exchange(server.path(), request, piece);
   const bool maybe_head = request.find("HEAD") != request.npos;
   std::string_view text = received;
+  const std::size_t most = most_answers(request);
+  std::size_t answers = 0;
   while (!text.empty()) {
     const Answer answer = take_answer(text, maybe_head);
+    require(++answers <= most, "no part of a request is answered as another");
     require(answer.status != 500, "no request is an internal error");
     const bool whole = answer.status == 200 && answer.body.starts_with("# HELP ");
     if (whole) read_page(answer.body);
