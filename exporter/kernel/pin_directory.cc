@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "exporter/base/log.h"
+#include "exporter/kernel/pin_path.h"
 
 namespace kvmx {
 namespace {
@@ -49,8 +50,9 @@ Result<std::vector<fs::directory_entry>> entries(const std::string& path) {
   return found;
 }
 
-/// Whoever may rename in the directory can take the counts away, or give others instead.
-Result<void> check_owner(int directory, const std::string& path) {
+/// Whoever may rename in the directory can take the counts away, or give others instead. Who may
+/// only read it could still lock it: that it is closed to others is seen to here.
+Result<void> make_own(int directory, const std::string& path) {
   struct stat found {};
   if (::fstat(directory, &found) != 0)
     return errno_error("look at the pin directory " + path, errno);
@@ -63,6 +65,9 @@ Result<void> check_owner(int directory, const std::string& path) {
                  " can be written to by others, who could take away what is pinned there: "
                  "\"chmod go-w " +
                  path + "\""};
+  const mode_t others = S_IRWXG | S_IRWXO;
+  if ((found.st_mode & others) != 0 && ::fchmod(directory, found.st_mode & kOwnerOnly) != 0)
+    return errno_error("close the pin directory " + path + " to others, who could lock it", errno);
   return {};
 }
 
@@ -81,6 +86,7 @@ void SetHash::add(std::string_view text) {
 
 Result<PinDirectory> PinDirectory::open(const std::string& path, PinPurpose purpose) {
   PinDirectory directory(path);
+  if (Result<void> checked = check_way_to(path); !checked) return checked.error();
   if (::mkdir(path.c_str(), kOwnerOnly) != 0 && errno != EEXIST)
     return errno_error("make the pin directory " + path, errno);
   directory.lock_ = UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -93,7 +99,7 @@ Result<PinDirectory> PinDirectory::open(const std::string& path, PinPurpose purp
                  " is not on a BPF file system: use a directory in /sys/fs/bpf, and if nothing is "
                  "mounted there, \"mount -t bpf bpf /sys/fs/bpf\""};
   if (purpose == PinPurpose::count)
-    if (Result<void> owned = check_owner(directory.lock_.get(), path); !owned) return owned.error();
+    if (Result<void> owned = make_own(directory.lock_.get(), path); !owned) return owned.error();
   if (::flock(directory.lock_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return errno_error("lock the pin directory " + path, errno);
     return Error{"another exporter uses --bpf.pin-dir=" + path +

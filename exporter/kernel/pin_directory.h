@@ -29,8 +29,9 @@ enum class PinPurpose { count, remove };
 /// `complete` being pinned last; whatever else is there is left alone.
 class PinDirectory {
  public:
-  /// Makes the directory if it is not there, and locks it. To count with what is pinned there, it
-  /// must be this user's or root's, and nobody else may write to it.
+  /// Makes the directory if it is not there, and locks it. Others must not be able to exchange a
+  /// part of its path. To count with what is pinned there, it must be this user's or root's, and
+  /// nobody else may write to it; then nobody else may enter it from now on, either.
   static Result<PinDirectory> open(const std::string& path, PinPurpose purpose = PinPurpose::count);
 
   /// Chooses the set to work on, and removes it if it is incomplete. Returns whether it is there.

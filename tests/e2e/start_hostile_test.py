@@ -5,6 +5,7 @@ Limits, descriptors that are closed or that nobody reads, paths that hold someth
 meant, web configurations that are none, and sockets of systemd. As root, in about half a minute.
 """
 
+import ctypes
 import http.client
 import os
 import pathlib
@@ -136,6 +137,93 @@ def check_web_config(verdict, directory):
     verdict.check(exporter.stop() < 5 and exporter.process.returncode == 0, "... and it ends well")
 
 
+def mount_silent(where):
+    """A file system of a program (FUSE) that never answers: whoever looks at a file of it waits. None if it cannot be
+    had; closed, it is gone."""
+    try:
+        device = os.open("/dev/fuse", os.O_RDWR)
+    except OSError:
+        return None
+    options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"silent", str(where).encode(), b"fuse", 0, options) == 0:
+        return device
+    os.close(device)
+    return None
+
+
+def check_silent_files(verdict, directory):
+    config, mount = directory / "link.yml", directory / "silent"
+    mount.mkdir()
+    plain = directory / "plain.yml"
+    plain.write_text("http_server_config: {headers: {X-Frame-Options: deny}}\n")
+    config.symlink_to(plain)
+    exporter = WebExporter(EXPORTER, 10217, f"--web.config.file={config}")
+    device = mount_silent(mount)
+    if device is None:
+        exporter.stop()
+        print("there is no FUSE here: a web configuration that never answers is not tried", flush=True)
+        return
+    config.unlink()
+    config.symlink_to(mount / "web.yml")
+    verdict.check(wait_until(lambda: "is not to be read in time" in exporter.log(), 10),
+                  "a web configuration on a file system that does not answer: the log says so")
+    answer = exporter.get("/metrics")
+    verdict.check(answer.status == 200 and answer.headers.get("x-frame-options") == "deny",
+                  "... and what was in force stays")
+    config.unlink()
+    config.symlink_to(plain)
+    exporter.hang_up_signal()
+    exporter.process.terminate()
+    try:
+        status = exporter.process.wait(5)
+    except subprocess.TimeoutExpired:
+        status = "waits"
+    verdict.check(status == 0, f"... and SIGTERM ends it: {status}")
+    os.close(device)
+    subprocess.run(["umount", "-l", mount], check=False)
+
+
+def check_pin_directories(verdict, directory):
+    """Who else could exchange or lock what is pinned."""
+    mount = directory / "bpf"
+    mount.mkdir()
+    if subprocess.run(["mount", "-t", "bpf", "bpf", mount], check=False).returncode != 0:
+        print("there is no BPF file system here: pin directories are not tried", flush=True)
+        return
+    nobody = 65534
+    try:
+        for name, mode, owner in (("other", 0o700, nobody), ("open", 0o777, 0), ("sticky", 0o1777, 0), ("own", 0o755, 0)):
+            (mount / name).mkdir()
+            (mount / name).chmod(mode)
+            os.chown(mount / name, owner, owner)
+        for parent in ("other", "open", "sticky"):
+            (mount / parent / "pins").mkdir(0o700)
+        for link, owner in (("link", 0), ("others-link", nobody)):
+            (directory / link).symlink_to(mount)
+            os.chown(directory / link, owner, owner, follow_symlinks=False)
+        for what, words, path in [
+                ("another user's pin directory", "belongs to another user", mount / "other"),
+                ("one that others may write to", "can be written to by others", mount / "open"),
+                ("one in another user's directory", "belongs to another user", mount / "other" / "pins"),
+                ("one in a directory that others may write to", "can be written to by others", mount / "open" / "pins"),
+                ("one by a symbolic link of another user", "symbolic link of others",
+                 directory / "others-link" / "own")]:
+            expect(verdict, what, 1, words, ADDRESS, f"--bpf.pin-dir={path}")
+        lock = ["setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups", "flock", "--nonblock"]
+        directory.chmod(0o755)
+        for what, path in [("one by root's own link", directory / "link" / "own"),
+                           ("one in a sticky directory", mount / "sticky" / "pins")]:
+            exporter = WebExporter(EXPORTER, 10217, f"--bpf.pin-dir={path}")
+            verdict.check(exporter.get("/metrics").status == 200, f"{what} is taken")
+            exporter.stop()
+            locked = subprocess.run([*lock, path, "true"], check=False, stderr=subprocess.DEVNULL).returncode
+            verdict.check(locked != 0, "... and cannot be locked by others")
+            subprocess.run([EXPORTER, f"--bpf.pin-dir={path}", "--bpf.unpin"], check=True, stderr=subprocess.DEVNULL)
+    finally:
+        subprocess.run(["umount", mount], check=True)
+
+
 def check_standard_error(verdict):
     process = subprocess.Popen(["/bin/sh", "-c", 'exec "$0" "$1" 0<&- 1>&- 2>&-', EXPORTER, ADDRESS])
 
@@ -220,6 +308,8 @@ def main():
     check_limits(verdict)
     check_unix_paths(verdict, directory)
     check_web_config(verdict, directory)
+    check_silent_files(verdict, directory)
+    check_pin_directories(verdict, directory)
     check_standard_error(verdict)
     check_systemd_socket(verdict)
     check_socket_activation(verdict, directory)
