@@ -5,6 +5,7 @@ Who may come in and who may not; what it costs to be let in; and that files are 
 they change, and stay as they were when what they became does not fit.
 """
 
+import os
 import pathlib
 import ssl
 import subprocess
@@ -104,6 +105,35 @@ def check_reload(verdict, exporter, certificates):
     verdict.check(wait_until(lambda: exporter.log().count("switched on or off") > complaints),
                   "SIGHUP reads it again")
     certificates.write("web.yml", TLS % "" + users(4, bob="new"))  # for promtool, below
+
+
+def check_odd_files(verdict, binary, certificates):
+    """Certificates, keys and authorities that become something else."""
+    certificates.make("odd")
+    certificates.write("odd.yml", "tls_server_config: {cert_file: odd.crt, key_file: odd.key, client_ca_file: odd-ca.crt,"
+                       " client_auth_type: RequestClientCert}\n")
+    certificates.write("odd-ca.crt", (certificates.directory / "ca.crt").read_text())
+    exporter = WebExporter(binary, 10208, f"--web.config.file={certificates.directory}/odd.yml",
+                           tls=certificates.client())
+    for name in ("odd.crt", "odd.key", "odd-ca.crt"):
+        file = certificates.directory / name
+        text = file.read_text()
+        for what, words, become in [
+                ("a FIFO", "not a regular file", os.mkfifo),
+                ("8 GB", "more than 1024 KiB", lambda path: path.open("wb").truncate(8 << 30))]:
+            complaint = f"{name}: it"
+            before = exporter.log().count(complaint)
+            file.unlink()
+            become(file)
+            named = wait_until(lambda: exporter.log().count(complaint) > before)
+            verdict.check(named and words in exporter.log().splitlines()[-1]
+                          and exporter.get("/-/healthy").status == 200,
+                          f"{name} becomes {what}: {exporter.log().splitlines()[-1]}")
+            again = exporter.log().count("has been read again")
+            file.unlink()
+            file.write_text(text)
+            verdict.check(wait_until(lambda: exporter.log().count("has been read again") > again), "... and is one again")
+    verdict.check(exporter.stop() < 5, "... and it ends at once")
 
 
 def check_versions(verdict, binary, certificates):
@@ -227,6 +257,7 @@ def main():
     check_cost_of_passwords(verdict, exporter)
     check_reload(verdict, exporter, certificates)
     exporter.stop()
+    check_odd_files(verdict, sys.argv[1], certificates)
     check_versions(verdict, sys.argv[1], certificates)
     check_client_certificates(verdict, sys.argv[1], certificates)
     check_client_auth_types(verdict, sys.argv[1], certificates)

@@ -11,7 +11,7 @@
 #include "exporter/web/tls/basic_auth.h"
 #include "exporter/web/tls/rate_limiter.h"
 #include "exporter/web/tls/tls_context.h"
-#include "exporter/web/tls/web_config.h"
+#include "exporter/web/tls/web_files.h"
 
 namespace kvmx {
 
@@ -36,23 +36,17 @@ class WebConfigWatcher {
   [[nodiscard]] std::vector<std::filesystem::path> files() const;
 
   /// Reads the files again if one of them has changed since they were last read, or if `always`.
-  /// True if there is a new configuration; on an error the one before stays in force.
+  /// True if there is a new configuration; on an error the one before stays in force. It takes half
+  /// a second at most: what comes later is in force after a later call.
   Result<bool> refresh(bool always);
 
  private:
-  /// What tells a file from what it was.
-  struct Stamp {
-    std::filesystem::path file;
-    std::int64_t modified_ns = 0, size = 0, inode = 0;
-    bool operator==(const Stamp&) const = default;
-  };
-
-  explicit WebConfigWatcher(std::string path) : path_(std::move(path)) {}
-  Result<std::shared_ptr<const ActiveWebConfig>> read();
-  static Stamp stamp(const std::filesystem::path& file);
+  explicit WebConfigWatcher(std::string path) : path_(std::move(path)), reader_(path_) {}
+  [[nodiscard]] Result<std::shared_ptr<const ActiveWebConfig>> activate(WebConfig config) const;
 
   const std::string path_;
-  std::vector<Stamp> stamps_;  ///< of the files as they were last read, or tried
+  WebFilesReader reader_;
+  std::vector<FileStamp> stamps_;  ///< of the files as they were last read, or tried
   mutable std::mutex mutex_;
   std::shared_ptr<const ActiveWebConfig> current_ = std::make_shared<ActiveWebConfig>();
 };

@@ -10,14 +10,10 @@
 
 #include <algorithm>
 
-#include "exporter/base/file.h"
 #include "exporter/base/log.h"
 
 namespace kvmx {
 namespace {
-
-/// No certificate, key or bundle of authorities is larger.
-constexpr std::size_t kMaxPem = 1024UL * 1024;
 
 template <auto kFree>
 struct Free {
@@ -41,15 +37,9 @@ std::string name_of(const Pem& pem, const std::string& what) {
 }
 
 Result<BioPtr> open_pem(const Pem& pem) {
-  std::string text = pem.text;
-  if (!pem.file.empty()) {
-    Result<std::string> read = read_regular_file(pem.file, kMaxPem);
-    if (!read) return read.error();
-    text = std::move(*read);
-  }
   BioPtr bio(BIO_new(BIO_s_mem()));
-  if (!bio || BIO_write(bio.get(), text.data(), static_cast<int>(text.size())) !=
-                  static_cast<int>(text.size()))
+  if (!bio || BIO_write(bio.get(), pem.text.data(), static_cast<int>(pem.text.size())) !=
+                  static_cast<int>(pem.text.size()))
     return Error{"out of memory"};
   return bio;
 }

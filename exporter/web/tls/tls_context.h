@@ -15,8 +15,8 @@ struct TlsContextDeleter {
 };
 using TlsContext = std::unique_ptr<ssl_ctx_st, TlsContextDeleter>;
 
-/// Reads certificates and keys and makes what OpenSSL needs to serve with them. The error names the
-/// file and what is wrong with it.
+/// Makes what OpenSSL needs to serve with these certificates and keys, whose texts have been read.
+/// The error names the file and what is wrong with it.
 Result<TlsContext> make_tls_context(const TlsConfig& config);
 
 }  // namespace kvmx

@@ -14,9 +14,9 @@
 
 namespace kvmx {
 
-/// PEM text, or the file it is in.
+/// PEM text, and the file it is in.
 struct Pem {
-  std::string text;
+  std::string text;            ///< of a file only once that has been read
   std::filesystem::path file;  ///< empty if the text is given
   [[nodiscard]] bool given() const { return !text.empty() || !file.empty(); }
 };
