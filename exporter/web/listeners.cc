@@ -117,8 +117,9 @@ Result<void> remove_stale_socket(const std::string& path, const sockaddr_un& whe
         "cannot listen on " + path +
         ": something that is no socket is there, and stays there. Choose another path with "
         "--web.listen-address"};
-  // A socket that does not block answers at once, also where the backlog of its owner is full.
-  const UniqueFd client = stream_socket(AF_UNIX);
+  // A datagram socket is told apart from one that only listens not yet, or whose backlog is full.
+  // The kernel compares types before all else, and says that nobody is there only if that is so.
+  const UniqueFd client(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!client) return errno_error("make a socket", errno);
   const int connected =
       ::connect(client.get(), reinterpret_cast<const sockaddr*>(&where), sizeof(where));

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace kvmx {
@@ -32,6 +33,17 @@ class UnixListener : public testing::Test {
 
   Result<Listener> listen() { return listen_on({.host = "", .port = 0, .path = path_.string()}); }
 
+  /// A socket of this type at the path, which nobody listens on.
+  [[nodiscard]] UniqueFd bound_socket(int type) const {
+    sockaddr_un where{};
+    where.sun_family = AF_UNIX;
+    path_.string().copy(where.sun_path, sizeof(where.sun_path) - 1);
+    UniqueFd socket(::socket(AF_UNIX, type, 0));
+    const auto* address = reinterpret_cast<const sockaddr*>(&where);
+    EXPECT_EQ(::bind(socket.get(), address, sizeof(where)), 0);
+    return socket;
+  }
+
   fs::path directory_;
   fs::path path_;
 };
@@ -50,6 +62,40 @@ TEST_F(UnixListener, LeavesASocketThatIsInUse) {
   const Result<Listener> second = listen();
   ASSERT_FALSE(second);
   EXPECT_NE(second.error().message.find("another process has this socket"), std::string::npos);
+}
+
+TEST_F(UnixListener, LeavesASocketThatSomebodyHas) {
+  for (const int type : {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET}) {
+    {
+      // Another exporter may be about to listen on it.
+      const UniqueFd owner = bound_socket(type);
+      const Result<Listener> second = listen();
+      ASSERT_FALSE(second) << type;
+      EXPECT_NE(second.error().message.find("another process has this socket"), std::string::npos);
+      EXPECT_TRUE(fs::is_socket(path_)) << type;
+      if (type != SOCK_DGRAM) {
+        ASSERT_EQ(::listen(owner.get(), 1), 0);
+        EXPECT_FALSE(listen()) << type;
+        EXPECT_TRUE(fs::is_socket(path_)) << type;
+      }
+    }
+    const Result<Listener> after = listen();
+    EXPECT_TRUE(after) << type << " is stale now";
+    fs::remove(path_);
+  }
+}
+
+TEST_F(UnixListener, LeavesASocketThatIsConnectedToAnother) {
+  const UniqueFd owner = bound_socket(SOCK_DGRAM);
+  const fs::path first = std::exchange(path_, directory_ / "other");
+  const UniqueFd other = bound_socket(SOCK_DGRAM);
+  sockaddr_un where{};
+  where.sun_family = AF_UNIX;
+  path_.string().copy(where.sun_path, sizeof(where.sun_path) - 1);
+  ASSERT_EQ(::connect(owner.get(), reinterpret_cast<const sockaddr*>(&where), sizeof(where)), 0);
+  path_ = first;
+  EXPECT_FALSE(listen());
+  EXPECT_TRUE(fs::is_socket(first));
 }
 
 TEST_F(UnixListener, SaysAtOnceThatASocketWithAFullBacklogIsInUse) {
