@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/commands/local_source.h"
 
-#include "exporter/base/log.h"
-#include "exporter/sandbox/capabilities.h"
-#include "exporter/sandbox/landlock.h"
-#include "exporter/sandbox/seccomp.h"
+#include "exporter/sandbox/sandbox.h"
 
 namespace kvmx {
 
@@ -15,12 +12,7 @@ Result<std::unique_ptr<LocalSource>> LocalSource::start(const ExporterConfig& co
     return Error{
         "KVM is not loaded: there is nothing to count. Load it with \"modprobe kvm_intel\" "
         "or \"modprobe kvm_amd\""};
-  if (const auto files = restrict_files(readable_paths({})); !files)
-    spdlog::debug("{}", files.error().message);
-  if (const auto dropped = drop_capabilities(); !dropped)
-    spdlog::debug("{}", dropped.error().message);
-  if (const auto filtered = restrict_system_calls(Audience::terminal); !filtered)
-    spdlog::debug("{}", filtered.error().message);
+  enter_terminal_sandbox();
   return made;
 }
 

@@ -27,6 +27,7 @@
 #include "exporter/profile/report.h"
 #include "exporter/profile/slide.h"
 #include "exporter/profile/symbol_file.h"
+#include "exporter/sandbox/sandbox.h"
 
 namespace kvmx {
 namespace {
@@ -117,17 +118,28 @@ Error nothing_seen(const Profile& profile, const ProfileOptions& options) {
                why};
 }
 
-/// Ranks the places, names them if the symbols are this kernel's, and says what that suggests.
-void make_ranking(Report& report, const ProfileOptions& options, const KernelImage* image) {
-  const std::vector<Place> places = rank(report.profile.counts, options.per_vcpu);
-  if (image) {
-    const Result<Slide> slide = find_slide(*image, known_instructions(report.profile.isa, places));
-    report.symbols = options.symbols + ": " +
-                     (slide ? slide->text() : slide.error().message + ". No names are shown.");
-    if (slide) report.slide = slide->bytes;
+/// Where the kernel is of which the symbols are, if they are this one's, and what to say of it.
+std::optional<std::int64_t> read_symbols(SymbolFile& symbols, Report& report,
+                                         const ProfileOptions& options,
+                                         const std::vector<Place>& places) {
+  constexpr const char* kNoNames = ". No names are shown.";
+  if (const Result<void> parsed = symbols.parse(); !parsed) {
+    report.symbols = parsed.error().message + kNoNames;
+    return std::nullopt;
   }
+  const Result<Slide> slide =
+      find_slide(symbols.image(), known_instructions(report.profile.isa, places));
+  report.symbols =
+      options.symbols + ": " + (slide ? slide->text() : slide.error().message + kNoNames);
+  return slide ? std::optional(slide->bytes) : std::nullopt;
+}
+
+/// Ranks the places, names them if the symbols are this kernel's, and says what that suggests.
+void make_ranking(Report& report, const ProfileOptions& options, SymbolFile* symbols) {
+  const std::vector<Place> places = rank(report.profile.counts, options.per_vcpu);
+  if (symbols) report.slide = read_symbols(*symbols, report, options, places);
   for (const Place& place : places) report.ranking.push_back({place, std::nullopt});
-  if (report.slide) name_places(*image, *report.slide, report.ranking);
+  if (report.slide) name_places(symbols->image(), *report.slide, report.ranking);
   report.low_kernel = has_low_kernel(report);
   report.notes = advise(report);
 }
@@ -170,6 +182,7 @@ Result<void> profile(const Options& all_options) {
   if (Result<void> counted = count(*profiler, options, interruption, profile); !counted)
     return counted;
   profile.ended = !vm_exists(vm->key);
+  enter_terminal_sandbox();  // what is read from here on may be written by the guest
   Result<ProfileCounts> counts = profiler->counts();
   if (!counts) return counts.error();
   profile.counts = std::move(*counts);
@@ -182,7 +195,7 @@ Result<void> profile(const Options& all_options) {
                  "(SEV-ES, SEV-SNP, TDX)"};
   Report report;
   report.profile = std::move(profile);
-  make_ranking(report, options, symbols ? &symbols->image() : nullptr);
+  make_ranking(report, options, symbols ? &*symbols : nullptr);
   print(report, options);
   return {};
 }

@@ -37,7 +37,7 @@ Result<SymbolFile> SymbolFile::open(const std::string& path) {
   struct stat found {};
   if (::fstat(fd.get(), &found) != 0) return errno_error("look at " + path, errno);
   if (!S_ISREG(found.st_mode)) return Error{path + " is not a regular file"};
-  SymbolFile file;
+  SymbolFile file(path);
   std::string_view bytes;
   if (found.st_size > 0) {
     file.size_ = static_cast<std::size_t>(found.st_size);
@@ -50,22 +50,30 @@ Result<SymbolFile> SymbolFile::open(const std::string& path) {
     Result<std::string> text = read_file(path, kLongestText);
     if (!text) return text.error();
     file.text_ = std::move(*text);
-    bytes = file.text_;
+    if (file.mapped_) ::munmap(std::exchange(file.mapped_, nullptr), file.size_);
   }
-  Result<KernelImage> image = parse_kernel(bytes);
-  if (!image) return Error{path + ": " + image.error().message};
-  file.image_ = std::move(*image);
   return file;
 }
 
+Result<void> SymbolFile::parse() {
+  Result<KernelImage> image =
+      parse_kernel(mapped_ ? std::string_view(static_cast<const char*>(mapped_), size_) : text_);
+  if (!image) return Error{path_ + ": " + image.error().message};
+  image_ = std::move(*image);
+  return {};
+}
+
 SymbolFile::SymbolFile(SymbolFile&& other) noexcept
-    : mapped_(std::exchange(other.mapped_, nullptr)), size_(std::exchange(other.size_, 0)) {
+    : path_(std::move(other.path_)),
+      mapped_(std::exchange(other.mapped_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {
   // A text of a map is long, so that moving it does not move its characters.
   text_ = std::move(other.text_);
   image_ = std::move(other.image_);
 }
 
 SymbolFile& SymbolFile::operator=(SymbolFile&& other) noexcept {
+  std::swap(path_, other.path_);
   std::swap(mapped_, other.mapped_);
   std::swap(size_, other.size_);
   std::swap(text_, other.text_);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "exporter/base/result.h"
@@ -17,8 +18,12 @@ namespace kvmx {
 /// A kernel's file, read as a whole or mapped into memory, and what it says.
 class SymbolFile {
  public:
-  /// The error names the path.
+  /// Reads or maps it, and no more: who wrote it may be the guest. The error names the path.
   static Result<SymbolFile> open(const std::string& path);
+
+  /// Looks what it says. To be called once, by a process that has given up what it does not need
+  /// for that. The error names the path.
+  Result<void> parse();
 
   SymbolFile(SymbolFile&& other) noexcept;
   SymbolFile& operator=(SymbolFile&& other) noexcept;
@@ -27,8 +32,9 @@ class SymbolFile {
   [[nodiscard]] const KernelImage& image() const { return image_; }
 
  private:
-  SymbolFile() = default;
+  explicit SymbolFile(std::string path) : path_(std::move(path)) {}
 
+  std::string path_;
   std::string text_;
   void* mapped_ = nullptr;
   std::size_t size_ = 0;

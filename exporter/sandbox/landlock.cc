@@ -61,11 +61,39 @@ Result<void> allow_reading(int ruleset, const std::filesystem::path& path) {
   return errno_error("let Landlock allow " + path.string(), errno);
 }
 
-/// Whether a directory is one of those that hold much else, secrets among it.
-bool is_shared(const std::filesystem::path& directory) {
-  constexpr std::array<std::string_view, 8> kShared = {"/",    "/etc", "/root", "/home",
-                                                       "/var", "/run", "/tmp",  "/usr"};
+namespace fs = std::filesystem;
+
+/// Whether a directory is one of those that hold much else, or will.
+bool is_shared(const fs::path& directory) {
+  constexpr std::array<std::string_view, 15> kShared = {
+      "/",    "/boot", "/etc", "/home", "/media", "/mnt",     "/opt",    "/root",
+      "/run", "/srv",  "/tmp", "/usr",  "/var",   "/var/lib", "/var/tmp"};
   return std::ranges::find(kShared, directory.string()) != kShared.end();
+}
+
+/// Whether an entry of the directory of `file` tells that the directory is somebody's home, or a
+/// place for many things: hidden ones and directories. An editor's copy of the file is none of
+/// those, nor are the directories of Kubernetes, in which a volume's files are (..data).
+bool is_something_else(const fs::directory_entry& entry, const fs::path& file) {
+  const std::string name = entry.path().filename();
+  if (name.starts_with("..") || name.starts_with("." + file.filename().string())) return false;
+  std::error_code ignored;
+  return name.starts_with(".") || entry.is_directory(ignored);
+}
+
+/// Whether the directory of `file` is there for it: named after this program, or one of files
+/// alone.
+bool has_own_directory(const fs::path& file) {
+  const fs::path directory = file.parent_path();
+  if (is_shared(directory)) return false;
+  const std::string name = directory.filename();
+  if (name.find("kvm-exit-exporter") != name.npos || name.find("kvm_exit_exporter") != name.npos)
+    return true;
+  std::error_code error;
+  for (fs::directory_iterator at(directory, error); !error && at != fs::directory_iterator();
+       at.increment(error))
+    if (is_something_else(*at, file)) return false;
+  return !error;
 }
 
 }  // namespace
@@ -75,7 +103,7 @@ int landlock_version() {
   return version < 0 ? 0 : static_cast<int>(version);
 }
 
-Result<void> restrict_files(const std::vector<std::filesystem::path>& readable) {
+Result<void> restrict_files(const std::vector<fs::path>& readable) {
   const int version = landlock_version();
   if (version == 0) return {};
   const Ruleset handled{file_rights(version), version >= 4 ? kTcp : 0, version >= 6 ? kScopes : 0};
@@ -94,21 +122,23 @@ Result<void> restrict_files(const std::vector<std::filesystem::path>& readable) 
   return {};
 }
 
-std::vector<std::filesystem::path> readable_paths(const std::vector<std::filesystem::path>& files) {
+ReadablePaths readable_paths(const std::vector<fs::path>& files) {
   // /proc and /sys are what is counted, libvirt's status files and the logs of pods tell who VMs
   // are, and /etc/ssl has the authorities that clients' certificates may be checked against.
-  std::vector<std::filesystem::path> paths = {"/proc",         "/sys",
-                                              "/run/libvirt",  "/run/kvm-exit-exporter-names",
-                                              "/var/log/pods", "/etc/ssl/certs"};
-  for (const std::filesystem::path& file : files) {
+  ReadablePaths readable{{"/proc", "/sys", "/run/libvirt", "/run/kvm-exit-exporter-names",
+                          "/var/log/pods", "/etc/ssl/certs"},
+                         {}};
+  for (const fs::path& file : files) {
     std::error_code ignored;
-    const std::filesystem::path target = std::filesystem::canonical(file, ignored);
-    for (const std::filesystem::path& path : {std::filesystem::absolute(file, ignored), target}) {
-      if (path.empty()) continue;
-      paths.push_back(is_shared(path.parent_path()) ? path : path.parent_path());
-    }
+    const fs::path named =
+        fs::canonical(fs::absolute(file, ignored).parent_path(), ignored) / file.filename();
+    const fs::path target = fs::canonical(file, ignored);
+    for (const fs::path& path : {named, target})
+      if (path.is_absolute())
+        readable.paths.push_back(has_own_directory(path) ? path.parent_path() : path);
+    if (!has_own_directory(target)) readable.fixed.push_back(file);
   }
-  return paths;
+  return readable;
 }
 
 }  // namespace kvmx

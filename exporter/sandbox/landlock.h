@@ -20,8 +20,16 @@ int landlock_version();
 /// Landlock nothing is done, and that is no error.
 Result<void> restrict_files(const std::vector<std::filesystem::path>& readable);
 
-/// What an exporter reads besides `files`, of which each may be replaced by another of its name,
-/// or be a link to elsewhere: so these paths have the directories that they are in.
-std::vector<std::filesystem::path> readable_paths(const std::vector<std::filesystem::path>& files);
+struct ReadablePaths {
+  std::vector<std::filesystem::path> paths;
+  std::vector<std::filesystem::path> fixed;  ///< files that cannot be read once they are replaced
+};
+
+/// `files`, and what else an exporter reads. Landlock knows a file by its inode: one that is
+/// replaced by another of its name, as editors and Kubernetes do, can be read only if its directory
+/// can. So it can if that is there for the file, or holds nothing but files, neither hidden ones
+/// nor directories. Of any other directory, such as a home, only the file as it is now can be read.
+/// What a link leads to counts as well as where it is.
+ReadablePaths readable_paths(const std::vector<std::filesystem::path>& files);
 
 }  // namespace kvmx

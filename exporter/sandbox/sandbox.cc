@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/sandbox/sandbox.h"
 
+#include <unistd.h>
+
+#include <utility>
+
 #include "exporter/base/log.h"
 #include "exporter/sandbox/capabilities.h"
 #include "exporter/sandbox/landlock.h"
@@ -9,15 +13,25 @@
 namespace kvmx {
 namespace {
 
+/// Without capabilities, too, uid 0 owns what root owns: keys of other services among it.
 std::string landlock_text(int version) {
-  return version == 0 ? "no Landlock in this kernel"
-                      : "files by Landlock " + std::to_string(version);
+  if (version != 0) return "files by Landlock " + std::to_string(version);
+  return std::string("no Landlock in this kernel") +
+         (::geteuid() == 0 ? ": any file of root can be read" : "");
 }
 
 }  // namespace
 
-Sandbox::Sandbox(const std::vector<std::filesystem::path>& files)
-    : readable_(readable_paths(files)) {}
+Sandbox::Sandbox(const std::vector<std::filesystem::path>& files) {
+  ReadablePaths readable = readable_paths(files);
+  readable_ = std::move(readable.paths);
+  if (landlock_version() == 0) return;
+  for (const std::filesystem::path& file : readable.fixed)
+    spdlog::warn(
+        "{} cannot be read again once another file is in its place: its directory holds other "
+        "things, and is closed to this process. Give it a directory of its own",
+        file.string());
+}
 
 void Sandbox::enter_thread() {
   // There are many threads, and one reason.
@@ -53,6 +67,15 @@ std::string Sandbox::status() const {
 
 std::string Sandbox::offered() {
   return "capabilities, seccomp, " + landlock_text(landlock_version());
+}
+
+void enter_terminal_sandbox() {
+  if (const auto files = restrict_files(readable_paths({}).paths); !files)
+    spdlog::debug("{}", files.error().message);
+  if (const auto dropped = drop_capabilities(); !dropped)
+    spdlog::debug("{}", dropped.error().message);
+  if (const auto filtered = restrict_system_calls(Audience::terminal); !filtered)
+    spdlog::debug("{}", filtered.error().message);
 }
 
 }  // namespace kvmx

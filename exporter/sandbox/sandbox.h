@@ -32,11 +32,16 @@ class Sandbox {
   static std::string offered();
 
  private:
-  const std::vector<std::filesystem::path> readable_;
+  std::vector<std::filesystem::path> readable_;  ///< since the constructor
   mutable std::mutex mutex_;
   std::string status_ = "not entered yet";
   std::atomic<bool> files_logged_ = false;  ///< that a thread could not give them up
   std::atomic<bool> capabilities_logged_ = false;
 };
+
+/// What a command gives up for good that tells a terminal what it has counted, before it looks at
+/// what others wrote: capabilities, files but those that every exporter reads, and most system
+/// calls. What cannot be given up is left, and shows in the log at debug.
+void enter_terminal_sandbox();
 
 }  // namespace kvmx

@@ -20,7 +20,9 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -143,7 +145,27 @@ TEST(Sandbox, ReachesNobodyElse) {
   EXPECT_TRUE(holds_in_sandbox([&] { return refused(::fcntl(pair[0], F_SETOWN, other)); }));
   EXPECT_TRUE(holds_in_sandbox([&] { return refused(::fcntl(pair[0], F_SETSIG, 9)); }));
   EXPECT_TRUE(holds_in_sandbox([&] { return refused(::fcntl(pair[0], F_SETFL, O_ASYNC)); }));
+  EXPECT_TRUE(holds_in_sandbox([&] {
+    const f_owner_ex owner{F_OWNER_PID, other};
+    return refused(::fcntl(pair[0], F_SETOWN_EX, &owner));
+  }));
+  EXPECT_TRUE(holds_in_sandbox([&] { return refused(::ioctl(pair[0], FIOSETOWN, &other)); }));
+  EXPECT_TRUE(holds_in_sandbox([&] {
+    const int on = 1;
+    return refused(::ioctl(pair[0], FIOASYNC, &on));
+  }));
   for (const int fd : {pair[0], pair[1], internet}) ::close(fd);
+}
+
+/// What would have the kernel signal on behalf of this process.
+TEST(Sandbox, TakesNoNoticeOfWhatOthersDoWithFiles) {
+  const UniqueFd file(::memfd_create("leased", MFD_CLOEXEC));
+  ASSERT_TRUE(file);
+  const UniqueFd directory(::open("/tmp", O_RDONLY | O_DIRECTORY));
+  EXPECT_TRUE(holds_in_sandbox([&] { return refused(::fcntl(file.get(), F_SETLEASE, F_RDLCK)); }));
+  EXPECT_TRUE(
+      holds_in_sandbox([&] { return refused(::fcntl(directory.get(), F_NOTIFY, DN_CREATE)); }));
+  EXPECT_TRUE(holds_in_sandbox([&] { return refused(::fcntl(file.get(), F_DUPFD, 0)); }));
 }
 
 /// Runs `works` in a process of its own that may read `readable` only.
@@ -190,13 +212,127 @@ TEST(Landlock, SignalsNobodyOutside) {
   EXPECT_TRUE(holds_with_files({"/proc"}, [] { return ::kill(::getpid(), 0) == 0; }));
 }
 
-TEST(Landlock, ReadablePathsHoldTheDirectoriesOfFiles) {
-  const auto paths = readable_paths({"/etc/kvm-exit-exporter/web.yml", "/etc/web.yml"});
-  const auto has = [&](const char* path) { return std::ranges::count(paths, path) > 0; };
-  EXPECT_TRUE(has("/proc"));
-  EXPECT_TRUE(has("/etc/kvm-exit-exporter"));
-  EXPECT_TRUE(has("/etc/web.yml"));
-  EXPECT_FALSE(has("/etc"));
+bool has(const ReadablePaths& readable, const std::filesystem::path& path) {
+  return std::ranges::count(readable.paths, path) > 0;
+}
+
+TEST(Landlock, ReadablePathsHoldTheDirectoriesOfThisProgram) {
+  const auto readable = readable_paths({"/etc/kvm-exit-exporter/web.yml", "/etc/web.yml"});
+  EXPECT_TRUE(has(readable, "/proc"));
+  EXPECT_TRUE(has(readable, "/etc/kvm-exit-exporter"));
+  EXPECT_TRUE(has(readable, "/etc/web.yml"));
+  EXPECT_FALSE(has(readable, "/etc"));
+}
+
+/// A directory that goes with the test.
+class FilesOfLandlock : public testing::Test {
+ protected:
+  FilesOfLandlock() {
+    std::string name = testing::TempDir() + "kvmx-landlock-XXXXXX";
+    directory_ = ::mkdtemp(name.data());
+  }
+  ~FilesOfLandlock() override { std::filesystem::remove_all(directory_); }
+
+  std::filesystem::path write(const std::filesystem::path& name, const std::string& text) {
+    const std::filesystem::path path = directory_ / name;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path) << text;
+    return path;
+  }
+
+  /// Whether a process that is given these files reads `file` as `text` after `change`, which is
+  /// made while it runs and by somebody else.
+  static bool reads_after(const std::vector<std::filesystem::path>& files,
+                          const std::filesystem::path& file, const std::string& text,
+                          const std::function<void()>& change) {
+    int stage[2] = {-1, -1}, restricted[2] = {-1, -1};
+    if (::pipe(stage) != 0 || ::pipe(restricted) != 0) return false;
+    const pid_t child = ::fork();
+    if (child == 0) {
+      char go = 0;
+      const bool done = restrict_files(readable_paths(files).paths) &&
+                        ::write(restricted[1], "r", 1) == 1 && ::read(stage[0], &go, 1) == 1;
+      const Result<std::string> read = read_file(file);
+      ::_exit(done && read && *read == text ? 0 : 1);
+    }
+    char ready = 0;
+    if (::read(restricted[0], &ready, 1) == 1) change();
+    if (::write(stage[1], "g", 1) != 1) return false;
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    for (const int fd : {stage[0], stage[1], restricted[0], restricted[1]}) ::close(fd);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  }
+
+  std::filesystem::path directory_;
+};
+
+TEST_F(FilesOfLandlock, OfAHomeOnlyTheFileIsReadable) {
+  const auto config = write("web.yml", "old");
+  for (const char* other : {".ssh/id_rsa", ".netrc", "work/secret"}) {
+    const auto secret = write(other, "secret");
+    const auto readable = readable_paths({config});
+    EXPECT_TRUE(has(readable, config)) << other;
+    EXPECT_FALSE(has(readable, directory_)) << other;
+    EXPECT_EQ(readable.fixed, std::vector({config})) << other;
+    if (landlock_version() != 0) {
+      EXPECT_FALSE(reads_after({config}, secret, "secret", [] {})) << other;
+      EXPECT_TRUE(reads_after({config}, config, "new", [&] { write("web.yml", "new"); })) << other;
+      write("web.yml", "old");
+    }
+    std::filesystem::remove_all(directory_ / std::filesystem::path(other).begin()->string());
+  }
+}
+
+TEST_F(FilesOfLandlock, AFileInADirectoryOfFilesIsReadAfterItWasReplaced) {
+  const auto config = write("web.yml", "old");
+  write(".web.yml.swp", "an editor's");
+  write("server.key", "key");
+  EXPECT_TRUE(readable_paths({config}).fixed.empty());
+  EXPECT_TRUE(reads_after({config}, config, "new",
+                          [&] { std::filesystem::rename(write("web.yml.new", "new"), config); }));
+}
+
+/// A volume of Kubernetes: all its files change at once, by one link.
+TEST_F(FilesOfLandlock, AVolumeIsReadAfterItChanged) {
+  namespace fs = std::filesystem;
+  write("..2025_01/web.yml", "old");
+  fs::create_directory_symlink("..2025_01", directory_ / "..data");
+  const auto config = directory_ / "web.yml";
+  fs::create_symlink("..data/web.yml", config);
+  EXPECT_TRUE(readable_paths({config}).fixed.empty());
+  EXPECT_TRUE(reads_after({config}, config, "new", [&] {
+    write("..2025_02/web.yml", "new");
+    fs::create_directory_symlink("..2025_02", directory_ / "..data_tmp");
+    fs::rename(directory_ / "..data_tmp", directory_ / "..data");
+    fs::remove_all(directory_ / "..2025_01");
+  }));
+}
+
+/// As certbot has them: live/NAME/*.pem are links to archive/NAME/*N.pem.
+TEST_F(FilesOfLandlock, ALinkIsReadAfterItLeadsToANewFile) {
+  namespace fs = std::filesystem;
+  write("archive/host/key1.pem", "old");
+  fs::create_directories(directory_ / "live/host");
+  const auto key = directory_ / "live/host/key.pem";
+  fs::create_symlink("../../archive/host/key1.pem", key);
+  EXPECT_TRUE(reads_after({key}, key, "new", [&] {
+    write("archive/host/key2.pem", "new");
+    fs::remove(key);
+    fs::create_symlink("../../archive/host/key2.pem", key);
+  }));
+  EXPECT_FALSE(has(readable_paths({key}), directory_));
+}
+
+/// A directory is what it is called only if that is no link's name.
+TEST_F(FilesOfLandlock, ALinkOfThisProgramsNameOpensNoHome) {
+  namespace fs = std::filesystem;
+  write("bob/.netrc", "secret");
+  write("bob/web.yml", "old");
+  fs::create_directory_symlink("bob", directory_ / "kvm-exit-exporter");
+  const auto readable = readable_paths({directory_ / "kvm-exit-exporter/web.yml"});
+  EXPECT_FALSE(has(readable, directory_ / "bob"));
+  EXPECT_FALSE(has(readable, directory_ / "kvm-exit-exporter"));
 }
 
 TEST(Sandbox, RestrictsThreadsThatExist) {
