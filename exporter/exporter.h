@@ -56,6 +56,10 @@ class Exporter {
   /// Whether events are counted: KVM is loaded.
   bool attached();
 
+  /// Whether nothing is to be loaded into the kernel any more, which takes privileges. For the thread
+  /// that calls housekeep().
+  [[nodiscard]] bool settled() const { return listings_ && listings_->settled(); }
+
   /// The present state, at most config.min_interval old. Everyone who asks within that time gets
   /// the same one.
   std::shared_ptr<const Snapshot> snapshot();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/listings.h"
 
-#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -9,43 +8,66 @@
 
 namespace kvmx {
 
-Listings::Listings(std::uint32_t max_vms) {
-  if (Result<VcpuLister> vcpus = VcpuLister::load())
-    vcpu_lister_ = std::move(*vcpus);
-  else
-    spdlog::warn("VMs and vCPUs are known only once they run: {}", vcpus.error().message);
-  if (Result<ThreadLister> threads = ThreadLister::load(max_vms))
-    thread_lister_ = std::move(*threads);
-  else
-    spdlog::warn("CPU times of VMs are read from /proc: {}", threads.error().message);
+Listings::Listings(std::uint32_t max_vms) : max_vms_(max_vms) {
+  vcpus_.wanted = true;
+  threads_.wanted = true;
+  load();
+}
+
+template <typename Lister>
+void Listings::load(Loaded<Lister>& loaded, Result<Lister> (*make)(std::uint32_t),
+                    std::uint32_t max_vms, const char* without) {
+  constexpr int kMostTries = 6;
+  const Clock::time_point now = Clock::now();
+  if (loaded.settled() || !loaded.loading.is_due(now)) return;
+  Result<Lister> lister = make(max_vms);
+  if (lister) {
+    loaded.lister = std::move(*lister);
+    if (loaded.loading.failed()) spdlog::info("no longer is it so that {}", without);
+    return;
+  }
+  loaded.loading.note_failure(now);
+  loaded.wanted = loaded.loading.failures() < kMostTries;
+  if (loaded.loading.failures() == 1 || !loaded.wanted)
+    spdlog::warn("{}: {}; {}", without, lister.error().message,
+                 loaded.wanted ? "trying again" : "given up");
+}
+
+/// What could not be loaded yet, if it is time to try again.
+void Listings::load() {
+  load<VcpuLister>(
+      vcpus_, [](std::uint32_t) { return VcpuLister::load(); }, max_vms_,
+      "VMs and vCPUs are known only once they run");
+  load<ThreadLister>(threads_, ThreadLister::load, max_vms_,
+                     "CPU times of VMs are read from /proc");
 }
 
 std::optional<VcpuListing> Listings::vcpus(bool urgent) {
   constexpr std::chrono::milliseconds kPause(900);
-  constexpr std::chrono::milliseconds kLongestPause(60'000);
+  load();
   const Clock::time_point asked = Clock::now();
-  const bool failed = pause_.count() > 0;
-  if (!vcpu_lister_ || (asked < next_vcpus_ && (failed || !urgent))) return std::nullopt;
-  Result<std::vector<ListedVcpu>> listed = vcpu_lister_->list();
+  const bool failed = listing_vcpus_.failed();
+  if (!vcpus_.lister || !listing_vcpus_.is_due(asked) || (asked < next_vcpus_ && !urgent))
+    return std::nullopt;
+  Result<std::vector<ListedVcpu>> listed = vcpus_.lister->list();
   if (!listed) {
     // No news of any VM, and not given up: descriptors or memory may be there again soon.
     if (!failed) spdlog::error("{}; trying again", listed.error().message);
-    pause_ = std::clamp(2 * pause_, kPause, kLongestPause);
-    next_vcpus_ = asked + pause_;
+    listing_vcpus_.note_failure(asked);
     return std::nullopt;
   }
   if (failed) spdlog::info("vCPUs are listed again");
-  pause_ = {};
+  listing_vcpus_.note_success();
   next_vcpus_ = asked + kPause;
   return VcpuListing{asked, std::move(*listed)};
 }
 
 std::optional<std::vector<listed_thread>> Listings::threads(
     const std::map<std::uint32_t, std::uint64_t>& vms) {
-  if (!thread_lister_) return proc_threads_.list(vms);
+  if (!threads_.lister) return proc_threads_.list(vms);
   std::set<std::uint32_t> processes;
   for (const auto& [process, start] : vms) processes.insert(process);
-  Result<std::vector<listed_thread>> listed = thread_lister_->list(processes);
+  Result<std::vector<listed_thread>> listed = threads_.lister->list(processes);
   const bool failed = std::exchange(threads_failed_, !listed);
   if (!listed && !failed) spdlog::error("{}; trying again", listed.error().message);
   if (listed && failed) spdlog::info("threads are listed again");

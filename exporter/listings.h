@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "exporter/back_off.h"
 #include "exporter/kernel/proc_threads.h"
 #include "exporter/kernel/thread_lister.h"
 #include "exporter/kernel/vcpu_lister.h"
@@ -20,9 +21,13 @@ class Listings {
   /// Of a kernel that cannot list anything: threads are those that /proc shows.
   Listings() = default;
 
-  /// Loads the kernel's side, with room for so many VMs. What the kernel cannot list is never
-  /// listed, and the log says what that means.
+  /// Loads the kernel's side, with room for so many VMs. What cannot be loaded, maybe for want of
+  /// memory or descriptors, is tried again when something is to be listed, for half a minute. What
+  /// cannot be loaded even then is never listed. The log says what that means.
   explicit Listings(std::uint32_t max_vms);
+
+  /// Whether nothing is to be loaded any more, which takes privileges.
+  [[nodiscard]] bool settled() const { return vcpus_.settled() && threads_.settled(); }
 
   /// The vCPUs that exist, if it is time to look again: at once if `urgent`, which it is when one
   /// has just begun to run.
@@ -35,12 +40,28 @@ class Listings {
  private:
   using Clock = std::chrono::steady_clock;
 
-  std::optional<VcpuLister> vcpu_lister_;
-  std::optional<ThreadLister> thread_lister_;
+  /// A program that lists, once it could be loaded.
+  template <typename Lister>
+  struct Loaded {
+    std::optional<Lister> lister;
+    bool wanted = false;  ///< and not given up
+    BackOff loading;
+
+    [[nodiscard]] bool settled() const { return lister || !wanted; }
+  };
+
+  template <typename Lister>
+  static void load(Loaded<Lister>& loaded, Result<Lister> (*make)(std::uint32_t),
+                   std::uint32_t max_vms, const char* without);
+  void load();
+
+  std::uint32_t max_vms_ = 0;
+  Loaded<VcpuLister> vcpus_;
+  Loaded<ThreadLister> threads_;
   ProcThreads proc_threads_;  ///< in its place
   Clock::time_point next_vcpus_;
-  std::chrono::milliseconds pause_{};  ///< after a listing of vCPUs that failed
-  bool threads_failed_ = false;        ///< the last time
+  BackOff listing_vcpus_;
+  bool threads_failed_ = false;  ///< the last time
 };
 
 }  // namespace kvmx

@@ -56,6 +56,9 @@ kvmx_host_test(lifecycle-native 200 python3 "${here}/e2e/lifecycle_test.py" "${e
 add_library(kill_at_release MODULE "${here}/e2e/kill_at_release.c")
 kvmx_host_test(killed-release-native 300 python3 "${here}/e2e/killed_release_test.py" "${exporter}" "${guest}"
                "$<TARGET_FILE:kill_at_release>")
+add_library(sandbox_probe MODULE "${here}/e2e/sandbox_probe.c")
+kvmx_host_test(sandbox-native 200 python3 "${here}/e2e/sandbox_test.py" "${exporter}" "${guest}"
+               "$<TARGET_FILE:sandbox_probe>")
 kvmx_host_test(unreadable-vmm-native 200 python3 "${here}/e2e/unreadable_vmm_test.py" "${exporter}" "${guest}"
                "$<TARGET_FILE:kvmx-tricks>")
 kvmx_host_test(interrupt-native 120 python3 "${here}/bpf/interrupt_test.py" "${PROJECT_BINARY_DIR}/tests/bpf/interrupt.bpf.o")
@@ -150,6 +153,10 @@ foreach(kernel 5.10 6.1 7.2)
 endforeach()
 kvmx_lab_test(amd-6.1 killed-release-amd-6.1 600 COMMAND /usr/bin/python3 "${here}/e2e/killed_release_test.py"
               "${exporter}" "${guest}" "$<TARGET_FILE:kill_at_release>")
+foreach(kernel 5.10 6.1) # without Landlock and with it
+  kvmx_lab_test(amd-${kernel} sandbox-amd-${kernel} 600 COMMAND /usr/bin/python3 "${here}/e2e/sandbox_test.py"
+                "${exporter}" "${guest}" "$<TARGET_FILE:sandbox_probe>")
+endforeach()
 kvmx_lab_test(amd-6.1 late-kvm-amd-6.1 600 COMMAND "${here}/e2e/late_kvm_test.sh" "${exporter}" "${guest}")
 
 # A clock that counts instructions, for what is about rates and times: the same however busy the machine.

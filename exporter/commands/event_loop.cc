@@ -44,11 +44,15 @@ Result<void> run_event_loop(Exporter& exporter, WebServer& server, const sigset_
   const UniqueFd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC));
   if (!signal_fd) return errno_error("make a signalfd", errno);
   bool was_attached = false;
+  bool entered = sandbox == nullptr;
   if (!exporter.attached()) service_manager::ready("waiting for KVM to be loaded");
   for (;;) {
+    if (!entered && exporter.attached() && exporter.settled()) {
+      sandbox->enter();
+      entered = true;
+    }
     if (!was_attached && exporter.attached()) {
       was_attached = true;
-      if (sandbox) sandbox->enter();
       service_manager::ready("counting KVM events");
     }
     service_manager::alive();

@@ -15,7 +15,8 @@ sigset_t block_signals();
 
 /// Keeps house once a second and for every new vCPU, until SIGTERM or SIGINT; SIGHUP reads the web
 /// configuration again. Tells the service manager how far it is. Enters the sandbox, if there is
-/// one, once KVM's events are attached to: attaching takes privileges.
+/// one, once KVM's events are attached to and nothing is to be loaded any more: that takes
+/// privileges.
 Result<void> run_event_loop(Exporter& exporter, WebServer& server, const sigset_t& signals,
                             Sandbox* sandbox);
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "bpf/vcpu_slot.h"
 #include "exporter/base/descriptors.h"
 #include "exporter/base/log.h"
 #include "exporter/base/service_manager.h"
@@ -67,12 +68,14 @@ std::size_t server_threads(const Options& options) {
 
 /// Every connection has a descriptor, and there are no more of them than threads, and some that
 /// CivetWeb has accepted and that wait for a thread. What is over is for counting, which takes some
-/// 40 for programs, maps and links, one more for each event of --collector.events, and a few while
-/// VMs are identified.
+/// 40 for programs, maps and links, more for each event of --collector.events, and a few while VMs
+/// are identified.
 std::size_t needed_descriptors(const Options& options) {
   constexpr std::size_t kAccepted = 24;
   constexpr std::size_t kCounting = 128;
-  return kCounting + kAccepted + server_threads(options) + options.listen_addresses.size();
+  // A program and its link each; which events there are is not known yet.
+  const std::size_t others = options.other_events.empty() ? 0 : 2 * KVMX_EVENTS;
+  return kCounting + others + kAccepted + server_threads(options) + options.listen_addresses.size();
 }
 
 void set_up_heap() {
