@@ -56,8 +56,8 @@ class Exporter {
   /// Whether events are counted: KVM is loaded.
   bool attached();
 
-  /// Whether nothing is to be loaded into the kernel any more, which takes privileges. For the thread
-  /// that calls housekeep().
+  /// Whether nothing is to be loaded into the kernel any more, which takes privileges. For the
+  /// thread that calls housekeep().
   [[nodiscard]] bool settled() const { return listings_ && listings_->settled(); }
 
   /// The present state, at most config.min_interval old. Everyone who asks within that time gets
