@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -28,13 +30,19 @@ constexpr int kWaitedFor = 10;  // one part of the time in so many may be spent 
 constexpr std::size_t kMostLate = 256;
 
 struct Read {
-  std::optional<Result<std::string>> content;
+  std::filesystem::path path;
+  std::size_t limit = 0;
+  std::optional<Result<std::string>> content{};
   bool late = false;
 };
 
 /// Of all reads. Never destroyed: a thread that is late may outlive all else.
 struct Reads {
   std::mutex mutex;
+  std::deque<std::shared_ptr<Read>> asked;  ///< for which no reader has come yet
+  std::condition_variable came;             ///< to `asked`
+  std::size_t waiting = 0;                  ///< readers that wait for work, or are about to
+  std::uint64_t generation = 0;             ///< those of former ones wait for nothing any more
   std::condition_variable ended;
   std::map<std::filesystem::path, std::uint64_t> late;  ///< whose they are
   Clock::duration patience = kLongest;
@@ -48,14 +56,44 @@ Reads& reads() {
   return all;
 }
 
-void read_there(const std::filesystem::path& path, std::size_t limit, Read& read) {
-  Result<std::string> content = read_file(path, limit);
+/// What a reader does. It stays for the next read, since to make a thread for each takes longer
+/// than most reads do; but one that waits is enough.
+void serve_reads(std::uint64_t generation) {
   Reads& all = reads();
-  const std::lock_guard lock(all.mutex);
-  read.content = std::move(content);
-  if (read.late) all.late.erase(path);
-  all.cpu_time += std::chrono::nanoseconds(thread_cpu_ns());
-  all.ended.notify_all();
+  std::uint64_t counted_ns = 0;
+  std::unique_lock lock(all.mutex);
+  for (;;) {
+    all.came.wait(lock, [&] { return !all.asked.empty() || all.generation != generation; });
+    if (all.asked.empty()) return;
+    const std::shared_ptr<Read> read = std::move(all.asked.front());
+    all.asked.pop_front();
+    if (all.generation == generation) --all.waiting;
+    lock.unlock();
+    Result<std::string> content = read_file(read->path, read->limit);
+    lock.lock();
+    read->content = std::move(content);
+    if (read->late) all.late.erase(read->path);
+    const std::uint64_t cpu_ns = thread_cpu_ns();
+    all.cpu_time += std::chrono::nanoseconds(cpu_ns - std::exchange(counted_ns, cpu_ns));
+    all.ended.notify_all();
+    if (all.generation != generation || all.waiting > 0) return;
+    ++all.waiting;
+  }
+}
+
+/// Has a reader take this. Returns whether there is one, or could be made.
+bool ask(Reads& all, const std::shared_ptr<Read>& read) {
+  if (all.asked.size() >= all.waiting) {
+    try {
+      std::thread(serve_reads, all.generation).detach();
+    } catch (const std::system_error&) {
+      return false;
+    }
+    ++all.waiting;
+  }
+  all.asked.push_back(read);
+  all.came.notify_one();
+  return true;
 }
 
 /// How long the next read is waited for.
@@ -98,12 +136,8 @@ TimedRead read_file_in_time(const std::filesystem::path& path, std::size_t limit
   std::unique_lock lock(all.mutex);
   if (all.late.contains(path)) return {};
   if (!all.late.empty() && !has_room(all, owner())) return {.content = {}, .refused = true};
-  const auto read = std::make_shared<Read>();
-  try {
-    std::thread([path, limit, read] { read_there(path, limit, *read); }).detach();
-  } catch (const std::system_error&) {
-    return {.content = {}, .refused = true};
-  }
+  const auto read = std::make_shared<Read>(Read{.path = path, .limit = limit});
+  if (!ask(all, read)) return {.content = {}, .refused = true};
   const Clock::duration patience = next_patience(all);
   if (!ends_within(all, patience, *read, lock)) {
     read->late = true;
@@ -114,6 +148,14 @@ TimedRead read_file_in_time(const std::filesystem::path& path, std::size_t limit
   }
   if (!*read->content) return {};
   return {.content = **std::move(read->content)};
+}
+
+void end_waiting_readers() {
+  Reads& all = reads();
+  const std::lock_guard lock(all.mutex);
+  ++all.generation;
+  all.waiting = 0;
+  all.came.notify_all();
 }
 
 std::chrono::nanoseconds timed_reads_cpu_time() {

@@ -46,8 +46,8 @@ inline constexpr double kIdle = 0.7;
 /// is busy all the time; the two look alike. Guests that work do halt some vCPU once a minute.
 inline constexpr double kNeverHaltsSeconds = 60;
 
-/// Wake-ups of a host CPU from which it neither sleeps deeply nor clocks down: 5 ms apart, less than
-/// the deepest sleep is worth.
+/// Wake-ups of a host CPU from which it neither sleeps deeply nor clocks down: 5 ms apart, less
+/// than the deepest sleep is worth.
 inline constexpr double kKeepsAwake = 200;
 
 /// Wake-ups or programmings of all vCPUs together from which an idle guest's tick is a storm: this

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -90,9 +91,9 @@ void allow_runtime(Rules& rules) {
   // No memory can be made executable.
   rules.allow_masked(SCMP_SYS(mmap), 2, PROT_EXEC, 0);
   rules.allow_masked(SCMP_SYS(mprotect), 2, PROT_EXEC, 0);
-  // Threads, not processes. clone3 hides its flags from a filter; without it libc takes clone.
+  // Threads, not processes. clone3 is refused by the other filter.
   rules.allow_masked(SCMP_SYS(clone), 0, CLONE_THREAD, CLONE_THREAD);
-  rules.refuse(SCMP_SYS(clone3), ENOSYS);
+  rules.allow({SCMP_SYS(clone3)});
   rules.allow_values(SCMP_SYS(prctl), 0, {PR_SET_NAME});
   // Limits are read, not set.
   rules.allow_values(SCMP_SYS(prlimit64), 2, {0});
@@ -157,24 +158,40 @@ void allow_bpf(Rules& rules) {
   rules.allow_values(SCMP_SYS(ioctl), 1, {PERF_EVENT_IOC_DISABLE});
 }
 
+/// Loads the filter that `add_rules` makes of one which answers all calls with `action`: for all
+/// threads, and with no_new_privs, which spares CAP_SYS_ADMIN. `attributes` are set besides.
+template <typename AddRules>
+Result<void> load_filter(std::uint32_t action, std::initializer_list<scmp_filter_attr> attributes,
+                         AddRules add_rules) {
+  const Filter filter(seccomp_init(action));
+  if (!filter) return errno_error("make the system call filter", ENOMEM);
+  int error = seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1);
+  for (const scmp_filter_attr attribute : attributes)
+    if (error == 0) error = seccomp_attr_set(filter.get(), attribute, 1);
+  if (error != 0) return errno_error("make the system call filter", -error);
+  Rules rules(filter.get());
+  add_rules(rules);
+  if (Result<void> made = rules.result(); !made) return made;
+  if (error = seccomp_load(filter.get()); error != 0)
+    return errno_error("load the system call filter", -error);
+  return {};
+}
+
 }  // namespace
 
 Result<void> restrict_system_calls(Audience audience) {
-  const Filter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
-  if (!filter) return errno_error("make the system call filter", ENOMEM);
-  // For all threads, and with no_new_privs, which spares CAP_SYS_ADMIN.
-  for (const scmp_filter_attr attribute : {SCMP_FLTATR_CTL_TSYNC, SCMP_FLTATR_CTL_LOG})
-    if (const int error = seccomp_attr_set(filter.get(), attribute, 1); error != 0)
-      return errno_error("make the system call filter", -error);
-  Rules rules(filter.get());
-  allow_runtime(rules);
-  allow_files(rules);
-  audience == Audience::clients ? allow_network(rules) : allow_terminal(rules);
-  allow_bpf(rules);
-  if (Result<void> made = rules.result(); !made) return made;
-  if (const int error = seccomp_load(filter.get()); error != 0)
-    return errno_error("load the system call filter", -error);
-  return {};
+  // clone3 hides its flags from a filter. libc tries it for each thread that it makes, and takes
+  // clone where there is none. A filter of its own, because what the other one refuses is written
+  // to the kernel's log. Of two filters' answers the stricter one holds.
+  Result<void> loaded =
+      load_filter(SCMP_ACT_ALLOW, {}, [](Rules& rules) { rules.refuse(SCMP_SYS(clone3), ENOSYS); });
+  if (!loaded) return loaded;
+  return load_filter(SCMP_ACT_ERRNO(EPERM), {SCMP_FLTATR_CTL_LOG}, [audience](Rules& rules) {
+    allow_runtime(rules);
+    allow_files(rules);
+    audience == Audience::clients ? allow_network(rules) : allow_terminal(rules);
+    allow_bpf(rules);
+  });
 }
 
 }  // namespace kvmx

@@ -255,6 +255,12 @@ def check_clashes(verdict, exporter, running):
     check_page(verdict, scrape, {process.pid for process in running.processes})
 
 
+def refused_calls():
+    """Lines in the kernel's log on system calls that a filter of an exporter has refused."""
+    log = subprocess.run(["dmesg"], capture_output=True, text=True, check=False).stdout
+    return [line for line in log.splitlines() if "type=1326" in line and "/kvm_exit_exporter" in line]
+
+
 def main():
     if not os.access("/dev/kvm", os.W_OK):
         skip("there is no /dev/kvm that we may use")
@@ -268,6 +274,7 @@ def main():
     for directory in ("/run/libvirt", "/var/log/pods"):
         os.mkdir(directory)
     verdict, running = Verdict(), Running(sys.argv[2])
+    before = refused_calls()
     exporter = Exporter(sys.argv[1], 10198)
     try:
         check_hosts(verdict, exporter, running)
@@ -277,6 +284,8 @@ def main():
     finally:
         running.stop()
     verdict.check(exporter.stop() == 0, "the exporter ends well")
+    refused = refused_calls()[len(before):]
+    verdict.check(not refused, f"and has called nothing that its filter refuses {refused[:3]}")
     verdict.end()
 
 

@@ -94,6 +94,11 @@ TEST(Sandbox, OfATerminalSetsItBackAndHasNoSockets) {
   EXPECT_TRUE(holds([] { return refused(::execl("/bin/true", "true", nullptr)); }));
 }
 
+TEST(Sandbox, HasLibcMakeThreadsByCloneWhoseFlagsCanBeSeen) {
+  EXPECT_TRUE(
+      holds_in_sandbox([] { return ::syscall(SYS_clone3, nullptr, 0) == -1 && errno == ENOSYS; }));
+}
+
 TEST(Sandbox, RefusesEverythingElse) {
   EXPECT_TRUE(holds_in_sandbox([] { return refused(::open("/dev/null", O_WRONLY)); }));
   EXPECT_TRUE(holds_in_sandbox([] { return refused(::open("/dev/null", O_RDWR)); }));
