@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -10,37 +9,37 @@
 
 namespace kvmx {
 
-/// Label texts by key, each made once an exposition: thousands of vCPUs have the same few exit
-/// reasons and touch the same few MSRs.
+/// Labels by key, each made once an exposition: thousands of vCPUs have the same few exit reasons
+/// and touch the same few MSRs.
 template <typename Key>
 class LabelCache {
  public:
-  /// The label text of `key`, which `add(labels)` makes the first time.
+  /// The labels of `key`, which `add(labels)` makes the first time.
   template <typename Add>
-  std::string_view text(const Key& key, Add add) {
+  const Labels& of(const Key& key, Add add) {
     // Most vCPUs have the same keys in the same order, so most often it is the one after the last.
     if (next_ < in_order_.size() && in_order_[next_]->first == key)
-      return in_order_[next_++]->second.labels.text();
-    const auto [at, fresh] = texts_.try_emplace(key);
+      return in_order_[next_++]->second.labels;
+    const auto [at, fresh] = known_.try_emplace(key);
     if (fresh) {
       add(at->second.labels);
       at->second.place = in_order_.size();
       in_order_.push_back(&*at);
     }
     next_ = at->second.place + 1;
-    return at->second.labels.text();
+    return at->second.labels;
   }
 
  private:
-  struct Text {
+  struct Known {
     Labels labels;
     std::size_t place = 0;  ///< in in_order_
   };
-  using Texts = std::unordered_map<Key, Text>;
+  using Map = std::unordered_map<Key, Known>;
 
-  Texts texts_;
-  std::vector<typename Texts::value_type*> in_order_;  ///< as they were first asked for
-  std::size_t next_ = 0;                               ///< place after that of the last key
+  Map known_;
+  std::vector<typename Map::value_type*> in_order_;  ///< as they were first asked for
+  std::size_t next_ = 0;                             ///< place after that of the last key
 };
 
 }  // namespace kvmx

@@ -1,32 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/exposition/labels.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
+
+#include "exporter/exposition/protobuf_wire.h"
 
 namespace kvmx {
 namespace {
 
-constexpr std::string_view kEscaped = "\\\"\n";
+bool is_escaped(char c) { return c == '\\' || c == '"' || c == '\n'; }
 
 }  // namespace
 
 void Labels::add(std::string_view name, std::string_view value) {
+  add_field(name, value);
   begin(name);
-  for (std::size_t plain = value.find_first_of(kEscaped); plain != std::string_view::npos;
-       plain = value.find_first_of(kEscaped)) {
-    text_ += value.substr(0, plain);
-    text_ += '\\';
-    text_ += value[plain] == '\n' ? 'n' : value[plain];
-    value.remove_prefix(plain + 1);
+  if (std::ranges::none_of(value, is_escaped)) {
+    text_ += value;
+  } else {
+    for (const char c : value) {
+      if (is_escaped(c)) text_ += '\\';
+      text_ += c == '\n' ? 'n' : c;
+    }
   }
-  text_ += value;
   text_ += '"';
 }
 
 void Labels::add(std::string_view name, std::uint64_t value) {
   std::array<char, 20> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  add_field(name, {digits.data(), end});
   begin(name);
   text_.append(digits.data(), end);
   text_ += '"';
@@ -36,6 +42,22 @@ void Labels::begin(std::string_view name) {
   if (!text_.empty()) text_ += ',';
   text_ += name;
   text_ += "=\"";
+}
+
+void Labels::add_due() const {
+  const Labels& more = *std::exchange(due_, nullptr);
+  if (!text_.empty()) text_ += ',';
+  text_ += more.text_;
+  fields_ += more.fields_;
+}
+
+void Labels::add_field(std::string_view name, std::string_view value) {
+  const std::size_t pair = protobuf::field_size(name) + protobuf::field_size(value);
+  const std::size_t before = fields_.size();
+  fields_.resize(before + 1 + protobuf::varint_size(pair) + pair);
+  char* at = protobuf::put_length(fields_.data() + before, protobuf::kLabel, pair);
+  at = protobuf::put_field(at, protobuf::kLabelName, name);
+  protobuf::put_field(at, protobuf::kLabelValue, value);
 }
 
 }  // namespace kvmx

@@ -8,33 +8,58 @@
 
 namespace kvmx {
 
-/// The label text of a series, `name="value",...` without braces, its values escaped as the formats
-/// ask: \\, \" and \n. Built left to right, so that what many series share is written once:
+/// The labels of a series as each format writes them. Built left to right, so that what many series
+/// share is written once:
 ///     Labels labels; labels.add("vm", vm);
 ///     for (...) { const Labels::Mark mark(labels); labels.add("vcpu", id); ...}
 class Labels {
  public:
+  Labels() = default;
+  Labels(std::string_view name, std::string_view value) { add(name, value); }
+
   void add(std::string_view name, std::string_view value);
   void add(std::string_view name, std::uint64_t value);
-  [[nodiscard]] std::string_view text() const { return text_; }
+  /// Adds the first of `more`, which must outlive this, once somebody asks: most often nobody does.
+  void add_if_asked(const Labels& more) { due_ = &more; }
+
+  /// `name="value",...` without braces, values escaped as the text formats ask: \\, \" and \n.
+  [[nodiscard]] std::string_view text() const {
+    if (due_) add_due();
+    return text_;
+  }
+  /// The same as fields of protobuf's Metric.
+  [[nodiscard]] std::string_view fields() const {
+    if (due_) add_due();
+    return fields_;
+  }
 
   /// Takes back, when it goes out of scope, what was added since it was made.
   class Mark {
    public:
-    explicit Mark(Labels& labels) : labels_(labels), size_(labels.text_.size()) {}
+    explicit Mark(Labels& labels)
+        : labels_(labels), text_(labels.text_.size()), fields_(labels.fields_.size()) {}
     Mark(const Mark&) = delete;
     Mark& operator=(const Mark&) = delete;
-    ~Mark() { labels_.text_.resize(size_); }
+    ~Mark() {
+      labels_.due_ = nullptr;
+      labels_.text_.resize(text_);
+      labels_.fields_.resize(fields_);
+    }
 
    private:
     Labels& labels_;
-    std::size_t size_;
+    std::size_t text_;  ///< sizes that they had
+    std::size_t fields_;
   };
 
  private:
   void begin(std::string_view name);
+  void add_field(std::string_view name, std::string_view value);
+  void add_due() const;
 
-  std::string text_;
+  mutable std::string text_;
+  mutable std::string fields_;
+  mutable const Labels* due_ = nullptr;  ///< to be added
 };
 
 }  // namespace kvmx

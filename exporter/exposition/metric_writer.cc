@@ -16,4 +16,6 @@ std::string_view name_suffix(MetricType type) {
   return "";
 }
 
+const Labels MetricWriter::kNoMore{};
+
 }  // namespace kvmx

@@ -40,23 +40,28 @@ class MetricWriter {
 
   virtual void begin(const Family& family) = 0;
 
-  /// `more`: label text besides `labels`.
-  virtual void sample(const Labels& labels, std::string_view more, std::uint64_t value) = 0;
-  virtual void sample(const Labels& labels, std::string_view more, Nanoseconds value) = 0;
+  /// `more`: labels besides `labels`.
+  virtual void sample(const Labels& labels, const Labels& more, std::uint64_t value) = 0;
+  virtual void sample(const Labels& labels, const Labels& more, Nanoseconds value) = 0;
   virtual void sample(const Labels& labels, double value) = 0;
-  void sample(const Labels& labels, std::uint64_t value) { sample(labels, "", value); }
-  void sample(const Labels& labels, Nanoseconds value) { sample(labels, "", value); }
+  void sample(const Labels& labels, std::uint64_t value) { sample(labels, kNoMore, value); }
+  void sample(const Labels& labels, Nanoseconds value) { sample(labels, kNoMore, value); }
 
   /// A histogram: `counts` of its buckets. All samples come from the same counts, so they agree
   /// whatever was being counted meanwhile.
   virtual void histogram(const Labels& labels, const HistogramBuckets& buckets,
                          std::span<const std::uint64_t> counts, Nanoseconds sum) = 0;
 
-  /// To be called after the last family.
-  virtual void end() = 0;
+  /// To be called after the last family. Returns whether all of them are to be written once more,
+  /// the same: where a format says how long things are before they come, the first time is for
+  /// that.
+  [[nodiscard]] virtual bool end() = 0;
 
-  /// Samples written so far.
+  /// Samples written so far, this time.
   [[nodiscard]] virtual std::size_t series() const = 0;
+
+ protected:
+  static const Labels kNoMore;
 };
 
 }  // namespace kvmx

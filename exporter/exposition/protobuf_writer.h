@@ -3,11 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "exporter/exposition/metric_writer.h"
@@ -16,7 +13,8 @@
 namespace kvmx {
 
 /// Writes families as Prometheus' protobuf messages io.prometheus.client.MetricFamily, each after
-/// its length. It holds one family at a time, because that length comes first.
+/// its length. So all families are written twice: the first time they are measured, and nothing is
+/// written. That is quicker than to hold a family of some megabytes, and takes no memory.
 ///
 /// A histogram is a native one and a classic one at once, as Prometheus' own libraries write them:
 /// a server that knows native histograms takes those, and drops the classic buckets unless it is
@@ -30,47 +28,28 @@ class ProtobufWriter final : public MetricWriter {
 
   void begin(const Family& family) override;
   using MetricWriter::sample;
-  void sample(const Labels& labels, std::string_view more, std::uint64_t value) override;
-  void sample(const Labels& labels, std::string_view more, Nanoseconds value) override;
+  void sample(const Labels& labels, const Labels& more, std::uint64_t value) override;
+  void sample(const Labels& labels, const Labels& more, Nanoseconds value) override;
   void sample(const Labels& labels, double value) override;
   void histogram(const Labels& labels, const HistogramBuckets& buckets,
                  std::span<const std::uint64_t> counts, Nanoseconds sum) override;
-  void end() override { finish_family(); }
+  /// Throws std::logic_error if a family was not the same the second time.
+  [[nodiscard]] bool end() override;
   [[nodiscard]] std::size_t series() const override { return series_; }
 
  private:
-  /// Label texts as a Metric's fields, each made once a page: most series have the labels of the
-  /// one before, and then one of a few texts, mostly in the same order.
-  class EncodedLabels {
-   public:
-    const std::string& encoded(std::string_view text);
-
-   private:
-    struct Hash : std::hash<std::string_view> {
-      using is_transparent = void;
-    };
-    struct Fields {
-      std::string bytes;
-      std::size_t place = 0;  ///< in in_order_
-    };
-    using Texts = std::unordered_map<std::string, Fields, Hash, std::equal_to<>>;
-
-    Texts texts_;
-    std::vector<Texts::value_type*> in_order_;  ///< as they were first asked for
-    std::size_t next_ = 0;                      ///< place after that of the last text
-  };
-
-  void begin_metric(const Labels& labels);
-  void add_metric(std::string_view more, std::string_view value);
-  void write(const Labels& labels, std::string_view more, double value);
-  void finish_family();
+  void write_header();
+  char* add_metric(std::size_t size);
+  void write(const Labels& labels, const Labels& more, double value);
 
   TextStream& out_;
-  Family family_{};
-  std::string message_;  ///< the family's, as far as it is written
-  std::string labels_text_;
-  std::string labels_;  ///< that text as a Metric's fields
-  EncodedLabels more_;
+  bool measuring_ = true;
+  /// Of each family, as far as it is measured; then, what of it is still to be written.
+  std::vector<std::size_t> lengths_;
+  std::size_t begun_ = 0;  ///< families
+  Family family_{};        ///< the last of them
+  bool header_due_ = false;
+  std::vector<char> histogram_;  ///< memory that each histogram uses again
   std::size_t series_ = 0;
 };
 

@@ -18,15 +18,6 @@ void TextStream::write(std::string_view text) {
   wrote(at + text.size());
 }
 
-void TextStream::pass_on(std::string_view text) {
-  flush();
-  while (!text.empty()) {
-    const std::string_view piece = text.substr(0, kPiece);
-    sink_(piece);
-    text.remove_prefix(piece.size());
-  }
-}
-
 void TextStream::flush() {
   if (used_ != 0) sink_({buffer_.get(), used_});
   used_ = 0;

@@ -31,9 +31,6 @@ class TextStream {
 
   void write(std::string_view text);
 
-  /// The same for what is long: it goes to the sink as it is, in pieces of kPiece.
-  void pass_on(std::string_view text);
-
   /// Passes on what is still held. To be called at the end.
   void flush();
 

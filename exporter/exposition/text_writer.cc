@@ -113,12 +113,12 @@ void TextWriter::write(std::string_view suffix, const Labels& labels, std::strin
   out_.wrote(at);
 }
 
-void TextWriter::sample(const Labels& labels, std::string_view more, std::uint64_t value) {
-  write("", labels, more, value);
+void TextWriter::sample(const Labels& labels, const Labels& more, std::uint64_t value) {
+  write("", labels, more.text(), value);
 }
 
-void TextWriter::sample(const Labels& labels, std::string_view more, Nanoseconds value) {
-  write("", labels, more, value);
+void TextWriter::sample(const Labels& labels, const Labels& more, Nanoseconds value) {
+  write("", labels, more.text(), value);
 }
 
 void TextWriter::sample(const Labels& labels, double value) { write("", labels, "", value); }
@@ -134,8 +134,9 @@ void TextWriter::histogram(const Labels& labels, const HistogramBuckets& buckets
   write("_count", labels, "", count);
 }
 
-void TextWriter::end() {
+bool TextWriter::end() {
   if (format_ == Format::openmetrics) out_.write("# EOF\n");
+  return false;
 }
 
 }  // namespace kvmx

@@ -21,12 +21,12 @@ class TextWriter final : public MetricWriter {
 
   void begin(const Family& family) override;
   using MetricWriter::sample;
-  void sample(const Labels& labels, std::string_view more, std::uint64_t value) override;
-  void sample(const Labels& labels, std::string_view more, Nanoseconds value) override;
+  void sample(const Labels& labels, const Labels& more, std::uint64_t value) override;
+  void sample(const Labels& labels, const Labels& more, Nanoseconds value) override;
   void sample(const Labels& labels, double value) override;
   void histogram(const Labels& labels, const HistogramBuckets& buckets,
                  std::span<const std::uint64_t> counts, Nanoseconds sum) override;
-  void end() override;
+  [[nodiscard]] bool end() override;
   [[nodiscard]] std::size_t series() const override { return series_; }
 
  private:

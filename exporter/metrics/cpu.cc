@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
-#include <string_view>
 
 #include "exporter/metrics/families.h"
 
@@ -15,10 +14,6 @@ constexpr Family kDelay = {"kvm_vcpu_run_delay_seconds", MetricType::counter,
                            "How long these threads could have run but waited for a CPU: what the "
                            "guest sees as steal."};
 
-/// By ThreadKind.
-constexpr std::array<std::string_view, kThreadKinds> kKinds = {
-    R"(thread="vcpu")", R"(thread="vmm")", R"(thread="vhost")", R"(thread="pit")"};
-
 template <typename Value>
 void write_vcpus(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer, Value value) {
   for_each_vcpu_or_vm(snapshot, per_vcpu >= PerVcpu::all,
@@ -30,11 +25,15 @@ void write_vcpus(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& write
 }  // namespace
 
 void write_cpu(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer) {
+  /// By ThreadKind.
+  static const std::array<Labels, kThreadKinds> kinds = {
+      Labels("thread", "vcpu"), Labels("thread", "vmm"), Labels("thread", "vhost"),
+      Labels("thread", "pit")};
   writer.begin(kThreads);
   for_each_vm(snapshot, [&](const Vm& vm, const Labels& labels) {
-    for (std::size_t i = 0; i < kKinds.size(); ++i)
+    for (std::size_t i = 0; i < kinds.size(); ++i)
       if (vm.counts.cpu_ns[i] != 0)
-        writer.sample(labels, kKinds[i], Nanoseconds{vm.counts.cpu_ns[i]});
+        writer.sample(labels, kinds[i], Nanoseconds{vm.counts.cpu_ns[i]});
   });
   writer.begin(kVcpus);
   write_vcpus(snapshot, per_vcpu, writer, [](const VcpuCounts& counts) { return counts.cpu_ns; });

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdint>
-#include <string_view>
 
 #include "exporter/exposition/label_cache.h"
 #include "exporter/metrics/families.h"
@@ -22,10 +21,10 @@ void write_events(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writ
                       [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
                         for (const EventCount& event : counts.events) {
                           if (event.event >= snapshot.event_names.size()) continue;
-                          const std::string_view text = cache.text(event.event, [&](Labels& added) {
+                          const Labels& name = cache.of(event.event, [&](Labels& added) {
                             added.add("event", snapshot.event_names[event.event]);
                           });
-                          writer.sample(labels, text, event.count);
+                          writer.sample(labels, name, event.count);
                         }
                       });
 }

@@ -16,7 +16,7 @@ void write_exits(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& write
   for_each_vcpu_or_vm(snapshot, per_vcpu >= PerVcpu::counts,
                       [&](const VmCounts& vm, const VcpuCounts& counts, const Labels& labels) {
                         for (const ReasonCount& reason : counts.reasons)
-                          writer.sample(labels, reasons.text(vm.isa, reason), reason.exits);
+                          writer.sample(labels, reasons.of(vm.isa, reason), reason.exits);
                       });
 }
 

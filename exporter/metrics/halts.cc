@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
-#include <string_view>
 
 #include "exporter/metrics/families.h"
 
@@ -16,17 +15,16 @@ constexpr Family kSeconds = {"kvm_halt_seconds", MetricType::counter,
 constexpr Family kPollFailed = {"kvm_halt_poll_failed_seconds", MetricType::counter,
                                 "How long KVM polled for wake-ups that did not come."};
 
-/// By enum kvmx_wakeup.
-constexpr std::array<std::string_view, KVMX_WAKEUPS> kWakeups = {R"(wakeup="poll")",
-                                                                 R"(wakeup="wait")"};
-
 template <typename Value>
 void write_each(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer, Value value) {
+  /// By enum kvmx_wakeup.
+  static const std::array<Labels, KVMX_WAKEUPS> wakeups = {Labels("wakeup", "poll"),
+                                                           Labels("wakeup", "wait")};
   for_each_vcpu_or_vm(snapshot, per_vcpu >= PerVcpu::counts,
                       [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
-                        for (std::size_t i = 0; i < kWakeups.size(); ++i)
+                        for (std::size_t i = 0; i < wakeups.size(); ++i)
                           if (counts.halts[i].halts != 0 || counts.halts[i].ns != 0)
-                            writer.sample(labels, kWakeups[i], value(counts.halts[i]));
+                            writer.sample(labels, wakeups[i], value(counts.halts[i]));
                       });
 }
 

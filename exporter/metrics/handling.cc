@@ -45,7 +45,7 @@ void write_handling(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& wr
                       [&](const VmCounts& vm, const VcpuCounts& counts, const Labels& labels) {
                         for (const ReasonCount& reason : counts.reasons)
                           if (reason.handling_ns != 0)
-                            writer.sample(labels, reasons.text(vm.isa, reason),
+                            writer.sample(labels, reasons.of(vm.isa, reason),
                                           Nanoseconds{reason.handling_ns});
                       });
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 #include "exporter/exposition/label_cache.h"
 #include "exporter/metrics/families.h"
@@ -23,13 +22,13 @@ void write_interrupts(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, MetricWrit
     const auto& changes = vm.counts.line_changes;
     for (std::size_t line = 0; line < changes.size(); ++line) {
       if (changes[line] == 0) continue;
-      const std::string_view text = cache.text(line, [&](Labels& added) {
+      const Labels& gsi = cache.of(line, [&](Labels& added) {
         if (line < KVMX_LINES)
           added.add("gsi", std::uint64_t{line});
         else
           added.add("gsi", "other");
       });
-      writer.sample(labels, text, changes[line]);
+      writer.sample(labels, gsi, changes[line]);
     }
   });
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 #include "exporter/exposition/label_cache.h"
 #include "exporter/metrics/families.h"
@@ -16,9 +15,9 @@ constexpr Family kExits = {"kvm_io_exits", MetricType::counter,
 
 class IoLabels {
  public:
-  std::string_view text(const IoCount& io, std::size_t op) {
+  const Labels& of(const IoCount& io, std::size_t op) {
     const std::uint64_t key = std::uint64_t{io.space == IoSpace::port} << 1U | op;
-    return cache_.text(io.address ? *io.address << 2U | key : ~key, [&](Labels& labels) {
+    return cache_.of(io.address ? *io.address << 2U | key : ~key, [&](Labels& labels) {
       labels.add("space", io.space == IoSpace::port ? "port" : "mmio");
       labels.add("op", op == KVMX_READ ? "read" : "write");
       labels.add("address", io.address ? hex(*io.address) : "other");
@@ -37,7 +36,7 @@ void write_io(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, MetricWriter& writ
   for_each_vm(snapshot, [&](const Vm& vm, const Labels& labels) {
     for (const IoCount& io : vm.counts.io)
       for (std::size_t op = 0; op < KVMX_OPS; ++op)
-        if (io.accesses[op] != 0) writer.sample(labels, io_labels.text(io, op), io.accesses[op]);
+        if (io.accesses[op] != 0) writer.sample(labels, io_labels.of(io, op), io.accesses[op]);
   });
 }
 

@@ -36,15 +36,12 @@ constexpr std::array<double, KVMX_INTERVAL_BUCKETS> kTypical = {
     1e-4, 2.5e-4, 5e-4,   7e-4, 1e-3,   1.5e-3, 2.5e-3, 1.0 / 300,
     4e-3, 5e-3,   7.5e-3, 1e-2, 1.5e-2, 5e-2,   5e-1,   2};
 
-/// By enum kvmx_op.
-constexpr std::array<std::string_view, KVMX_OPS> kOps = {R"(op="read")", R"(op="write")"};
-
 /// The labels of accesses.
 class MsrLabels {
  public:
-  std::string_view text(std::size_t op, std::optional<std::uint32_t> index) {
+  const Labels& of(std::size_t op, std::optional<std::uint32_t> index) {
     const std::uint64_t key = index ? std::uint64_t{*index} << 1U | op : ~std::uint64_t{op};
-    return cache_.text(key, [&](Labels& labels) {
+    return cache_.of(key, [&](Labels& labels) {
       labels.add("op", op == KVMX_READ ? "read" : "write");
       const std::string_view name = index ? msr_name(*index) : "other";
       labels.add("msr", name.empty() ? "unknown" : name);
@@ -62,20 +59,21 @@ void write_msrs(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer
   const bool by_vcpu = per_vcpu >= PerVcpu::counts;
   MsrLabels msr_labels;
   writer.begin(kAccesses);
-  for_each_vcpu_or_vm(
-      snapshot, by_vcpu, [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
-        for (const MsrCount& msr : counts.msrs)
-          for (std::size_t op = 0; op < KVMX_OPS; ++op)
-            if (msr.accesses[op] != 0)
-              writer.sample(labels, msr_labels.text(op, msr.index), msr.accesses[op]);
-      });
+  for_each_vcpu_or_vm(snapshot, by_vcpu,
+                      [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
+                        for (const MsrCount& msr : counts.msrs)
+                          for (std::size_t op = 0; op < KVMX_OPS; ++op)
+                            if (msr.accesses[op] != 0)
+                              writer.sample(labels, msr_labels.of(op, msr.index), msr.accesses[op]);
+                      });
 
+  static const std::array<Labels, KVMX_OPS> ops = {Labels("op", "read"), Labels("op", "write")};
   writer.begin(kFaults);
   for_each_vcpu_or_vm(snapshot, by_vcpu,
                       [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
                         for (std::size_t op = 0; op < KVMX_OPS; ++op)
                           if (counts.msr_faults[op] != 0)
-                            writer.sample(labels, kOps[op], counts.msr_faults[op]);
+                            writer.sample(labels, ops[op], counts.msr_faults[op]);
                       });
 
   static const HistogramBuckets buckets(kBounds, kNativeSchema, kTypical);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
-#include <string_view>
 
 #include "exporter/metrics/families.h"
 
@@ -16,19 +15,19 @@ constexpr Family kHvInUse = {"kvm_hv_timer_in_use", MetricType::gauge,
                              "timer; without a vcpu label, "
                              "of how many vCPUs."};
 
-/// By enum kvmx_timer.
-constexpr std::array<std::string_view, KVMX_TIMERS> kTimers = {R"(timer="sw")", R"(timer="hv")"};
-
 }  // namespace
 
 void write_timers(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer) {
   const bool by_vcpu = per_vcpu >= PerVcpu::counts;
+  /// By enum kvmx_timer.
+  static const std::array<Labels, KVMX_TIMERS> timers = {Labels("timer", "sw"),
+                                                         Labels("timer", "hv")};
   writer.begin(kArms);
   for_each_vcpu_or_vm(snapshot, by_vcpu,
                       [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
-                        for (std::size_t timer = 0; timer < kTimers.size(); ++timer)
+                        for (std::size_t timer = 0; timer < timers.size(); ++timer)
                           if (counts.timer_arms[timer] != 0)
-                            writer.sample(labels, kTimers[timer], counts.timer_arms[timer]);
+                            writer.sample(labels, timers[timer], counts.timer_arms[timer]);
                       });
 
   writer.begin(kHvInUse);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cerrno>
 #include <string>
-#include <string_view>
 
 #include "exporter/exposition/label_cache.h"
 #include "exporter/metrics/families.h"
@@ -39,9 +38,9 @@ void write_userspace(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& w
   for_each_vcpu_or_vm(
       snapshot, by_vcpu, [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
         for (const UserspaceExitCount& exits : counts.userspace_exits) {
-          const std::string_view text = cache.text(
+          const Labels& reason = cache.of(
               exits.id, [&](Labels& added) { added.add("reason", reason_name(exits.id)); });
-          writer.sample(labels, text, exits.exits);
+          writer.sample(labels, reason, exits.exits);
         }
       });
 

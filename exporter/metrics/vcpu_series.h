@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+#include <optional>
+
+#include "exporter/exposition/label_cache.h"
 #include "exporter/exposition/metric_writer.h"
 #include "exporter/metrics/per_vcpu.h"
 #include "exporter/snapshot/snapshot.h"
@@ -24,6 +28,7 @@ void for_each_vm(const Snapshot& snapshot, Write write) {
 /// empty label.
 template <typename Write>
 void for_each_vcpu_or_vm(const Snapshot& snapshot, bool by_vcpu, Write write) {
+  LabelCache<std::optional<std::uint32_t>> ids;
   for_each_vm(snapshot, [&](const Vm& vm, Labels& labels) {
     if (!by_vcpu) {
       write(vm.counts, vm.counts.total, labels);
@@ -31,11 +36,12 @@ void for_each_vcpu_or_vm(const Snapshot& snapshot, bool by_vcpu, Write write) {
     }
     for (const VcpuCounts& vcpu : vm.counts.vcpus) {
       const Labels::Mark of_vcpu(labels);
-      if (vcpu.id) {
-        labels.add("vcpu", *vcpu.id);
-      } else {
-        labels.add("vcpu", "");
-      }
+      labels.add_if_asked(ids.of(vcpu.id, [&vcpu](Labels& of_id) {
+        if (vcpu.id)
+          of_id.add("vcpu", *vcpu.id);
+        else
+          of_id.add("vcpu", "");
+      }));
       write(vm.counts, vcpu, labels);
     }
   });

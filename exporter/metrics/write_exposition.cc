@@ -2,6 +2,7 @@
 #include "exporter/metrics/write_exposition.h"
 
 #include <memory>
+#include <vector>
 
 #include "exporter/exposition/protobuf_writer.h"
 #include "exporter/exposition/registry_families.h"
@@ -22,11 +23,14 @@ std::size_t write_exposition(const Snapshot& snapshot, const SelfStats& self,
   TextStream out(sink);
   const std::unique_ptr<MetricWriter> made = make_writer(out, options.format);
   MetricWriter& writer = *made;
-  for (std::size_t i = 0; i < kCollectors.size(); ++i)
-    if (options.collectors[i]) kCollectors[i].write(snapshot, options.per_vcpu, writer);
-  const std::size_t series = writer.series();
-  write_families(self_families(snapshot, self), writer);
-  writer.end();
+  const std::vector<prometheus::MetricFamily> own = self_families(snapshot, self);
+  std::size_t series = 0;
+  do {
+    for (std::size_t i = 0; i < kCollectors.size(); ++i)
+      if (options.collectors[i]) kCollectors[i].write(snapshot, options.per_vcpu, writer);
+    series = writer.series();
+    write_families(own, writer);
+  } while (writer.end());
   out.flush();
   return series;
 }

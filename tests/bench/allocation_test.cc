@@ -33,7 +33,7 @@ TEST(Allocations, AreCounted) {
 }
 
 TEST(Allocations, DoNotGrowWithTheSeries) {
-  for (const Format format : {Format::text, Format::openmetrics}) {
+  for (const Format format : {Format::text, Format::openmetrics, Format::protobuf}) {
     for (const PerVcpu per_vcpu : {PerVcpu::none, PerVcpu::counts, PerVcpu::all}) {
       const ExpositionOptions options{.format = format, .per_vcpu = per_vcpu};
       EXPECT_EQ(allocations_of(200, options), allocations_of(2, options));

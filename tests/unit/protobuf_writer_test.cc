@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,14 +16,26 @@ namespace kvmx {
 namespace {
 
 template <typename Write>
-ProtobufPage written(Write write) {
+std::string bytes_written(Write write) {
   std::string page;
-  TextStream stream([&page](std::string_view piece) { page += piece; });
+  TextStream stream([&page](std::string_view piece) {
+    EXPECT_LE(piece.size(), TextStream::kPiece);
+    page += piece;
+  });
   ProtobufWriter writer(stream);
   write(writer);
-  writer.end();
   stream.flush();
-  return ProtobufPage(page);
+  EXPECT_EQ(page, "");  // that was to measure
+  EXPECT_TRUE(writer.end());
+  write(writer);
+  EXPECT_FALSE(writer.end());
+  stream.flush();
+  return page;
+}
+
+template <typename Write>
+ProtobufPage written(Write write) {
+  return ProtobufPage(bytes_written(write));
 }
 
 TEST(ProtobufWriter, WritesCountersGaugesAndInfos) {
@@ -30,8 +43,10 @@ TEST(ProtobufWriter, WritesCountersGaugesAndInfos) {
     Labels labels;
     labels.add("vm", "a\"b\\c\nd");
     writer.begin({"things", MetricType::counter, "Things."});
-    writer.sample(labels, R"(op="read",index="0x10")", std::uint64_t{7});
-    writer.sample(labels, "", Nanoseconds{1'500'000'000});
+    Labels more("op", "read");
+    more.add("index", "0x10");
+    writer.sample(labels, more, std::uint64_t{7});
+    writer.sample(labels, Nanoseconds{1'500'000'000});
     writer.begin({"nothing", MetricType::gauge, "Nothing."});
     writer.begin({"level", MetricType::gauge, "A level."});
     writer.sample(Labels(), 0.25);
@@ -44,6 +59,38 @@ TEST(ProtobufWriter, WritesCountersGaugesAndInfos) {
             (std::vector<std::string>{R"(things_total{vm="a\"b\\c\nd",op="read",index="0x10"} 7)",
                                       R"(things_total{vm="a\"b\\c\nd"} 1.5)", "level 0.25",
                                       R"(host_info{vm="a\"b\\c\nd"} 1)"}));
+}
+
+TEST(ProtobufWriter, WritesLongLabelsAndFamiliesInPieces) {
+  const std::string name(300, 'n');
+  constexpr std::uint64_t kSamples = 2000;
+  const ProtobufPage page = written([&](ProtobufWriter& writer) {
+    writer.begin({"things", MetricType::counter, "Things."});
+    for (std::uint64_t i = 0; i < kSamples; ++i) {
+      Labels labels("vm", name);
+      labels.add("number", i);
+      writer.sample(labels, i);
+    }
+  });
+  ASSERT_EQ(page.series.size(), kSamples);
+  EXPECT_EQ(page.series.back(), "things_total{vm=\"" + name + "\",number=\"1999\"} 1999");
+}
+
+TEST(ProtobufWriter, WritesNothingOfNoFamilies) {
+  EXPECT_EQ(bytes_written([](ProtobufWriter&) {}), "");
+}
+
+TEST(ProtobufWriter, NoticesAFamilyThatChanges) {
+  TextStream nowhere([](std::string_view) {});
+  ProtobufWriter writer(nowhere);
+  const auto write = [&](std::uint64_t samples) {
+    writer.begin({"things", MetricType::counter, "Things."});
+    for (std::uint64_t i = 0; i < samples; ++i) writer.sample(Labels(), i);
+  };
+  write(1);
+  EXPECT_TRUE(writer.end());
+  write(2);
+  EXPECT_THROW(static_cast<void>(writer.end()), std::logic_error);
 }
 
 constexpr std::array<double, 3> kBounds = {0.25, 0.5, 2};
@@ -67,6 +114,9 @@ TEST(ProtobufWriter, WritesHistogramsBothWays) {
   EXPECT_EQ(page.native[0].buckets, (Buckets{{-2, 5}, {-1, 3}, {2, 9}}));
   EXPECT_EQ(of({0, 0, 0, 0}).native[0].buckets, Buckets{});
   EXPECT_EQ(of({0, 0, 4, 1}).native[0].buckets, (Buckets{{1, 4}, {2, 1}}));
+  constexpr std::uint64_t kMany = 1ULL << 62U;
+  EXPECT_EQ(of({kMany, 1, kMany, kMany}).native[0].buckets,
+            (Buckets{{-2, kMany}, {-1, 1}, {1, kMany}, {2, kMany}}));
 }
 
 }  // namespace

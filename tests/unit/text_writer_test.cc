@@ -36,6 +36,21 @@ TEST(Labels, MarkRemovesLaterLabels) {
   EXPECT_EQ(labels.text(), "vm=\"web\"");
 }
 
+TEST(Labels, AreAddedOnceSomebodyAsks) {
+  const Labels more("vcpu", "3");
+  Labels labels("vm", "web");
+  for (int i = 0; i < 2; ++i) {
+    const Labels::Mark mark(labels);
+    labels.add_if_asked(more);
+    if (i == 0) continue;
+    EXPECT_EQ(labels.text(), "vm=\"web\",vcpu=\"3\"");
+    EXPECT_EQ(labels.text(), "vm=\"web\",vcpu=\"3\"");
+    EXPECT_TRUE(labels.fields().ends_with(more.fields()));
+  }
+  EXPECT_EQ(labels.text(), "vm=\"web\"");
+  EXPECT_EQ(labels.fields(), Labels("vm", "web").fields());
+}
+
 /// What `write` writes in `format`.
 template <typename Write>
 std::string written(Format format, Write write) {
@@ -43,7 +58,7 @@ std::string written(Format format, Write write) {
   TextStream stream([&text](std::string_view piece) { text += piece; });
   TextWriter writer(stream, format);
   write(writer);
-  writer.end();
+  EXPECT_FALSE(writer.end());
   stream.flush();
   return text;
 }
