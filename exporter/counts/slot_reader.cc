@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "exporter/counts/exit_codes.h"
 #include "exporter/counts/load.h"
 #include "exporter/counts/sum_counts.h"
 #include "exporter/kernel/fixed_msrs.h"
@@ -15,32 +16,6 @@
 
 namespace kvmx {
 namespace {
-
-std::optional<std::uint32_t> exit_code(const vcpu_slot& slot, Isa isa, std::uint32_t id) {
-  if (id < KVMX_DENSE_REASONS) return dense_exit_code(isa, id);
-  if (id == KVMX_REASON_OTHER) return std::nullopt;
-  return basic_exit_code(isa, load(slot.reason_code[id - KVMX_DENSE_REASONS]));
-}
-
-/// Sorts reasons by code. The kernel's programs count no code in two places; should a slot have one
-/// twice all the same, it is one series, for a page that has a series twice is refused as a whole.
-void sort_reasons(std::vector<ReasonCount>& reasons) {
-  const auto unordered = std::ranges::adjacent_find(
-      reasons,
-      [](const ReasonCount& one, const ReasonCount& next) { return one.code >= next.code; });
-  if (unordered == reasons.end()) return;  // most ids are in the order of their codes
-  std::ranges::sort(reasons, {}, &ReasonCount::code);
-  std::size_t kept = 0;
-  for (std::size_t i = 1; i < reasons.size(); ++i) {
-    if (reasons[i].code == reasons[kept].code) {
-      reasons[kept].exits += reasons[i].exits;
-      reasons[kept].handling_ns += reasons[i].handling_ns;
-    } else {
-      reasons[++kept] = reasons[i];
-    }
-  }
-  if (!reasons.empty()) reasons.resize(kept + 1);
-}
 
 /// Of the MSRs that have a counter of their own.
 void read_fixed_msrs(const vcpu_slot& slot, std::vector<MsrCount>& counts) {
@@ -86,12 +61,15 @@ void add_vcpu(VmCounts& vm, VcpuCounts counts) {
 }
 
 void add_listed(std::span<const ListedVcpu> listed, std::map<VmKey, VmCounts>& vms) {
+  VmCounts* vm = nullptr;
   for (const ListedVcpu& vcpu : listed) {
     const VmKey key{vcpu.tgid, vcpu.start_ns, vcpu.kvm};
-    VmCounts& vm = vms[key];
-    vm.key = key;
-    vm.comm = vcpu.comm;
-    ++vm.listed;
+    if (!vm || vm->key != key) {
+      vm = &vms[key];
+      vm->key = key;
+      vm->comm = vcpu.comm;
+    }
+    ++vm->listed;
   }
 }
 
@@ -119,6 +97,15 @@ void merge_vm(VmCounts& into, const VmCounts& more) {
   for (const IoCount& io : more.io) add(into.io, io);
   for (std::size_t i = 0; i < into.line_changes.size(); ++i)
     into.line_changes[i] += more.line_changes[i];
+}
+
+/// A VM's counts as the first slot finds them.
+VmCounts& begin_vm(VmCounts& vm, const VmKey& key) {
+  vm.key = key;
+  vm.vcpus.reserve(vm.listed);
+  vm.slots.reserve(vm.listed);
+  vm.threads.reserve(vm.listed);
+  return vm;
 }
 
 /// Slots made for threads, before an event gave the VM's pointer, belong to the VM of the process.
@@ -151,8 +138,9 @@ void adopt_threads(std::map<VmKey, VmCounts>& vms) {
 /// added to was read.
 std::uint64_t SlotReader::userspace_running_ns(const vcpu_slot& slot, std::uint64_t began,
                                                bool ended) const {
+  if (began == 0 || ended) return 0;
   const std::uint64_t now = clock_();
-  return began != 0 && !ended && load(slot.userspace_ns) == began && now > began ? now - began : 0;
+  return load(slot.userspace_ns) == began && now > began ? now - began : 0;
 }
 
 bool SlotReader::is_halt(const vcpu_slot& slot, const Exit& exit) {
@@ -198,9 +186,11 @@ void SlotReader::read_reasons(const vcpu_slot& slot, const Context& context, Vcp
   exported.exit_id = current;
   exported.exit_ns = ns[current];
 
+  const DenseCodes& codes = dense_codes(isa);
   counts.reasons.reserve(ids.size());
   for (const std::uint32_t id : ids)
-    counts.reasons.push_back({exit_code(slot, isa, id), load(slot.reason[id].count), ns[id]});
+    counts.reasons.push_back({id < codes.size() ? codes[id] : sparse_code(slot, isa, id),
+                              load(slot.reason[id].count), ns[id]});
   sort_reasons(counts.reasons);
 }
 
@@ -226,8 +216,9 @@ std::uint64_t SlotReader::halt_running_ns(const vcpu_slot& slot, const Exit& exi
     return still && now > *since ? now - *since : 0;
   }
   // Not woken after the sum was read, and still in the same exit: the sum has nothing of this halt.
+  if (!is_halt(slot, exit)) return 0;
   const std::uint64_t running = exit_running_ns(slot, exit, context.ended);
-  return is_halt(slot, exit) && (load(slot.exit) & KVMX_EXIT_HALT_ENDED) == 0 ? running : 0;
+  return (load(slot.exit) & KVMX_EXIT_HALT_ENDED) == 0 ? running : 0;
 }
 
 void SlotReader::read_halts(const vcpu_slot& slot, const Context& context,
@@ -301,10 +292,11 @@ void SlotReader::give_names(const std::map<VmKey, VmCounts>& vms,
 
 /// Where no event gives a vCPU's pointer, it has a slot for each thread that has run it, and what a
 /// slot says that it does holds for the last one only. Returns which are no more.
-std::vector<const vcpu_slot*> SlotReader::left_behind(std::span<const vcpu_slot> slots) {
+std::vector<const vcpu_slot*> SlotReader::left_behind(std::span<const vcpu_slot> slots) const {
   std::vector<ThreadPart> parts;
-  for (const vcpu_slot& slot : slots) {
-    if (load(slot.tgid) == 0 || slot.vcpu != 0 || slot.vcpu_id == KVMX_VCPU_UNKNOWN) continue;
+  for (const std::uint32_t index : used_) {
+    const vcpu_slot& slot = slots[index];
+    if (slot.vcpu != 0 || slot.vcpu_id == KVMX_VCPU_UNKNOWN) continue;
     parts.push_back({.tgid = slot.tgid,
                      .vm_start = slot.vm_start,
                      .vcpu_id = slot.vcpu_id,
@@ -340,6 +332,13 @@ VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, const Context& context, 
   return counts;
 }
 
+void SlotReader::find_used(std::span<const vcpu_slot> slots) {
+  used_.clear();
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (load(slots[i].tgid) != 0) used_.push_back(static_cast<std::uint32_t>(i));
+  }
+}
+
 std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
                                        const std::function<bool(const VmKey&)>& ended,
                                        const VcpuListing& listing,
@@ -352,29 +351,29 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
   }
   watches_.resize(slots.size());
   ahead_.resize(slots.size());
+  find_used(slots);
   const std::vector<const vcpu_slot*> past = left_behind(slots);
   std::map<VmKey, VmCounts> vms;
   add_listed(listing.vcpus, vms);
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    const vcpu_slot& slot = slots[i];
-    const std::uint32_t tgid = load(slot.tgid);
-    if (tgid == 0) continue;
-    const VmKey key{tgid, slot.vm_start, slot.kvm};
-    VmCounts& vm = vms[key];
-    vm.key = key;
+  VmCounts* of_last = nullptr;
+  for (std::size_t i = 0; i < used_.size(); ++i) {
+    const std::uint32_t index = used_[i];
+    const vcpu_slot& slot = slots[index];
+    const VmKey key{load(slot.tgid), slot.vm_start, slot.kvm};
+    if (!of_last || of_last->key != key) of_last = &begin_vm(vms[key], key);
+    VmCounts& vm = *of_last;
     vm.isa = std::max(vm.isa, static_cast<Isa>(load(slot.isa)));
     if (vm.comm.empty()) vm.comm.assign(slot.comm, ::strnlen(slot.comm, sizeof(slot.comm)));
-    const auto index = static_cast<std::uint32_t>(i);
     vm.slots.push_back(index);
     if (const std::uint64_t vcpu = load(slot.vcpu); vcpu != 0)
       ++((vcpu & KVMX_VCPU_DESTROYED) != 0 ? vm.destroyed : vm.undestroyed);
-    const SleepWatch* const watch = look_again(slot, watches_[i], listing);
+    const SleepWatch* const watch = look_again(slot, watches_[index], listing);
     const bool over = ended(key) || std::ranges::binary_search(past, &slot);
-    VcpuCounts counts = read_slot(slot, {index, over, exported[i], ahead_[i], watch}, vm);
+    VcpuCounts counts = read_slot(slot, {index, over, exported[index], ahead_[index], watch}, vm);
     // A slot that has nothing but further events is of a thread that runs no vCPU.
     if (kvmx::events(counts) > 0) vm.threads.push_back({load(slot.tid), counts.id});
-    if (i < events.size()) read_events(events[i], counts);
-    if (i < io.size()) read_io(index, io[i], exported[i], vm);
+    if (index < events.size()) read_events(events[index], counts);
+    if (index < io.size()) read_io(index, io[index], exported[index], vm);
     add_vcpu(vm, std::move(counts));
   }
   adopt_threads(vms);

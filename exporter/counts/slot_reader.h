@@ -69,7 +69,8 @@ class SlotReader {
     const SleepWatch* watch;  ///< null if the slot alone tells whether it sleeps
   };
 
-  static std::vector<const vcpu_slot*> left_behind(std::span<const vcpu_slot> slots);
+  void find_used(std::span<const vcpu_slot> slots);
+  [[nodiscard]] std::vector<const vcpu_slot*> left_behind(std::span<const vcpu_slot> slots) const;
   static bool is_halt(const vcpu_slot& slot, const Exit& exit);
   const SleepWatch* look_again(const vcpu_slot& slot, SleepWatch& watch,
                                const VcpuListing& listing) const;
@@ -96,7 +97,9 @@ class SlotReader {
   PlaceNames msr_names_{&exported_times::msrs};
   PlaceNames port_names_{&exported_times::ports};
   PlaceNames page_names_{&exported_times::pages};
-  std::vector<MsrCount> msrs_;  ///< of one vCPU; memory that each reading uses again
+  std::vector<std::uint32_t>
+      used_;                    ///< indices of slots in use; memory that each reading uses again
+  std::vector<MsrCount> msrs_;  ///< of one vCPU; likewise
   std::vector<KeyCount> keys_;  ///< likewise
 };
 
