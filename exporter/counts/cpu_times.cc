@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <limits>
 #include <string_view>
 
 namespace kvmx {
@@ -13,6 +14,22 @@ const listed_thread* find_thread(std::span<const listed_thread> threads, std::ui
   const auto found = std::ranges::lower_bound(threads, tid, {}, &listed_thread::tid);
   return found != threads.end() && found->tid == tid ? &*found : nullptr;
 }
+
+/// Finds threads of a listing that are asked for in order of their ids.
+class InOrder {
+ public:
+  explicit InOrder(std::span<const listed_thread> threads) : left_(threads) {}
+
+  /// The one that is asked for, not another one that has its id since.
+  const listed_thread* find(const listed_thread& wanted) {
+    while (!left_.empty() && left_.front().tid < wanted.tid) left_ = left_.subspan(1);
+    const bool there = !left_.empty() && left_.front().tid == wanted.tid;
+    return there && left_.front().start == wanted.start ? left_.data() : nullptr;
+  }
+
+ private:
+  std::span<const listed_thread> left_;
+};
 
 /// The id at the end of what vhost and KVM call a thread that they make, such as "vhost-4711".
 std::optional<std::uint32_t> id_in_name(const listed_thread& thread, std::string_view prefix) {
@@ -33,11 +50,11 @@ void CpuTimes::observe(std::span<const listed_thread> threads, std::span<const V
   const Roles roles = roles_of(vms, listing);
   std::vector<listed_thread> now;
   now.reserve(threads.size());
+  InOrder last(last_);
   for (const listed_thread& thread : threads) {
     const std::optional<Role> role = role_of(thread, roles, threads);
     if (!role) continue;
-    const listed_thread* before = find_thread(last_, thread.tid);
-    if (before && before->start != thread.start) before = nullptr;
+    const listed_thread* const before = last.find(thread);
     add(*role, thread.runtime_ns - (before ? before->runtime_ns : 0),
         thread.run_delay_ns - (before ? before->run_delay_ns : 0));
     now.push_back(thread);
@@ -74,10 +91,11 @@ CpuTimes::Roles CpuTimes::roles_of(std::span<const VmCounts> vms, const VcpuList
   Roles roles;
   for (const VmCounts& vm : vms)
     for (const VcpuThread& thread : vm.threads)
-      roles.try_emplace(thread.tid, Role{vm.key, ThreadKind::vcpu, thread.vcpu});
+      roles.push_back({thread.tid, vm.key, ThreadKind::vcpu, thread.vcpu});
   for (const ListedVcpu& vcpu : listing.vcpus)
     if (vcpu.pit_tid != 0)
-      roles.try_emplace(vcpu.pit_tid, Role{{vcpu.tgid, vcpu.start_ns, vcpu.kvm}, ThreadKind::pit});
+      roles.push_back({vcpu.pit_tid, {vcpu.tgid, vcpu.start_ns, vcpu.kvm}, ThreadKind::pit});
+  std::ranges::stable_sort(roles, {}, &Role::tid);  // the first to name a thread knows
   return roles;
 }
 
@@ -86,11 +104,12 @@ std::optional<CpuTimes::Role> CpuTimes::role_of(const listed_thread& thread, con
   const auto of_process = [&](std::uint32_t tgid, std::uint64_t start, ThreadKind kind) {
     const auto process = processes_.find({tgid, start});
     if (process == processes_.end()) return std::optional<Role>();
-    return std::optional<Role>({process->second.vm, kind});
+    return std::optional<Role>({thread.tid, process->second.vm, kind});
   };
-  const auto role = roles.find(thread.tid);
+  const auto at = std::ranges::lower_bound(roles, thread.tid, {}, &Role::tid);
+  const Role* const role = at != roles.end() && at->tid == thread.tid ? &*at : nullptr;
   if (thread.origin == KVMX_THREAD_KERNEL) {
-    if (role != roles.end() && role->second.kind == ThreadKind::pit) return role->second;
+    if (role && role->kind == ThreadKind::pit) return *role;
     for (const auto& [prefix, kind] :
          {std::pair("vhost-", ThreadKind::vhost), std::pair("kvm-pit/", ThreadKind::pit)}) {
       const std::optional<std::uint32_t> maker = id_in_name(thread, prefix);
@@ -99,14 +118,15 @@ std::optional<CpuTimes::Role> CpuTimes::role_of(const listed_thread& thread, con
     }
     return std::nullopt;
   }
-  if (role != roles.end() && role->second.kind == ThreadKind::vcpu &&
-      role->second.vm.tgid == thread.tgid && role->second.vm.start_ns == thread.vm_start)
-    return role->second;
+  if (role && role->kind == ThreadKind::vcpu && role->vm.tgid == thread.tgid &&
+      role->vm.start_ns == thread.vm_start)
+    return *role;
   return of_process(thread.tgid, thread.vm_start,
                     thread.origin == KVMX_THREAD_VHOST ? ThreadKind::vhost : ThreadKind::vmm);
 }
 
 void CpuTimes::add(const Role& role, std::uint64_t cpu_ns, std::uint64_t run_delay_ns) {
+  if (cpu_ns == 0 && run_delay_ns == 0) return;
   OfVm& vm = vms_[role.vm];
   vm.cpu_ns[static_cast<std::size_t>(role.kind)] += cpu_ns;
   if (role.kind != ThreadKind::vcpu) return;
@@ -118,24 +138,27 @@ void CpuTimes::add(const Role& role, std::uint64_t cpu_ns, std::uint64_t run_del
 /// Adds what threads had between their last listing and their end. A process's records are not of
 /// one moment: in the earliest its sum has no thread that is still listed in another.
 void CpuTimes::settle_ended(std::span<const listed_thread> now) {
-  std::map<Process, std::uint64_t> sums;
+  constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();
+  for (auto& [process, known] : processes_) known.ended_ns = kNone;
+  auto process = processes_.end();
   for (const listed_thread& thread : now) {
     if (thread.origin == KVMX_THREAD_KERNEL) continue;
-    const auto [sum, is_new] = sums.try_emplace({thread.tgid, thread.vm_start}, thread.ended_ns);
-    sum->second = std::min<std::uint64_t>(sum->second, thread.ended_ns);
+    const Process key{thread.tgid, thread.vm_start};
+    if (process == processes_.end() || process->first != key) process = processes_.find(key);
+    std::uint64_t& sum = process->second.ended_ns;
+    sum = std::min<std::uint64_t>(sum, thread.ended_ns);
   }
+  InOrder still(now);
   for (const listed_thread& thread : last_) {
-    if (thread.origin == KVMX_THREAD_KERNEL) continue;
-    const listed_thread* const still = find_thread(now, thread.tid);
-    const auto process = processes_.find({thread.tgid, thread.vm_start});
-    if ((!still || still->start != thread.start) && process != processes_.end())
-      process->second.counted_ns += thread.runtime_ns;
+    if (thread.origin == KVMX_THREAD_KERNEL || still.find(thread)) continue;
+    const auto its = processes_.find({thread.tgid, thread.vm_start});
+    if (its != processes_.end()) its->second.counted_ns += thread.runtime_ns;
   }
-  for (const auto& [process, sum] : sums) {
-    OfProcess& known = processes_.at(process);
-    const std::uint64_t rest = sum - std::min<std::uint64_t>(sum, known.counted_ns);
+  for (auto& [key, known] : processes_) {
+    if (known.ended_ns == kNone) continue;
+    const std::uint64_t rest = known.ended_ns - std::min(known.ended_ns, known.counted_ns);
     if (rest <= known.rest_ns) continue;
-    add({known.vm, ThreadKind::vmm}, rest - known.rest_ns, 0);
+    add({0, known.vm, ThreadKind::vmm}, rest - known.rest_ns, 0);
     known.rest_ns = rest;
   }
 }

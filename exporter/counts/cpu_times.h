@@ -45,13 +45,15 @@ class CpuTimes {
     VmKey vm{};                    ///< the first of its VMs
     std::uint64_t counted_ns = 0;  ///< what its ended threads had when they were last listed
     std::uint64_t rest_ns = 0;     ///< what they had after that, as far as it was added
+    std::uint64_t ended_ns = 0;    ///< in the last listing: the kernel's sum of its ended threads
   };
   struct Role {
+    std::uint32_t tid;
     VmKey vm;
     ThreadKind kind = ThreadKind::vmm;
     std::optional<std::uint32_t> vcpu{};  ///< id; nothing too for one that is not known
   };
-  using Roles = std::map<std::uint32_t, Role>;  ///< by thread id
+  using Roles = std::vector<Role>;  ///< in order of thread ids
 
   static Roles roles_of(std::span<const VmCounts> vms, const VcpuListing& listing);
   void follow(std::span<const VmCounts> vms);
