@@ -27,7 +27,7 @@ kvmx_host_test(capabilities 60 "${here}/deploy/capabilities_test.sh")
 kvmx_host_test(prometheus-web 300 python3 "${here}/e2e/prometheus_web_test.py" "${exporter}")
 kvmx_host_test(scrape-forms 120 /usr/bin/python3 "${here}/e2e/scrape_forms_test.py" "${exporter}" "${guest}")
 kvmx_host_test(web-http 300 python3 "${here}/e2e/web_http_test.py" "${exporter}")
-kvmx_host_test(pages-native 200 python3 "${here}/e2e/pages_test.py" "${exporter}" "${guest}")
+kvmx_host_test(web-pages-native 200 python3 "${here}/e2e/web_pages_test.py" "${exporter}" "${guest}")
 kvmx_host_test(top-native 300 python3 "${here}/e2e/top_test.py" "${exporter}" "${guest}")
 kvmx_host_test(web-limits 400 python3 "${here}/e2e/web_limits_test.py" "${exporter}")
 kvmx_host_test(web-hostile 400 python3 "${here}/e2e/web_hostile_test.py" "${exporter}")
@@ -35,9 +35,9 @@ kvmx_host_test(hardening 60 python3 "${here}/e2e/hardening_test.py" "${exporter}
 kvmx_host_test(start-hostile 200 python3 "${here}/e2e/start_hostile_test.py" "${exporter}")
 kvmx_host_test(web-tls 300 python3 "${here}/e2e/web_tls_test.py" "${exporter}")
 # RUN_SERIAL: a tick that waits for a CPU is no storm.
-kvmx_host_test(page-native 600 python3 "${here}/e2e/page_test.py" native
-               "${exporter}" "${guest}" "${PROJECT_BINARY_DIR}/page-native.json")
-set_tests_properties(page-native pages-native top-native PROPERTIES RUN_SERIAL ON)
+kvmx_host_test(alert-native 600 python3 "${here}/e2e/alert_test.py" native
+               "${exporter}" "${guest}" "${PROJECT_BINARY_DIR}/alert-native.json")
+set_tests_properties(alert-native web-pages-native top-native PROPERTIES RUN_SERIAL ON)
 # The benchmark at its smallest, so that it keeps working; it measures nothing here.
 kvmx_host_test(bench 120 bench --benchmark_filter=/1000/ --benchmark_min_time=0.01)
 kvmx_host_test(fleet-pages 120 python3 "${here}/bench/fleet/pages_test.py" "$<TARGET_FILE:fleet_simulator>")
@@ -162,8 +162,8 @@ kvmx_lab_test(amd-6.1 late-kvm-amd-6.1 600 COMMAND "${here}/e2e/late_kvm_test.sh
 # A clock that counts instructions, for what is about rates and times: the same however busy the machine.
 kvmx_lab_host(amd-6.1-icount 300 --kernel 6.1 --icount --append mitigations=off)
 kvmx_lab_script(amd-6.1-icount idle-fraction-amd-6.1 1500 e2e/idle_fraction_test.py)
-kvmx_lab_test(amd-6.1-icount page-amd-6.1 900 COMMAND /usr/bin/python3 "${here}/e2e/page_test.py" amd "${exporter}"
-              "${guest}" /lab-out/page-amd-6.1.json)
+kvmx_lab_test(amd-6.1-icount alert-amd-6.1 900 COMMAND /usr/bin/python3 "${here}/e2e/alert_test.py" amd "${exporter}"
+              "${guest}" /lab-out/alert-amd-6.1.json)
 kvmx_lab_script(amd-6.1-icount linux-guest-amd-6.1 1200 e2e/linux_guest_test.py)
 kvmx_lab_script(amd-6.1-icount profile-linux-amd-6.1 1200 e2e/profile_linux_test.py)
 kvmx_lab_script(amd-6.1-icount hpet-amd-6.1 1200 e2e/hpet_test.py)

@@ -103,17 +103,17 @@ build_all
 printf 'subdirs("address" "release")\n' >build/CTestTestfile.cmake
 chosen=()
 [[ $mode != quick ]] || chosen=(--label-regex '^(unit|static|native)$')
-rm -f build/release/page-*.json build/tests.xml
+rm -f build/release/alert-*.json build/tests.xml
 status=0
 # Half of the tests wait for a guest's clock most of the time: two more than there are CPUs keep these busy.
 part "tests" ctest --test-dir build --output-on-failure --no-tests=error -j $(($(nproc) + 2)) "${chosen[@]}" \
   --output-junit "$ROOT/build/tests.xml" --output-log "$ROOT/build/ctest.log" "$@" || status=$?
 
 # ctest shows no output of what passes.
-for page in build/release/page-*.json; do
-  [[ -e $page ]] || continue
-  printf '\n== %s: a storm'"'"'s page and its end, as they came\n' "$(basename "$page")"
-  cat "$page"
+for alert in build/release/alert-*.json; do
+  [[ -e $alert ]] || continue
+  printf '\n== %s: a storm'"'"'s page and its end, as they came\n' "$(basename "$alert")"
+  cat "$alert"
 done
 python3 tests/report.py "$mode" build "$@" || status=$?
 exit $status

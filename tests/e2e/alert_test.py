@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""page_test.py amd|native EXPORTER GUEST OUT: a storm pages, alone, and the page ends with the storm.
+"""alert_test.py amd|native EXPORTER GUEST OUT: a storm pages, alone, and the page ends with the storm.
 
 Three guests on real KVM: a storm, one of whose vCPUs is parked, a tick that is none, and a quiet one; an
 exporter without vCPUs (--metrics.per-vcpu=none); beside them Prometheus and Alertmanager with what deploy/
@@ -43,7 +43,7 @@ def start_guests(exporter, guest):
     out = pathlib.Path(tempfile.mkdtemp(prefix="kvmx-page-guests-"))
     port = free_port()
     log = (out / "log").open("w+")
-    process = subprocess.Popen([HERE / "page_guests.sh", exporter, guest, str(port), str(out)], stdout=log, stderr=log)
+    process = subprocess.Popen([HERE / "alert_guests.sh", exporter, guest, str(port), str(out)], stdout=log, stderr=log)
     atexit.register(stop, process)
     return port, process, out
 

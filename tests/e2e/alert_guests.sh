@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# page_guests.sh EXPORTER GUEST PORT OUT: an exporter without vCPUs, and the guests of page_test.py
+# alert_guests.sh EXPORTER GUEST PORT OUT: an exporter without vCPUs, and the guests of alert_test.py
 #
 # On this machine or in an emulated host. The guest page-storm ticks at 1000 Hz on twelve vCPUs, and has a
 # thirteenth that never runs, until the file OUT/cure is there; then it starts again as a quiet guest, as

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""pages_test.py EXPORTER GUEST: what people see of guests in a browser, and what they must not.
+"""web_pages_test.py EXPORTER GUEST: what people see of guests in a browser, and what they must not.
 
 On this machine's /dev/kvm: a guest that ticks while it is idle, a quiet one whose name is a page, and
 one that --vm.exclude leaves out. No rate is judged.
