@@ -26,7 +26,7 @@ NO_VCPUS = ["Each vCPU", "Timer programmings, by vCPU", "Wake-ups, by vCPU"]
 # picture, dashboard, variables that are not All, panels without data.
 VIEWS = [
     ("fleet", "kvm-fleet", {}, []),
-    ("host", "kvm-host", {"instance": "kvm-01:10177"}, []),
+    ("host", "kvm-host", {"instance": "kvm-01:10177"}, ["Old timers"]),
     ("guest", "kvm-guest", {"instance": "kvm-01:10177", "vm": "ci-runner"}, []),
     ("timer-storm", "kvm-timer-storm", {"instance": "kvm-01:10177"}, []),
     ("guest-amd", "kvm-guest", {"instance": "kvm-03:10177", "vm": "analytics"}, ["What the exporter finds"]),
@@ -34,7 +34,7 @@ VIEWS = [
      [*NO_VCPUS, "What the exporter finds"]),
     ("guests-all", "kvm-guest", {}, []),
     ("host-amd", "kvm-host", {"instance": "kvm-03:10177"},
-     ["Busy guests without the VMX preemption timer", "Wake-ups of each CPU by idle ticks"]),
+     ["Busy guests without the VMX preemption timer", "Old timers", "Wake-ups of each CPU by idle ticks"]),
     ("timer-storm-one", "kvm-timer-storm", {"instance": "kvm-01:10177", "vm": "ci-runner"}, []),
     ("timer-storm-all", "kvm-timer-storm", {}, []),
 ]
