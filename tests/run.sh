@@ -16,7 +16,7 @@
 #   KVMX_PACKAGE_SUITES=trixie               the package of another Debian
 #   KVMX_PACKAGE_SOURCE=ON                   the package built from source
 #   KVMX_PLAYBOOK=ON                         the Ansible playbook
-#   KVMX_RENDER=ON                           the dashboards, drawn: 700 MB of npm's packages
+#   KVMX_RENDER=ON                           the dashboards and pages, drawn: 700 MB of npm's packages
 #   KVMX_MUTANTS=ON                          every rule changed in many ways
 #   KVMX_RELEASE_UNIT=ON                     the unit tests without sanitizers, by g++, too
 #   KVMX_FUZZ_SECONDS=10                     how long each fuzzer runs

@@ -13,9 +13,13 @@ kvmx_test(unit-exposure static 60 systemd-analyze security --offline=yes --thres
 
 # On demand. The pictures of the dashboards: whoever changes a dashboard draws it, and the test
 # "dashboards" fails until then.
-option(KVMX_RENDER "Draw the dashboards, too" OFF)
+option(KVMX_RENDER "Draw the dashboards and the exporter's pages, too" OFF)
 if(KVMX_RENDER)
   kvmx_test(dashboards-render static 2400 "${here}/dashboards/render.sh" "${PROJECT_BINARY_DIR}/render")
+  add_executable(demo_pages dashboards/render/demo_pages.cc unit/diagnosis/simulated_host.cc)
+  target_link_libraries(demo_pages PRIVATE kvmx::web_pages)
+  kvmx_test(pages-render static 600 "${here}/dashboards/pages.sh" "$<TARGET_FILE:demo_pages>" "${PROJECT_BINARY_DIR}/render")
+  set_tests_properties(pages-render PROPERTIES DEPENDS dashboards-render)
 endif()
 option(KVMX_MUTANTS "Change every rule in many ways, and see that a test notices: an hour" OFF)
 if(KVMX_MUTANTS)
