@@ -131,8 +131,8 @@ ReadablePaths readable_paths(const std::vector<fs::path>& files) {
   for (const fs::path& file : files) {
     std::error_code ignored;
     const fs::path named =
-        fs::canonical(fs::absolute(file, ignored).parent_path(), ignored) / file.filename();
-    const fs::path target = fs::canonical(file, ignored);
+        fs::weakly_canonical(fs::absolute(file, ignored).parent_path(), ignored) / file.filename();
+    const fs::path target = fs::weakly_canonical(file, ignored);
     for (const fs::path& path : {named, target})
       if (path.is_absolute())
         readable.paths.push_back(has_own_directory(path) ? path.parent_path() : path);
