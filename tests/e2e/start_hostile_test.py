@@ -64,6 +64,8 @@ def check_usage(verdict):
 
 def check_limits(verdict):
     expect(verdict, "30 descriptors", 1, "LimitNOFILE=", ADDRESS, limit=30)
+    expect(verdict, "300 descriptors, and events that take some each", 1, "LimitNOFILE=", ADDRESS, "--collector.events",
+           limit=300)
     exporter = WebExporter(EXPORTER, 10216)
     soft, hard = resource.prlimit(exporter.process.pid, resource.RLIMIT_NOFILE)
     verdict.check(soft == hard, f"the limit is raised as far as it goes: {soft} of {hard}")
