@@ -66,9 +66,9 @@ class Exporter {
 
   /// To be called every second, and when wake_fd() is readable, by the thread that calls attach():
   /// learns of new VMs while they live, notices those that ended, and frees the slots of those that
-  /// ended long ago. To look what exists takes no more than a fiftieth of a CPU, however many VMs
-  /// come and go, and so does to read who they are; what was too much has to wait. What KVM itself
-  /// told is heeded every second, and so are slots freed.
+  /// ended long ago. All this takes no more than a fiftieth of a CPU, however many VMs come and go.
+  /// What is too much has to wait: ends that KVM told of and slots to be freed for three seconds at
+  /// most, what only a look at all that exists can tell for ten.
   void housekeep();
 
   /// Readable when vCPUs have been seen that were not there before; -1 while nothing is attached.
@@ -82,11 +82,11 @@ class Exporter {
   using Clock = std::chrono::steady_clock;
   using Starts = std::map<std::uint32_t, std::uint64_t>;  ///< of processes, by id
 
-  /// A fiftieth of a CPU; that of half a minute at once. Whatever it took, ten seconds later it
-  /// goes on.
-  static constexpr int kHousekeepingParts = 50;
-  static constexpr std::chrono::milliseconds kHousekeepingBurst{600};
-  static constexpr std::chrono::milliseconds kHousekeepingDebt{200};
+  /// Together a fiftieth of a CPU; that of half a minute at once.
+  static constexpr int kLookingParts = 130;
+  static constexpr int kReadingParts = 80;
+  static constexpr std::chrono::milliseconds kBurst{300};
+  static constexpr std::chrono::milliseconds kDebt{100};
 
   Result<void> open_pins();
   [[nodiscard]] EventSelection event_selection(const Features& features) const;
@@ -106,7 +106,7 @@ class Exporter {
   void look_at_processes(const std::optional<VcpuListing>& listing);
   void limit_idle_vms(std::vector<VmCounts>& counts);
   [[nodiscard]] std::size_t wanted_slots();
-  bool release_ended();
+  void release_ended();
   void publish_vm_processes();
 
   const ExporterConfig config_;
@@ -114,9 +114,11 @@ class Exporter {
   std::mutex mutex_;
   std::optional<PinDirectory> pins_;  ///< locked from the first attach()
   std::optional<Probes> probes_;
-  std::optional<Listings> listings_;  ///< the housekeeper's own, as are the next six
-  WorkBudget budget_{kHousekeepingParts, kHousekeepingBurst, kHousekeepingDebt};
-  WorkBudget lookup_budget_{kHousekeepingParts, kHousekeepingBurst, kHousekeepingDebt};
+  std::optional<Listings> listings_;  ///< the housekeeper's own, as are the next eight
+  WorkBudget looking_{kLookingParts, kBurst, kDebt};
+  WorkBudget reading_{kReadingParts, kBurst, kDebt};
+  std::chrono::nanoseconds reading_time_{0};  ///< that was spent of reading_
+  Clock::time_point looked_;
   Clock::time_point settled_;
   bool new_vcpus_ = false;         ///< since the last round
   Starts vm_processes_;            ///< of all VMs, at the last round

@@ -49,6 +49,9 @@ kvmx_host_test(exact-native 300 "${here}/exact/run.sh" native "${PROJECT_BINARY_
 
 kvmx_host_test(identity-native 300 python3 "${here}/e2e/identity_test.py" "${exporter}" "${guest}")
 kvmx_host_test(idle-vms-native 200 python3 "${here}/e2e/idle_vms_test.py" "${exporter}" "${guest}")
+kvmx_host_test(many-vms-native 300 python3 "${here}/e2e/many_vms_test.py" "${exporter}" "${guest}"
+               "$<TARGET_FILE:kvmx-tricks>")
+kvmx_host_test(descriptors-native 200 python3 "${here}/e2e/descriptors_test.py" "${exporter}" "${guest}")
 kvmx_host_test(cpu-times-native 200 python3 "${here}/e2e/cpu_times_test.py" "${exporter}" "${guest}")
 kvmx_host_test(cpu-times-without-btf-native 200 "${here}/exact/without_btf.sh" python3
                "${here}/e2e/cpu_times_test.py" "${exporter}" "${guest}")

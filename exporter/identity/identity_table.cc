@@ -35,6 +35,8 @@ IdentityTable::Clock::time_point first_seen(const VmKey& vm, IdentityTable::Cloc
 }  // namespace
 
 IdentityReading IdentityTable::read(const VmKey& vm) const {
+  // Of those that wait for their turn many may be gone, and to see that is a tenth of the work.
+  if (read_process_state(proc_, vm) == ProcessState::gone) return {.process = ProcessState::gone};
   IdentityReading reading{.identity = reader_.read(vm.tgid), .comm = reader_.read_comm(vm.tgid)};
   // Looked at last: if the process still is this VM's now, what was read is its own.
   reading.process = read_process_state(proc_, vm);

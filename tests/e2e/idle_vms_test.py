@@ -9,6 +9,7 @@ while its process lives on is noticed. On this machine's KVM, or in an emulated 
 import os
 import pathlib
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from exporter import Exporter
@@ -19,6 +20,25 @@ from verdict import Verdict, skip
 IRQS = 40
 ALONE = "LAB_ISA" in os.environ  # on this machine others may run VMs, too
 PREFIX = f"idle-{os.getpid()}-"
+
+
+def check_limit(verdict, binary, guests):
+    """There are no more of those that never ran than slots."""
+    exporter = Exporter(binary, 10186, "--bpf.max-vcpus=10")
+    idle = [guests.hold(f"{PREFIX}limit-{number}", "--hold-before", "--program", "cpuid", "--count", 1)
+            for number in range(20)]
+    left_out = lambda page: page.sum("kvm_exporter_events_lost_total", cause="vm_limit")
+    page = exporter.until(lambda page: left_out(page) >= 10)
+    shown = page and sum(1 for m in page.samples
+                         if m.name == "kvm_vm_info" and m.labels["vm"].startswith(PREFIX + "limit-"))
+    verdict.check(page and (shown == 10 or not ALONE) and shown <= 10, f"of 20 idle VMs {shown} are exported")
+    verdict.check(page and (left_out(page) == 10 or not ALONE), "and 10 are counted as left out")
+    time.sleep(3)
+    again = exporter.scrape()
+    verdict.check(left_out(again) == left_out(page) or not ALONE, "once each")
+    for guest in idle:
+        guests.go_on(guest)
+    exporter.stop()
 
 
 def vcpus(page, name):
@@ -79,6 +99,8 @@ def main():
     verdict.check(all(gone), "a VM that has ended has no vCPUs")
     verdict.check(exporter.until(lambda page: page.sum("kvm_vm_info", vm=PREFIX + "late") is None),
                   "and after --vm.linger no series")
+    exporter.stop()
+    check_limit(verdict, sys.argv[1], guests)
     verdict.end()
 
 

@@ -4,8 +4,10 @@
 //
 //   rename         gives its process another name all the time
 //   locked         keeps its memory locked, so that nobody can read its command line to the end
-//   closed         closes its vCPU, VM and KVM descriptors while the vCPU runs, a guest that loops
-//                  over CPUID and so never returns
+//   closed         closes its vCPU, VM and KVM descriptors while the vCPU runs, a guest that counts
+//                  its CPUIDs, and in the end halts; prints how many they were
+//   many           starts 2000 processes, each with a VM that never runs; prints how many at once
+//   idle           makes a VM of 200 vCPUs that never run; prints how many at once
 //   other-process  runs the vCPU in a child that shares its memory (CLONE_VM | CLONE_FILES)
 //   orphan         the same, and after two seconds it ends itself; the child goes on and reports
 //   threads        400 threads, one after the other, each call KVM_RUN once and end; told to return
@@ -27,6 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -62,11 +65,22 @@ constexpr std::size_t kCode = 0x1000;
 constexpr std::string_view kPortLoop = "\xe6\x80\xeb\xfc";           // out %al, $0x80; jmp to it
 constexpr std::string_view kCpuidLoop = "\x31\xc0\x0f\xa2\xeb\xfa";  // xor %eax, %eax; cpuid; jmp
 
+// Where the guest that counts its CPUIDs has the number, and looks whether it is to go on.
+constexpr std::size_t kCount = 0x1800;
+constexpr std::size_t kStop = 0x1804;
+constexpr std::string_view kCountedCpuidLoop{
+    "\x31\xc0\x0f\xa2"      // xor %ax, %ax; cpuid
+    "\x66\xff\x06\x00\x18"  // incl kCount
+    "\x80\x3e\x04\x18\x00"  // cmpb $0, kStop
+    "\x74\xf0\xf4",         // je to the first; hlt
+    17};
+
 struct Vm {
   int kvm;
   int vm;
   int vcpu;
   kvm_run* shared;
+  char* memory;
 };
 
 Vm make_vm_alone(std::string_view code) {
@@ -76,7 +90,8 @@ Vm make_vm_alone(std::string_view code) {
   void* const memory =
       ::mmap(nullptr, kMemory, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) fail("mmap");
-  std::memcpy(static_cast<char*>(memory) + kCode, code.data(), code.size());
+  made.memory = static_cast<char*>(memory);
+  std::memcpy(made.memory + kCode, code.data(), code.size());
   const kvm_userspace_memory_region region{0, 0, 0, kMemory,
                                            reinterpret_cast<std::uintptr_t>(memory)};
   checked(::ioctl(made.vm, KVM_SET_USER_MEMORY_REGION, &region), "KVM_SET_USER_MEMORY_REGION");
@@ -231,11 +246,37 @@ int run_and_report(void* vm) {
 }
 
 void run_closed() {
-  const Vm vm = make_vm(kCpuidLoop);
-  std::thread([&vm] { ::ioctl(vm.vcpu, KVM_RUN, 0); }).detach();
+  const Vm vm = make_vm(kCountedCpuidLoop);
+  std::thread vcpu([&vm] { ::ioctl(vm.vcpu, KVM_RUN, 0); });
   std::this_thread::sleep_for(1s);
   for (const int fd : {vm.vcpu, vm.vm, vm.kvm}) ::close(fd);
   std::this_thread::sleep_until(end);
+  vm.memory[kStop] = 1;
+  vcpu.join();
+  std::uint32_t count = 0;
+  std::memcpy(&count, vm.memory + kCount, sizeof(count));
+  returns = count;
+}
+
+void make_many_vms() {
+  constexpr unsigned long kMany = 2000;
+  std::array<int, 2> made{};
+  checked(::pipe(made.data()), "pipe");
+  for (unsigned long i = 0; i < kMany; ++i) {
+    if (checked(::fork(), "fork") != 0) continue;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    make_vm();
+    checked(static_cast<int>(::write(made[1], "", 1)), "write");
+    for (;;) ::pause();
+  }
+  for (char byte = 0; returns < kMany; ++returns)
+    checked(static_cast<int>(::read(made[0], &byte, 1)), "read");
+}
+
+void make_idle_vcpus() {
+  const Vm vm = make_vm_alone(kPortLoop);
+  for (unsigned long id = 0; id < 200; ++id) with_vcpu(vm, id);
+  returns = 200;
 }
 
 }  // namespace
@@ -259,6 +300,10 @@ int main(int argc, char** argv) {
     run_two_vms();
   } else if (trick == "closed") {
     run_closed();
+  } else if (trick == "many") {
+    make_many_vms();
+  } else if (trick == "idle") {
+    make_idle_vcpus();
   } else if (trick == "locked") {
     Vm vm = make_vm();
     std::thread vcpu(run, &vm);
@@ -274,7 +319,7 @@ int main(int argc, char** argv) {
   } else {
     std::fputs(
         "usage: kvmx-tricks "
-        "rename|locked|closed|other-process|orphan|threads|two-vms|restore|short "
+        "rename|locked|closed|many|idle|other-process|orphan|threads|two-vms|restore|short "
         "SECONDS\n",
         stderr);
     return 2;

@@ -177,10 +177,17 @@ TEST_F(IdentityTableTest, AProcessIsReadOnceForAllItsVms) {
   Opens stat(root_ / "10/stat");
   identify(vms);
   EXPECT_EQ(command_line.count(), 1);
-  EXPECT_EQ(stat.count(), 1);
+  EXPECT_EQ(stat.count(), 2) << "whether it is there, before and after";
   EXPECT_EQ(label(vms.back()), "web@10/1999");
   identify(vms);  // 1 + 2000 / 32 VMs are due again
   EXPECT_EQ(command_line.count(), 1);
+}
+
+TEST_F(IdentityTableTest, NothingIsReadOfAProcessThatIsAnother) {
+  process(10, 900, "another");
+  Opens command_line(root_ / "10/cmdline");
+  EXPECT_EQ(identify({key(10, 500)}).at(0).second, ProcessState::gone);
+  EXPECT_EQ(command_line.count(), 0);
 }
 
 TEST_F(IdentityTableTest, WhatThereWasNoTimeToReadIsReadNextAndTheOldestFirst) {
