@@ -82,10 +82,11 @@ class Exporter {
   using Clock = std::chrono::steady_clock;
   using Starts = std::map<std::uint32_t, std::uint64_t>;  ///< of processes, by id
 
-  /// Together a fiftieth of a CPU; that of half a minute at once.
+  /// Together a fiftieth of a CPU; that of some minutes at once.
   static constexpr int kLookingParts = 130;
   static constexpr int kReadingParts = 80;
-  static constexpr std::chrono::milliseconds kBurst{300};
+  static constexpr std::chrono::milliseconds kLookingBurst{300};
+  static constexpr std::chrono::milliseconds kReadingBurst{1500};
   static constexpr std::chrono::milliseconds kDebt{100};
 
   Result<void> open_pins();
@@ -96,6 +97,7 @@ class Exporter {
   [[nodiscard]] Vm join(VmCounts counts) const;
   void count_slots(Snapshot& snapshot) const;
   void refresh();
+  void reclaim_slots();
   void run_round();
   void settle(std::optional<VcpuListing> listing,
               std::optional<std::vector<listed_thread>> threads);
@@ -106,7 +108,7 @@ class Exporter {
   void look_at_processes(const std::optional<VcpuListing>& listing);
   void limit_idle_vms(std::vector<VmCounts>& counts);
   [[nodiscard]] std::size_t wanted_slots();
-  void release_ended();
+  bool release_ended();
   void publish_vm_processes();
 
   const ExporterConfig config_;
@@ -114,12 +116,13 @@ class Exporter {
   std::mutex mutex_;
   std::optional<PinDirectory> pins_;  ///< locked from the first attach()
   std::optional<Probes> probes_;
-  std::optional<Listings> listings_;  ///< the housekeeper's own, as are the next eight
-  WorkBudget looking_{kLookingParts, kBurst, kDebt};
-  WorkBudget reading_{kReadingParts, kBurst, kDebt};
+  std::optional<Listings> listings_;  ///< the housekeeper's own, as are the next nine
+  WorkBudget looking_{kLookingParts, kLookingBurst, kDebt};
+  WorkBudget reading_{kReadingParts, kReadingBurst, kDebt};
   std::chrono::nanoseconds reading_time_{0};  ///< that was spent of reading_
   Clock::time_point looked_;
   Clock::time_point settled_;
+  bool freed_ = false;             ///< slots, since vm_processes_ was published
   bool new_vcpus_ = false;         ///< since the last round
   Starts vm_processes_;            ///< of all VMs, at the last round
   Starts published_vm_processes_;  ///< what is in the map vm_processes

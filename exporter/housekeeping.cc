@@ -37,6 +37,7 @@ std::vector<VmKey> listed_vms(std::span<const ListedVcpu> vcpus) {
 
 void Exporter::housekeep() {
   if (!probes_) return;  // set by this thread
+  reclaim_slots();
   read_vms_of_new_slots();
   const Clock::time_point now = Clock::now();
   const bool may_look =
@@ -46,6 +47,13 @@ void Exporter::housekeep() {
   if (may_look) looked_ = now;
   may_look ? run_round() : settle({}, {});
   looking_.spend(thread_cpu_time() - reading_time_ - before);
+}
+
+/// Offers the slots again that were taken from VMs a while ago.
+void Exporter::reclaim_slots() {
+  const std::lock_guard lock(mutex_);
+  if (const Result<void> reclaimed = probes_->table().reclaim(); !reclaimed)
+    spdlog::error("{}", reclaimed.error().message);
 }
 
 /// Reads who the VMs are whose vCPUs have just begun to run. It does not wait for the next round,
@@ -87,14 +95,12 @@ void Exporter::settle(std::optional<VcpuListing> listing,
   settled_ = Clock::now();
   const std::lock_guard lock(mutex_);
   if (threads) threads_ = std::move(threads);
-  if (const Result<void> reclaimed = probes_->table().reclaim(); !reclaimed)
-    spdlog::error("{}", reclaimed.error().message);
   if (listing) {
     lifecycle_.note_listing(listed_vms(listing->vcpus), listing->asked);
     listed_ = *std::move(listing);
   }
   refresh();
-  release_ended();  // until the next one this snapshot has them still
+  freed_ |= release_ended();  // until the next one this snapshot has them still
   vm_processes_.clear();
   for (const Vm& vm : current_->vms) vm_processes_[vm.counts.key.tgid] = vm.counts.key.start_ns;
 }
@@ -175,8 +181,9 @@ std::size_t Exporter::wanted_slots() {
   return wanted - std::min(wanted, coming);
 }
 
-/// Takes the slots of VMs that ended long ago, and of more where slots run out.
-void Exporter::release_ended() {
+/// Takes the slots of VMs that ended long ago, and of more where slots run out. Returns whether
+/// there were any.
+bool Exporter::release_ended() {
   const auto vm_of = [this](const VmKey& key) -> const VmCounts& {
     return std::ranges::lower_bound(current_->vms, key, {},
                                     [](const Vm& vm) { return vm.counts.key; })
@@ -191,11 +198,13 @@ void Exporter::release_ended() {
       reader_.forget(slot);
     }
   }
+  return !released.empty();
 }
 
 void Exporter::publish_vm_processes() {
   // Only what is new: while a thread is preempted in such a call the kernel skips programs there.
-  if (probes_->processes_followed() || vm_processes_ == published_vm_processes_) return;
+  const bool freed = std::exchange(freed_, false);
+  if (probes_->processes_followed() || (!freed && vm_processes_ == published_vm_processes_)) return;
   if (const Result<void> set = probes_->table().set_vm_processes(vm_processes_); !set)
     spdlog::error("{}", set.error().message);
   else

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
@@ -28,10 +27,13 @@ constexpr std::chrono::milliseconds kShortest(50);
 constexpr std::chrono::milliseconds kFair(250);
 constexpr int kWaitedFor = 10;  // one part of the time in so many may be spent waiting
 constexpr std::size_t kMostLate = 256;
+/// A thread is not kept for long: it has the rights of the one that started it.
+constexpr int kReadsOfThread = 64;
+constexpr std::chrono::milliseconds kIdle(200);
 
 struct Read {
   std::filesystem::path path;
-  std::size_t limit = 0;
+  std::size_t limit;
   std::optional<Result<std::string>> content{};
   bool late = false;
 };
@@ -39,11 +41,10 @@ struct Read {
 /// Of all reads. Never destroyed: a thread that is late may outlive all else.
 struct Reads {
   std::mutex mutex;
-  std::deque<std::shared_ptr<Read>> asked;  ///< for which no reader has come yet
-  std::condition_variable came;             ///< to `asked`
-  std::size_t waiting = 0;                  ///< readers that wait for work, or are about to
-  std::uint64_t generation = 0;             ///< those of former ones wait for nothing any more
+  std::condition_variable wanted;
   std::condition_variable ended;
+  std::deque<std::shared_ptr<Read>> waiting;            ///< that no thread has taken yet
+  std::size_t idle = 0;                                 ///< threads
   std::map<std::filesystem::path, std::uint64_t> late;  ///< whose they are
   Clock::duration patience = kLongest;
   Clock::time_point earned = Clock::now();
@@ -56,43 +57,41 @@ Reads& reads() {
   return all;
 }
 
-/// What a reader does. It stays for the next read, since to make a thread for each takes longer
-/// than most reads do; but one that waits is enough.
-void serve_reads(std::uint64_t generation) {
+/// What a thread does: some reads, as long as they follow each other quickly and none is late.
+void read_some() {
   Reads& all = reads();
-  std::uint64_t counted_ns = 0;
   std::unique_lock lock(all.mutex);
-  for (;;) {
-    all.came.wait(lock, [&] { return !all.asked.empty() || all.generation != generation; });
-    if (all.asked.empty()) return;
-    const std::shared_ptr<Read> read = std::move(all.asked.front());
-    all.asked.pop_front();
-    if (all.generation == generation) --all.waiting;
+  std::uint64_t cpu_ns = 0;
+  for (int left = kReadsOfThread; left > 0; --left) {
+    ++all.idle;
+    all.wanted.wait_for(lock, kIdle, [&all] { return !all.waiting.empty(); });
+    --all.idle;
+    if (all.waiting.empty()) return;
+    const std::shared_ptr<Read> read = std::move(all.waiting.front());
+    all.waiting.pop_front();
     lock.unlock();
     Result<std::string> content = read_file(read->path, read->limit);
     lock.lock();
     read->content = std::move(content);
-    if (read->late) all.late.erase(read->path);
-    const std::uint64_t cpu_ns = thread_cpu_ns();
-    all.cpu_time += std::chrono::nanoseconds(cpu_ns - std::exchange(counted_ns, cpu_ns));
+    const std::uint64_t now_ns = thread_cpu_ns();
+    all.cpu_time += std::chrono::nanoseconds(now_ns - std::exchange(cpu_ns, now_ns));
     all.ended.notify_all();
-    if (all.generation != generation || all.waiting > 0) return;
-    ++all.waiting;
+    if (!read->late) continue;
+    all.late.erase(read->path);
+    return;
   }
 }
 
-/// Has a reader take this. Returns whether there is one, or could be made.
-bool ask(Reads& all, const std::shared_ptr<Read>& read) {
-  if (all.asked.size() >= all.waiting) {
-    try {
-      std::thread(serve_reads, all.generation).detach();
-    } catch (const std::system_error&) {
-      return false;
-    }
-    ++all.waiting;
+/// Has a thread begin to read. Returns whether there is one.
+bool begin(Reads& all, const std::shared_ptr<Read>& read) {
+  all.waiting.push_back(read);
+  try {
+    if (all.idle < all.waiting.size()) std::thread(read_some).detach();
+  } catch (const std::system_error&) {
+    all.waiting.pop_back();
+    return false;
   }
-  all.asked.push_back(read);
-  all.came.notify_one();
+  all.wanted.notify_one();
   return true;
 }
 
@@ -137,7 +136,7 @@ TimedRead read_file_in_time(const std::filesystem::path& path, std::size_t limit
   if (all.late.contains(path)) return {};
   if (!all.late.empty() && !has_room(all, owner())) return {.content = {}, .refused = true};
   const auto read = std::make_shared<Read>(Read{.path = path, .limit = limit});
-  if (!ask(all, read)) return {.content = {}, .refused = true};
+  if (!begin(all, read)) return {.content = {}, .refused = true};
   const Clock::duration patience = next_patience(all);
   if (!ends_within(all, patience, *read, lock)) {
     read->late = true;
@@ -148,14 +147,6 @@ TimedRead read_file_in_time(const std::filesystem::path& path, std::size_t limit
   }
   if (!*read->content) return {};
   return {.content = **std::move(read->content)};
-}
-
-void end_waiting_readers() {
-  Reads& all = reads();
-  const std::lock_guard lock(all.mutex);
-  ++all.generation;
-  all.waiting = 0;
-  all.came.notify_all();
 }
 
 std::chrono::nanoseconds timed_reads_cpu_time() {

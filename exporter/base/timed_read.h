@@ -28,10 +28,6 @@ struct TimedRead {
 TimedRead read_file_in_time(const std::filesystem::path& path, std::size_t limit,
                             const std::function<std::uint64_t()>& owner);
 
-/// Ends the threads that wait for a next read. To be called once the caller has given up rights
-/// that they still have.
-void end_waiting_readers();
-
 /// CPU time of all these threads so far.
 std::chrono::nanoseconds timed_reads_cpu_time();
 

@@ -11,7 +11,6 @@
 
 #include "exporter/base/log.h"
 #include "exporter/base/service_manager.h"
-#include "exporter/base/timed_read.h"
 #include "exporter/base/unique_fd.h"
 
 namespace kvmx {
@@ -50,7 +49,6 @@ Result<void> run_event_loop(Exporter& exporter, WebServer& server, const sigset_
   for (;;) {
     if (!entered && exporter.attached() && exporter.settled()) {
       sandbox->enter();
-      end_waiting_readers();
       entered = true;
     }
     if (!was_attached && exporter.attached()) {
