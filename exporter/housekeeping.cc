@@ -149,10 +149,13 @@ void Exporter::read_now(std::span<const VmKey> vms) {
   identities_.prepare(std::move(readings));
 }
 
-/// Finds out which VMs ended with their processes. Those that are listed have not.
+/// Finds out which VMs ended with their processes. Those that are listed have not, and those that
+/// were shortly before are left to the next listing.
 void Exporter::look_at_processes(const std::optional<VcpuListing>& listing) {
+  constexpr std::chrono::seconds kShortly(4);
+  const VcpuListing& last = listing ? *listing : listed_;  // written by this thread alone
   std::vector<VmKey> listed;
-  if (listing) listed = listed_vms(listing->vcpus);
+  if (Clock::now() - last.asked < kShortly) listed = listed_vms(last.vcpus);
   std::vector<VmKey> others;
   {
     const std::lock_guard lock(mutex_);

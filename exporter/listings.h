@@ -29,8 +29,8 @@ class Listings {
   /// Whether nothing is to be loaded any more, which takes privileges.
   [[nodiscard]] bool settled() const { return vcpus_.settled() && threads_.settled(); }
 
-  /// The vCPUs that exist, if it is time to look again: at once if `urgent`, which it is when one
-  /// has just begun to run.
+  /// The vCPUs that exist, if it is time to look again: once a second, or in two and a half on a
+  /// host where that takes long; at once if `urgent`, which it is when one has just begun to run.
   std::optional<VcpuListing> vcpus(bool urgent);
 
   /// The threads of these processes, with their CPU times. `vms`: starts of the processes, by id.

@@ -11,8 +11,8 @@ namespace kvmx {
 ///
 /// Mostly it is about to enter. But if a signal took it out of KVM_RUN, the next call puts it back
 /// to sleep, for hours maybe, of which no event tells before it is woken: until then it might as
-/// well be with its VMM. The list of vCPUs tells which, once a second. What it says holds as long
-/// as the vCPU is not woken another time.
+/// well be with its VMM. The list of vCPUs tells which, every second or two. What it says holds as
+/// long as the vCPU is not woken another time.
 class SleepWatch {
  public:
   /// To be called at each reading of such a vCPU. `halts`: how many have ended. `asleep`: what a
