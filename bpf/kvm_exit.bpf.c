@@ -342,7 +342,7 @@ int kvm_vcpu_destroy_kprobe(const struct pt_regs *registers) {
 
 SEC("kprobe/kvm_arch_vcpu_ioctl_run")
 int kvm_vcpu_run_kprobe(const struct pt_regs *registers) {
-  kvmx_begin_told_run(registers->di);
+  kvmx_begin_hooked_run(registers->di);
   return 0;
 }
 

@@ -14,9 +14,9 @@
 namespace kvmx {
 namespace {
 
-VcpusTold vcpus_told(const VmCounts& vm) {
-  if (vm.undestroyed != 0) return VcpusTold::exist;
-  return vm.destroyed != 0 ? VcpusTold::destroyed : VcpusTold::nothing;
+VcpuEvidence vcpu_evidence(const VmCounts& vm) {
+  if (vm.undestroyed != 0) return VcpuEvidence::exist;
+  return vm.destroyed != 0 ? VcpuEvidence::destroyed : VcpuEvidence::nothing;
 }
 
 }  // namespace
@@ -108,9 +108,10 @@ void Exporter::follow(std::span<const VmCounts> counts) {
   const Clock::time_point now = Clock::now();
   std::vector<VmActivity> activities;
   activities.reserve(counts.size());
-  const bool told = probes_ && probes_->are_ends_told();
+  const bool hooked = probes_ && probes_->sees_vcpu_ends();
   for (const VmCounts& vm : counts)
-    activities.push_back({vm.key, events(vm.total), told ? vcpus_told(vm) : VcpusTold::nothing});
+    activities.push_back(
+        {vm.key, events(vm.total), hooked ? vcpu_evidence(vm) : VcpuEvidence::nothing});
   lifecycle_.note_counters(activities, now);
   std::vector<VmToIdentify> vms;
   vms.reserve(counts.size());

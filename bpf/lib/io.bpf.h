@@ -55,7 +55,7 @@ static __noinline struct vcpu_slot *kvmx_slot_of_vm(__u64 kvm) {
   const __u32 *found = bpf_map_lookup_elem(&slot_of_vcpu, &key);
   struct vcpu_slot *slot = found ? kvmx_slot(*found) : NULL;
   if (slot && slot->vcpu == key.owner && slot->kvm == kvm &&
-      (kvmx_told || !own || slot->tgid == (__u32)(bpf_get_current_pid_tgid() >> 32)))
+      (kvmx_vcpu_hooks || !own || slot->tgid == (__u32)(bpf_get_current_pid_tgid() >> 32)))
     return slot;
   if (!own && !bpf_map_lookup_elem(&vcpu_makers, &key.owner)) goto unattributed;
   struct vcpu_ref ref = kvmx_ref_of_vcpu(key.owner);

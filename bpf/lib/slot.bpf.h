@@ -47,7 +47,8 @@ static __always_inline bool kvmx_is_of_task(const struct vcpu_slot *slot,
 /* The slot of the vCPU that an event names by pointer. The current thread runs it from now on. */
 static __always_inline struct vcpu_slot *kvmx_slot_of_vcpu(const struct kvm_vcpu *vcpu) {
   struct vcpu_slot *slot = kvmx_last_slot();
-  if (slot && slot->vcpu == (__u64)vcpu && (kvmx_told || kvmx_run_by_current(slot))) return slot;
+  if (slot && slot->vcpu == (__u64)vcpu && (kvmx_vcpu_hooks || kvmx_run_by_current(slot)))
+    return slot;
   return kvmx_slow_slot_of_vcpu((__u64)vcpu);
 }
 
@@ -68,7 +69,7 @@ static __noinline struct vcpu_slot *kvmx_recheck_slot(struct vcpu_slot *slot,
                                                       const struct kvm_vcpu *vcpu) {
   if (!vcpu) return NULL; /* never null; the verifier wants the check */
   if (slot->kvm == (__u64)vcpu->kvm && slot->vcpu_id == (__u32)vcpu->vcpu_id &&
-      (!kvmx_told || kvmx_run_by_current(slot)))
+      (!kvmx_vcpu_hooks || kvmx_run_by_current(slot)))
     return slot;
   return kvmx_bound_slot_of_vcpu((__u64)vcpu);
 }
@@ -184,7 +185,7 @@ static __noinline struct vcpu_slot *kvmx_slow_slot_of_named(__u32 vcpu_id) {
 
 /* The same, of a program whose kernel has bpf_get_current_task_btf(). */
 static __always_inline struct vcpu_slot *kvmx_slot_of_named(__u32 vcpu_id) {
-  if (!kvmx_told) return kvmx_slot_of_id(kvmx_slot_of_thread(), vcpu_id);
+  if (!kvmx_vcpu_hooks) return kvmx_slot_of_id(kvmx_slot_of_thread(), vcpu_id);
   struct vcpu_slot *slot = kvmx_last_slot();
   const struct task_struct *task = bpf_get_current_task_btf();
   if (kvmx_is_of_task(slot, task) && slot->vcpu_id == vcpu_id) return slot;

@@ -2,10 +2,10 @@
 /*
  * Whose is a slot? Slots are found by their vCPU, made, and bound to the thread that runs it.
  *
- * Where KVM tells of its vCPUs (kvmx_told), a pointer is one vCPU's until that is destroyed, and a
- * thread is bound to its vCPU where KVM_RUN begins. Elsewhere the start time of the thread or of
- * its process is compared too, because the kernel reuses pointers and thread ids; and the slots of
- * a thread that runs several vCPUs are `shared` and always looked up, so that an event without a
+ * Where KVM tells of its vCPUs (kvmx_vcpu_hooks), a pointer is one vCPU's until that is destroyed,
+ * and a thread is bound to its vCPU where KVM_RUN begins. Elsewhere the start time of the thread or
+ * of its process is compared too, because the kernel reuses pointers and thread ids; and the slots
+ * of a thread that runs several vCPUs are `shared` and always looked up, so that an event without a
  * vCPU finds the one that the thread runs *now*.
  */
 #ifndef KVMX_SLOT_OWNER_BPF_H
@@ -17,7 +17,7 @@
 
 /* Whether KVM's own functions tell when a vCPU is made, run and destroyed (vcpu_life.bpf.h). Set by
  * the exporter. */
-const volatile bool kvmx_told;
+const volatile bool kvmx_vcpu_hooks;
 
 /* Whether VMs of one process are one: so it is where records name a vCPU by its id, and the exits
  * of what is older than the exporter do not tell its VM. Set by the exporter. */
@@ -156,7 +156,7 @@ static __always_inline void kvmx_bind_thread(struct vcpu_slot *slot, __u32 index
     struct vcpu_slot *other = kvmx_slot(*current);
     if (other && kvmx_run_by(other, thread)) {
       other->fast_start = 0;
-      if (!kvmx_told && other->vcpu_id != KVMX_VCPU_UNKNOWN) slot->shared = other->shared = 1;
+      if (!kvmx_vcpu_hooks && other->vcpu_id != KVMX_VCPU_UNKNOWN) slot->shared = other->shared = 1;
     }
   }
   if (slot->tid != tid) kvmx_unbind_thread(slot, index);
@@ -215,7 +215,7 @@ static __always_inline struct vcpu_ref kvmx_ref_of_vcpu(__u64 vcpu) {
     ref.vm_start = maker->start;
     return ref;
   }
-  const struct vcpu_slot *slot = kvmx_told ? kvmx_slot_under(vcpu) : NULL;
+  const struct vcpu_slot *slot = kvmx_vcpu_hooks ? kvmx_slot_under(vcpu) : NULL;
   if (slot && slot->kvm == ref.kvm) {
     ref.vcpu_id = slot->vcpu_id;
     ref.tgid = slot->tgid;

@@ -10,7 +10,7 @@
 #include "slot.bpf.h"
 
 /* The slot of the vCPU that the current thread runs by KVM's word, if it has this id. */
-static __always_inline struct vcpu_slot *kvmx_told_slot(__u32 vcpu_id) {
+static __always_inline struct vcpu_slot *kvmx_hooked_slot(__u32 vcpu_id) {
   const struct kvmx_thread thread = kvmx_thread_any();
   const __u32 tid = thread.pid_tgid;
   const __u32 *current = bpf_map_lookup_elem(&slot_of_thread, &tid);
@@ -22,7 +22,7 @@ static __always_inline struct vcpu_slot *kvmx_told_slot(__u32 vcpu_id) {
 }
 
 static __noinline struct vcpu_slot *kvmx_slow_tracepoint_slot(__u32 vcpu_id) {
-  struct vcpu_slot *slot = kvmx_told ? kvmx_told_slot(vcpu_id) : NULL;
+  struct vcpu_slot *slot = kvmx_vcpu_hooks ? kvmx_hooked_slot(vcpu_id) : NULL;
   return slot ?: kvmx_slow_slot_of_id(vcpu_id);
 }
 
@@ -48,14 +48,14 @@ static __always_inline struct vcpu_slot *kvmx_tracepoint_slot_of_thread(void) {
 
 /* The slot for an event that names a vCPU by its id alone, and that any thread may raise. */
 static __noinline struct vcpu_slot *kvmx_tracepoint_slot_of_named(__u32 vcpu_id) {
-  struct vcpu_slot *slot = kvmx_told ? kvmx_told_slot(vcpu_id) : NULL;
-  if (!slot && kvmx_told) slot = kvmx_slot_of_only_id(vcpu_id);
+  struct vcpu_slot *slot = kvmx_vcpu_hooks ? kvmx_hooked_slot(vcpu_id) : NULL;
+  if (!slot && kvmx_vcpu_hooks) slot = kvmx_slot_of_only_id(vcpu_id);
   return slot ?: kvmx_slot_of_id(kvmx_tracepoint_slot_of_thread(), vcpu_id);
 }
 
 /* Binds the current thread to the vCPU for which it begins KVM_RUN. Of a vCPU that was made before
  * us neither id nor VM is known: its exits tell. */
-static __always_inline void kvmx_begin_told_run(__u64 vcpu) {
+static __always_inline void kvmx_begin_hooked_run(__u64 vcpu) {
   if (!bpf_map_lookup_elem(&vcpu_makers, &vcpu) && !kvmx_slot_under(vcpu)) return;
   const struct kvmx_thread thread = kvmx_thread_any();
   const struct vcpu_slot *slot = kvmx_last_slot();

@@ -147,7 +147,8 @@ bool SlotReader::is_halt(const vcpu_slot& slot, const Exit& exit) {
   return exit.id() && idle_exits(static_cast<Isa>(load(slot.isa)))[*exit.id()] == Idle::halt;
 }
 
-/// Likewise of an exit. The kernel writes `exit` last, and so it is read first.
+/// Time since that exit began, if it is still being handled; called after the sum that the time
+/// will be added to was read. The kernel writes `exit` last, and so it is read first.
 std::uint64_t SlotReader::exit_running_ns(const vcpu_slot& slot, const Exit& exit,
                                           bool ended) const {
   if (ended || !exit.id()) return 0;

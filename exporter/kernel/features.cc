@@ -107,7 +107,7 @@ void probe_reflections(Features& features, const KernelDescription& kernel) {
 }
 
 /// Whether all of KVM's functions that tell of vCPUs are there, by those names.
-bool are_vcpus_told(const btf* kvm) {
+bool can_hook_vcpus(const btf* kvm) {
   return kvm && std::ranges::all_of(kVcpuFunctions, [&](const VcpuFunction& function) {
            return btf__find_by_name_kind(kvm, std::string(function.name).c_str(), BTF_KIND_FUNC) >
                   0;
@@ -175,7 +175,7 @@ Features find_features(const KernelDescription& kernel) {
       probe_tracepoint(features, index_of(Event::msr), *kernel.events);
     features.svm_data = has_svm_data(kernel.kvm_amd);
     const btf* const kvm = kernel.kvm ? kernel.kvm : kernel.vmlinux;
-    features.vcpus_told = are_vcpus_told(kvm);
+    features.vcpu_hooks = can_hook_vcpus(kvm);
     for (std::size_t i = 0; i < kEvents.size(); ++i)
       features.functions[i] = function_arguments(kvm, kEvents[i].name);
     return features;
@@ -189,7 +189,7 @@ Features find_features(const KernelDescription& kernel) {
   }
   for (std::size_t i = 0; i < kEvents.size(); ++i) probe_tracepoint(features, i, *kernel.events);
   if (features.btf)
-    features.vcpus_told = kernel.kprobes;
+    features.vcpu_hooks = kernel.kprobes;
   else
     features.freed_pid = freed_pid(*kernel.events);
   return features;

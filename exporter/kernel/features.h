@@ -51,14 +51,14 @@ struct Features {
   bool svm_data = false;
   /// KVM's own functions tell of vCPUs (kVcpuFunctions): all are described by BTF; or, where KVM
   /// has none, the kernel has kprobes.
-  bool vcpus_told = false;
+  bool vcpu_hooks = false;
   /// For a log: why an event cannot be counted, or has no tracepoint program, with the cure; else
   /// empty.
   std::string unavailable_reason;
 
   [[nodiscard]] Source source(Event event) const { return sources[index_of(event)]; }
-  [[nodiscard]] bool vcpus_told_by_kprobe() const {
-    return vcpus_told && source(Event::exit) != Source::tp_btf;
+  [[nodiscard]] bool vcpu_hooks_by_kprobe() const {
+    return vcpu_hooks && source(Event::exit) != Source::tp_btf;
   }
 };
 

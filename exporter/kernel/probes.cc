@@ -24,7 +24,7 @@ namespace {
 /// Only where the kernel has BTF of KVM: KVM tells whose vCPU a thread runs; or exits and entries
 /// carry the vCPU's pointer, if the host raises them.
 bool do_events_identify_vm(const Features& features, const EventSelection& selection, Isa isa) {
-  if (features.vcpus_told) return !features.vcpus_told_by_kprobe();
+  if (features.vcpu_hooks) return !features.vcpu_hooks_by_kprobe();
   const bool counted = selection.has(Event::exit) || selection.has(Event::entry);
   return features.source(Event::exit) == Source::tp_btf && counted && isa != Isa::other;
 }
@@ -56,17 +56,17 @@ std::vector<ProbeState> detached_probes(const EventSelection& selection) {
 
 Result<Probes> Probes::attach(const Features& features, const EventSelection& selection,
                               std::uint32_t max_vcpus, PinDirectory* pins) {
-  Result<Probes> probes = features.vcpus_told && !functions_are_traced()
+  Result<Probes> probes = features.vcpu_hooks && !functions_are_traced()
                               ? Error{"kernel.ftrace_enabled is 0"}
                               : attach_all(features, selection, max_vcpus, pins);
-  if (probes || !features.vcpus_told) return probes;
+  if (probes || !features.vcpu_hooks) return probes;
   // Without the cure, which is one where nothing can be loaded.
   const std::string reason = probes.error().message.substr(0, probes.error().message.find(". "));
   Features less = features;
-  less.vcpus_told = false;
+  less.vcpu_hooks = false;
   probes = attach_all(less, selection, max_vcpus, pins);
   if (!probes) return probes;
-  probes->vcpus_to_be_told_ = true;
+  probes->vcpu_hooks_wanted_ = true;
   spdlog::warn(
       "KVM's own functions cannot be attached to, so which vCPUs there are is found out once a "
       "second, and several VMs of one process may be mistaken for each other at first: {}",
@@ -85,7 +85,7 @@ Result<Probes> Probes::attach_all(const Features& features, const EventSelection
   probes.msrs_ = msr_counting(features, selection, isa);
   probes.max_vcpus_ = max_vcpus;
   probes.events_identify_vm_ = do_events_identify_vm(features, selection, isa);
-  probes.vcpus_told_ = probes.vcpus_to_be_told_ = features.vcpus_told;
+  probes.vcpu_hooks_work_ = probes.vcpu_hooks_wanted_ = features.vcpu_hooks;
   probes.processes_followed_ = !features.btf;
   const std::vector<SelectedProgram> programs =
       select_programs(*probes.skeleton_, features, selection, isa);
@@ -210,13 +210,13 @@ std::string Probes::program_of(Event event) const {
 
 /// The kernel may have skipped the program, and then nobody knows for which vCPU. So it is if
 /// functions were not traced for a while.
-bool Probes::are_ends_told() {
-  if (!vcpus_told_) return false;
+bool Probes::sees_vcpu_ends() {
+  if (!vcpu_hooks_work_) return false;
   if (!functions_are_traced()) {
     spdlog::warn(
         "kernel.ftrace_enabled is 0, so KVM's own functions tell nothing any more: which vCPUs "
         "there are is found out once a second. Set it to 1 and restart the exporter");
-    vcpus_told_ = false;
+    vcpu_hooks_work_ = false;
     return false;
   }
   const std::string name(kVcpuDestroyed);
@@ -227,9 +227,9 @@ std::vector<ProbeState> Probes::states() const {
   std::vector<ProbeState> states;
   for (const VcpuFunction& function : kVcpuFunctions) {
     const std::string name(function.name);
-    if (!vcpus_to_be_told_) continue;
+    if (!vcpu_hooks_wanted_) continue;
     states.push_back(state(name, name));
-    states.back().attached = states.back().attached && vcpus_told_;
+    states.back().attached = states.back().attached && vcpu_hooks_work_;
   }
   for (std::size_t i = 0; i < kEvents.size(); ++i) {
     const std::string name(kEvents[i].name);

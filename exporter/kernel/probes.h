@@ -45,7 +45,7 @@ class Probes {
   [[nodiscard]] bool processes_followed() const { return processes_followed_; }
 
   /// Whether every vCPU in a slot is told of when it is destroyed.
-  [[nodiscard]] bool are_ends_told();
+  [[nodiscard]] bool sees_vcpu_ends();
 
   /// Names of the further events, in the order of event_counts.count[].
   [[nodiscard]] const std::vector<std::string>& other_events() const { return selection_.others; }
@@ -79,8 +79,8 @@ class Probes {
   std::uint32_t max_vcpus_ = 0;
   bool events_identify_vm_ = false;
   bool processes_followed_ = false;
-  bool vcpus_told_ = false;
-  bool vcpus_to_be_told_ = false;                     ///< the kernel has what it takes
+  bool vcpu_hooks_work_ = false;
+  bool vcpu_hooks_wanted_ = false;                    ///< the kernel has what it takes
   std::map<std::string, int, std::less<>> attached_;  ///< programs by SelectedProgram::name
   SlotMapFds maps_;
   std::unique_ptr<std::vector<std::uint32_t>> drained_;  ///< where new_slots_ puts them

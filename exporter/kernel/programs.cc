@@ -36,7 +36,7 @@ std::string set_offsets(kvm_exit_bpf& skeleton, const Features& features, Event 
 
 bool fits(const EventProgram& program, Event event, const Features& features, bool timed, Isa isa) {
   if (program.function)
-    return features.vcpus_told && program.arguments == features.functions[index_of(event)];
+    return features.vcpu_hooks && program.arguments == features.functions[index_of(event)];
   const bool tp_btf = features.source(event) == Source::tp_btf;
   if (program.arguments.empty() || !tp_btf) return program.arguments.empty() && !tp_btf;
   return arguments_match(program.arguments, features.arguments[index_of(event)]) &&
@@ -83,9 +83,9 @@ std::vector<SelectedProgram> select_programs(kvm_exit_bpf& skeleton, const Featu
     const std::string name(function.name);
     programs.push_back({bpf_object__find_program_by_name(skeleton.obj, program), name, name});
   };
-  const bool by_kprobe = features.vcpus_told_by_kprobe();
+  const bool by_kprobe = features.vcpu_hooks_by_kprobe();
   for (const VcpuFunction& function : kVcpuFunctions)
-    if (features.vcpus_told) add_function(function, by_kprobe ? function.kprobe : function.fentry);
+    if (features.vcpu_hooks) add_function(function, by_kprobe ? function.kprobe : function.fentry);
   if (by_kprobe) add_function(kVcpuId, kVcpuId.kprobe);
   if (features.freed_pid) {
     skeleton.rodata->kvmx_record.freed_pid = *features.freed_pid;

@@ -72,8 +72,8 @@ void set_constants(kvm_exit_bpf& skeleton, const Features& features,
   skeleton.rodata->kvmx_msr_at_entry = msrs != MsrCounting::event;
   std::ranges::copy(dense_entries(isa, msrs), skeleton.rodata->kvmx_dense);
   skeleton.rodata->kvmx_timed = timed;
-  skeleton.rodata->kvmx_told = features.vcpus_told;
-  skeleton.rodata->kvmx_one_vm = features.vcpus_told_by_kprobe();
+  skeleton.rodata->kvmx_vcpu_hooks = features.vcpu_hooks;
+  skeleton.rodata->kvmx_one_vm = features.vcpu_hooks_by_kprobe();
   skeleton.rodata->kvmx_count_userspace_exits = selection.has(Event::userspace_exit);
 }
 
@@ -126,7 +126,7 @@ Result<ExitSkeletonPtr> open_skeleton(const Features& features, const EventSelec
   if (!skeleton) return errno_error("open the BPF programs", errno);
   set_constants(*skeleton, features, selection, isa);
   if (Result<void> sized = size_maps(*skeleton, selection, max_vcpus); !sized) return sized.error();
-  bpf_map__set_autocreate(skeleton->maps.vcpu_ids, features.vcpus_told_by_kprobe());
+  bpf_map__set_autocreate(skeleton->maps.vcpu_ids, features.vcpu_hooks_by_kprobe());
   return skeleton;
 }
 

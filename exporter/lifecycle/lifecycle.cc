@@ -29,9 +29,9 @@ void Lifecycle::apply(Record& record, VmEvent event, Time now) {
 
 /// Returns whether there is any. What KVM tells is news once: another VM may have been made since
 /// where the destroyed one was.
-bool Lifecycle::hear_news(Record& record, VcpusTold vcpus, Time now) {
-  if (std::exchange(record.vcpus, vcpus) == vcpus || vcpus == VcpusTold::nothing) return false;
-  const bool exist = vcpus == VcpusTold::exist;
+bool Lifecycle::note_evidence(Record& record, VcpuEvidence vcpus, Time now) {
+  if (std::exchange(record.vcpus, vcpus) == vcpus || vcpus == VcpuEvidence::nothing) return false;
+  const bool exist = vcpus == VcpuEvidence::exist;
   if (exist) record.absences = 0;
   apply(record, exist ? VmEvent::listed : VmEvent::destroyed, now);
   return true;
@@ -48,7 +48,7 @@ void Lifecycle::note_counters(std::span<const VmActivity> vms, Time now) {
     if (record.state == VmState::released) record = {.since = now, .events = vm.events};
     const bool moved = std::exchange(record.events, vm.events) != vm.events;
     const bool known = std::exchange(record.rest_known, true);
-    if (hear_news(record, vm.vcpus, now) || is_new) continue;
+    if (note_evidence(record, vm.vcpus, now) || is_new) continue;
     const bool doubted = is_over(record.state) || record.absences > 0;
     if (!doubted && moved) apply(record, VmEvent::counted, now);
     // The first reading after a sign of an end may still find what was counted before it.
@@ -66,7 +66,7 @@ void Lifecycle::note_counters(std::span<const VmActivity> vms, Time now) {
 }
 
 void Lifecycle::note_absent(Record& record, Time asked) {
-  if (is_over(record.state) || record.vcpus == VcpusTold::exist) return;
+  if (is_over(record.state) || record.vcpus == VcpuEvidence::exist) return;
   if (record.absences > 0 && asked - record.absent < kListingsApart) return;
   if (record.absences == 0) record.rest_known = false;
   record.absent = asked;
@@ -99,7 +99,7 @@ void Lifecycle::note_process(const VmKey& vm, ProcessState process, Time now) {
     case ProcessState::unknown:
       return apply(record, VmEvent::read_failed, now);
     case ProcessState::gone:
-      if (record.vcpus == VcpusTold::exist) return;
+      if (record.vcpus == VcpuEvidence::exist) return;
       // Where processes are hidden from us, the VM's counters have to say it, too.
       if (record.counts_gone) return note_absent(record, now);
       return apply(record, VmEvent::process_gone, now);

@@ -17,7 +17,7 @@
 namespace kvmx {
 
 /// What KVM itself has told of a VM's vCPUs.
-enum class VcpusTold : std::uint8_t {
+enum class VcpuEvidence : std::uint8_t {
   nothing,
   exist,      ///< of one at least it has told neither that it is destroyed, nor failed to
   destroyed,  ///< all that have run
@@ -27,7 +27,7 @@ enum class VcpusTold : std::uint8_t {
 struct VmActivity {
   VmKey key;
   std::uint64_t events = 0;  ///< the sum of all that was counted: it moves if any counter does
-  VcpusTold vcpus = VcpusTold::nothing;
+  VcpuEvidence vcpus = VcpuEvidence::nothing;
 };
 
 /// Which VMs exist. Evidence goes in as values, and nothing is read in here: counters, listings of
@@ -66,7 +66,7 @@ class Lifecycle {
     Time since{};  ///< when it was first seen
     VmState state = VmState::seen;
     std::uint64_t events = 0;  ///< of its VmActivity
-    VcpusTold vcpus = VcpusTold::nothing;
+    VcpuEvidence vcpus = VcpuEvidence::nothing;
     bool rest_known = false;       ///< `events` was read after the latest sign of an end
     Time absent{};                 ///< start of the last listing that had nothing of it
     int absences = 0;              ///< how many in a row, and its counters stood still
@@ -75,7 +75,7 @@ class Lifecycle {
     std::optional<Time> ended_at{};
   };
 
-  static bool hear_news(Record& record, VcpusTold vcpus, Time now);
+  static bool note_evidence(Record& record, VcpuEvidence vcpus, Time now);
   static void apply(Record& record, VmEvent event, Time now);
   static void note_absent(Record& record, Time asked);
   [[nodiscard]] std::vector<VmKey> lingering() const;

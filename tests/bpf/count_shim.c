@@ -13,7 +13,7 @@ __u64 shim_clock_ns;
 __u32 shim_cpu;
 __u64 shim_pid_tgid;
 struct task_struct shim_task;
-const volatile bool kvmx_told = true;
+const volatile bool kvmx_vcpu_hooks = true;
 
 void shim_count_latency(__u64* buckets, __u64 ns) { kvmx_count_latency(buckets, ns); }
 void shim_count_interval(__u64* buckets, __u64 ns) { kvmx_count_interval(buckets, ns); }

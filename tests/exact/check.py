@@ -44,7 +44,7 @@ def check_health(check, metrics, isa, others):
     return told == {1}
 
 
-def lines_are_told(directory, functions):
+def are_lines_attributed(directory, functions):
     """Whether each change of a line is told with its VM: by a function, whose argument needs BTF of KVM."""
     return functions and "kvm" in (directory / "types.txt").read_text().split()
 
@@ -60,7 +60,7 @@ def main():
     seen = witness(directory)
     check = Checker(Counter({m.labels["probe"]: m.value for m in metrics
                              if m.name == "kvm_exporter_probe_missed_total"}))
-    told = lines_are_told(directory, check_health(check, metrics, isa, others))
+    told = are_lines_attributed(directory, check_health(check, metrics, isa, others))
     reports, expected = sorted(directory.glob("*.json")), set()
     for path in reports:
         vm = Vm(json.loads(path.read_text().splitlines()[-1]), path.stem, metrics, seen, told)

@@ -183,10 +183,10 @@ bool has(const Names& names, const char* name) {
   return std::ranges::find(names, name) != names.end();
 }
 
-const Names kToldByFentry = {"kvm_arch_vcpu_destroy_fentry", "kvm_arch_vcpu_postcreate_fentry",
-                             "kvm_arch_vcpu_ioctl_run_fentry"};
-const Names kToldByKprobe = {"kvm_vcpu_destroy_kprobe", "kvm_vcpu_postcreate_kprobe",
-                             "kvm_vcpu_run_kprobe", "kvm_vcpu_precreate_kprobe"};
+const Names kHooksByFentry = {"kvm_arch_vcpu_destroy_fentry", "kvm_arch_vcpu_postcreate_fentry",
+                              "kvm_arch_vcpu_ioctl_run_fentry"};
+const Names kHooksByKprobe = {"kvm_vcpu_destroy_kprobe", "kvm_vcpu_postcreate_kprobe",
+                              "kvm_vcpu_run_kprobe", "kvm_vcpu_precreate_kprobe"};
 const Names kByRecord = {"kvm_set_irq_tracepoint",        "kvm_fast_mmio_tracepoint",
                          "kvm_mmio_tracepoint",           "kvm_pio_tracepoint",
                          "kvm_userspace_exit_tracepoint", "kvm_vcpu_wakeup_tracepoint",
@@ -195,7 +195,7 @@ const Names kByRecord = {"kvm_set_irq_tracepoint",        "kvm_fast_mmio_tracepo
 
 /// By the arguments of events and functions, all described by BTF.
 Names by_btf(const char* exit) {
-  Names names = kToldByFentry;
+  Names names = kHooksByFentry;
   names.insert(names.end(),
                {"kvm_nested_vmexit_inject_tp_btf", "kvm_set_irq_fentry", "kvm_fast_mmio_tp_btf",
                 "kvm_mmio_tp_btf", "kvm_pio_tp_btf", "kvm_userspace_exit_tp_btf",
@@ -278,11 +278,11 @@ TEST(FindFeatures, OfRhel8) {
   KernelDescription kernel = describe(vmlinux, tracefs, true);
   const Features features = find_features(kernel);
   EXPECT_TRUE(features.btf);
-  EXPECT_TRUE(features.vcpus_told_by_kprobe());
+  EXPECT_TRUE(features.vcpu_hooks_by_kprobe());
   EXPECT_EQ(features.freed_pid, std::nullopt);
   const Names counted = joined(kByRecord, {"kvm_exit_tracepoint"});
   for (const Isa isa : {Isa::svm, Isa::vmx})
-    EXPECT_EQ(programs(features, isa), joined(kToldByKprobe, counted));
+    EXPECT_EQ(programs(features, isa), joined(kHooksByKprobe, counted));
   const TracepointFields& exit = features.fields[index_of(Event::exit)];
   EXPECT_EQ(find_offset(exit, "exit_reason", 4), 8U);
   EXPECT_EQ(find_offset(exit, "vcpu_id", 4), 56U);
@@ -297,7 +297,7 @@ TEST(FindFeatures, OfAKernelWhoseExitsNameNoVcpu) {
   tracefs.add_stable();
   tracefs.add("kvm/kvm_exit", kExitWithoutVcpu);
   const Features features = find_features(describe(vmlinux, tracefs, true));
-  EXPECT_EQ(programs(features, Isa::vmx), joined(kToldByKprobe, kByRecord));
+  EXPECT_EQ(programs(features, Isa::vmx), joined(kHooksByKprobe, kByRecord));
 }
 
 /// Of a form that nobody knows, as BTF describes it, the record may still be known.
@@ -325,7 +325,7 @@ TEST(FindFeatures, WithoutBtf) {
   kernel.kprobes = true;
   const Features features = find_features(kernel);
   EXPECT_FALSE(features.btf);
-  EXPECT_FALSE(features.vcpus_told);
+  EXPECT_FALSE(features.vcpu_hooks);
   EXPECT_EQ(features.freed_pid, 24U);
   EXPECT_EQ(programs(features, Isa::svm),
             joined(joined({"thread_freed_tracepoint"}, kByRecord), {"kvm_exit_tracepoint"}));
@@ -337,7 +337,7 @@ TEST(FindFeatures, WithoutBtfOfKvmAndTracefs) {
   kernel.kprobes = true;
   const Features features = find_features(kernel);
   EXPECT_NE(features.unavailable_reason.find("tracefs is not mounted"), std::string::npos);
-  EXPECT_FALSE(features.vcpus_told);
+  EXPECT_FALSE(features.vcpu_hooks);
   EXPECT_EQ(programs(features, Isa::vmx), Names());
 }
 

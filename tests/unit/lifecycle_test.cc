@@ -101,7 +101,7 @@ class LifecycleTest : public testing::Test {
   VmState state(const VmKey& vm = kVm) const { return life_.state(vm); }
 
   std::map<VmKey, std::uint64_t> events_ = {{kVm, 100}};
-  std::map<VmKey, VcpusTold> told_;
+  std::map<VmKey, VcpuEvidence> told_;
   Lifecycle::Time now_{1000s};
   Lifecycle life_;
 };
@@ -121,10 +121,10 @@ TEST_F(LifecycleTest, CountersThatMoveSayThatItLives) {
 }
 
 TEST_F(LifecycleTest, EndsWhenKvmHasDestroyedItsVcpusThoughItsProcessLives) {
-  told_[kVm] = VcpusTold::exist;
+  told_[kVm] = VcpuEvidence::exist;
   round({kVm});
   EXPECT_EQ(state(), live);
-  told_[kVm] = VcpusTold::destroyed;
+  told_[kVm] = VcpuEvidence::destroyed;
   events_[kVm] = 120;  // its last events were before that
   counters();
   EXPECT_EQ(state(), ended);
@@ -135,7 +135,7 @@ TEST_F(LifecycleTest, EndsWhenKvmHasDestroyedItsVcpusThoughItsProcessLives) {
 }
 
 TEST_F(LifecycleTest, NothingButKvmEndsAVmWhoseVcpusItSaysExist) {
-  told_[kVm] = VcpusTold::exist;
+  told_[kVm] = VcpuEvidence::exist;
   counters();
   for (int i = 0; i < 5; ++i) {
     round({});
@@ -143,7 +143,7 @@ TEST_F(LifecycleTest, NothingButKvmEndsAVmWhoseVcpusItSaysExist) {
     EXPECT_EQ(state(), live);
     EXPECT_FALSE(life_.yields_label(kVm));
   }
-  told_[kVm] = VcpusTold::nothing;  // the kernel skipped what would have told
+  told_[kVm] = VcpuEvidence::nothing;  // the kernel skipped what would have told
   counters();
   process(ProcessState::gone);
   EXPECT_EQ(state(), ended);
@@ -151,7 +151,7 @@ TEST_F(LifecycleTest, NothingButKvmEndsAVmWhoseVcpusItSaysExist) {
 
 TEST_F(LifecycleTest, AVmThatWasDestroyedBeforeItWasSeenHasEnded) {
   events_[kOther] = 5;
-  told_[kOther] = VcpusTold::destroyed;
+  told_[kOther] = VcpuEvidence::destroyed;
   counters();
   EXPECT_EQ(state(kOther), ended);
   counters();
@@ -160,16 +160,16 @@ TEST_F(LifecycleTest, AVmThatWasDestroyedBeforeItWasSeenHasEnded) {
 }
 
 TEST_F(LifecycleTest, AVmThatIsMadeWhereADestroyedOneWasLives) {
-  told_[kVm] = VcpusTold::destroyed;
+  told_[kVm] = VcpuEvidence::destroyed;
   counters();
   EXPECT_EQ(state(), ended);
   round({kVm});  // it has not run yet
   round({kVm});
   EXPECT_EQ(state(), live);
-  told_[kVm] = VcpusTold::exist;
+  told_[kVm] = VcpuEvidence::exist;
   counters();
   EXPECT_EQ(state(), live);
-  told_[kVm] = VcpusTold::destroyed;
+  told_[kVm] = VcpuEvidence::destroyed;
   counters();
   EXPECT_EQ(state(), ended);
 }
