@@ -46,7 +46,7 @@ inline constexpr std::size_t kMostLength = 1 + kMostVarint;
 
 // All of these return where to go on.
 
-inline char* put(char* at, std::string_view bytes) {
+inline char* put_bytes(char* at, std::string_view bytes) {
   std::memcpy(at, bytes.data(), bytes.size());
   return at + bytes.size();
 }
@@ -81,7 +81,7 @@ inline char* put_length(char* at, unsigned field, std::size_t size) {
 }
 
 inline char* put_field(char* at, unsigned field, std::string_view text) {
-  return put(put_length(at, field, text.size()), text);
+  return put_bytes(put_length(at, field, text.size()), text);
 }
 
 }  // namespace kvmx::protobuf

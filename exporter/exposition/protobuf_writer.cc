@@ -22,7 +22,7 @@ constexpr std::array<std::uint64_t, 4> kTypes = {0, 1, 4, 1};
 
 /// A Counter or a Gauge: a message of one field, which is a double, after its tag and length.
 constexpr std::size_t kDoubleField = 1 + sizeof(double);
-constexpr std::size_t kValueSize = 2 + kDoubleField;
+constexpr std::size_t kValueFieldSize = 2 + kDoubleField;
 
 /// Of a histogram: what one bucket takes at most, in all its forms, and what there is besides.
 constexpr std::size_t kMostOfBucket =
@@ -154,9 +154,9 @@ char* ProtobufWriter::add_metric(std::size_t size) {
 }
 
 void ProtobufWriter::write(const Labels& labels, const Labels& more, double value) {
-  char* at = add_metric(labels.fields().size() + more.fields().size() + kValueSize);
+  char* at = add_metric(labels.fields().size() + more.fields().size() + kValueFieldSize);
   if (!at) return;
-  at = put(put(at, labels.fields()), more.fields());
+  at = put_bytes(put_bytes(at, labels.fields()), more.fields());
   at = put_length(at, family_.type == MetricType::counter ? kCounter : kGauge, kDoubleField);
   out_.wrote(put_double(at, kValue, value));
 }
@@ -177,7 +177,7 @@ void ProtobufWriter::histogram(const Labels& labels, const HistogramBuckets& buc
   const char* const end = put_histogram(histogram_.data(), buckets, counts, sum);
   const std::string_view encoded(histogram_.data(), end);
   if (char* at = add_metric(labels.fields().size() + field_size(encoded)))
-    out_.wrote(put_field(put(at, labels.fields()), kHistogram, encoded));
+    out_.wrote(put_field(put_bytes(at, labels.fields()), kHistogram, encoded));
 }
 
 }  // namespace kvmx
