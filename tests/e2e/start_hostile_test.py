@@ -126,16 +126,17 @@ def check_web_config(verdict, directory):
     expect(verdict, "900 KB of brackets", 1, "KiB", ADDRESS, f"--web.config.file={config}")
     config.write_text("http_server_config: {headers: {X-Frame-Options: deny}}\n")
     exporter = WebExporter(EXPORTER, 10217, f"--web.config.file={config}")
-    memory = exporter.status("VmRSS")
     config.unlink()
     os.mkfifo(config)
     verdict.check(wait_until(lambda: "not a regular file" in exporter.log(), 10),
                   "one that becomes a FIFO is refused")
+    exporter.get("/metrics")
+    memory = exporter.status("VmRSS")  # it takes some megabytes more once it counts
     config.unlink()
     config.write_text("[" * 100_000)
     verdict.check(wait_until(lambda: "more brackets" in exporter.log(), 10), "... or brackets")
     verdict.check(exporter.get("/-/healthy").headers.get("x-frame-options") == "deny"
-                  and exporter.status("VmRSS") - memory < 8192, "... and what was in force stays")
+                  and exporter.status("VmRSS") - memory < 16384, "... and what was in force stays")
     verdict.check(exporter.stop() < 5 and exporter.process.returncode == 0, "... and it ends well")
 
 
