@@ -12,11 +12,14 @@ emulated host, which alone has exits.
 import atexit
 import os
 import pathlib
+import signal
+import socket
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from bare_vm import make_vm
 from events import FUNCTIONS, functions
 from exporter import Exporter
 from verdict import Verdict, skip
@@ -148,6 +151,64 @@ def check_closed(verdict, exporter, binary):
     trick.stop()
 
 
+def in_child(act):
+    """The id of a child that does this."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            act()
+        finally:
+            os._exit(0)
+    return pid
+
+
+def fork_all_the_time(seconds):
+    """Half of its children have its descriptors for a moment, the others to their end."""
+    make_vm()
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        os.waitpid(in_child(lambda: None), 0)
+        os.waitpid(in_child(lambda: os.execv("/bin/true", ["true"])), 0)
+
+
+def check_holders(verdict, exporter):
+    """Descriptors of a vCPU that others have, who can never run it: a VMM's children, and one that was sent them
+    by a VMM that ends."""
+    forks = in_child(lambda: fork_all_the_time(SECONDS + 4))
+    ours, theirs = socket.socketpair()
+
+    def hold():
+        socket.recv_fds(theirs, 10, 3)
+        time.sleep(120)
+
+    def send():
+        fds = list(make_vm())
+        time.sleep(SECONDS)
+        socket.send_fds(ours, [b"x"], fds)
+
+    holder = in_child(hold)
+    sender = in_child(send)
+    known = labels_of(exporter.scrape(), forks)
+    deadline = time.monotonic() + SECONDS + 2
+    strangers = set()
+    while time.monotonic() < deadline:
+        page = exporter.scrape()
+        known |= labels_of(page, forks)
+        strangers |= {m.labels["vm"] for m in page.samples
+                      if m.name == "kvm_vm_info" and m.labels["vm"].startswith("python")} - known
+        time.sleep(0.2)
+    strangers -= labels_of(page, sender) | {f"python3-{sender}"}
+    os.waitpid(forks, 0)
+    os.waitpid(sender, 0)
+    verdict.check(len(known) == 1, f"a VMM that forks all the time has one VM: {known}")
+    verdict.check(not strangers or not ALONE, f"its children have none: {strangers}")
+    gone = exporter.until(lambda page: not labels_of(page, forks) and not labels_of(page, sender))
+    verdict.check(gone, "the VMs of both are gone with them")
+    verdict.check(not labels_of(exporter.scrape(), holder), "also that whose descriptors another process has")
+    os.kill(holder, signal.SIGKILL)
+    os.waitpid(holder, 0)
+
+
 def check_full_table(verdict, binary):
     """VMs that ended fill the table, for minutes by --vm.linger; then one comes that lives."""
     exporter = Exporter(binary[0], 10173, f"--bpf.max-vcpus={SLOTS}", "--vm.linger=5m")
@@ -249,6 +310,7 @@ def main():
     if TELLS_VM:
         check_two_vms(verdict, exporter, sys.argv[2])
     check_restore(verdict, exporter, sys.argv[2])
+    check_holders(verdict, exporter)
     verdict.check(exporter.stop() == 0, "the exporter ends well")
     check_full_table(verdict, sys.argv[1:3])
     check_threads(verdict, sys.argv[1:3])
