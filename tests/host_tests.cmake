@@ -38,8 +38,9 @@ kvmx_host_test(web-tls 300 python3 "${here}/e2e/web_tls_test.py" "${exporter}")
 kvmx_host_test(alert-native 600 python3 "${here}/e2e/alert_test.py" native
                "${exporter}" "${guest}" "${PROJECT_BINARY_DIR}/alert-native.json")
 set_tests_properties(alert-native web-pages-native top-native PROPERTIES RUN_SERIAL ON)
-# The benchmark at its smallest, so that it keeps working; it measures nothing here.
-kvmx_host_test(bench 120 bench --benchmark_filter=/1000/ --benchmark_min_time=0.01)
+# The benchmark at its smallest, in all forms of a page, and the search for findings, so that they keep working; it
+# measures nothing here.
+kvmx_host_test(bench 120 bench "--benchmark_filter=/1000/|^diagnosis/" --benchmark_min_time=0.01)
 kvmx_host_test(fleet-pages 120 python3 "${here}/bench/fleet/pages_test.py" "$<TARGET_FILE:fleet_simulator>")
 # 20 s of CPU time in fifteen programs: on a busy machine that takes minutes.
 kvmx_host_test(fleet-kit 900 python3 "${here}/deploy/fleet_test.py" "$<TARGET_FILE:fleet_simulator>")
