@@ -39,6 +39,7 @@ void Labels::add(std::string_view name, std::uint64_t value) {
 }
 
 void Labels::begin(std::string_view name) {
+  // What is due is there already: add_field() came first.
   if (!text_.empty()) text_ += ',';
   text_ += name;
   text_ += "=\"";
@@ -53,7 +54,7 @@ void Labels::add_due() const {
 
 void Labels::add_field(std::string_view name, std::string_view value) {
   const std::size_t pair = protobuf::field_size(name) + protobuf::field_size(value);
-  const std::size_t before = fields_.size();
+  const std::size_t before = fields().size();
   fields_.resize(before + 1 + protobuf::varint_size(pair) + pair);
   char* at = protobuf::put_length(fields_.data() + before, protobuf::kLabel, pair);
   at = protobuf::put_field(at, protobuf::kLabelName, name);

@@ -19,7 +19,8 @@ class Labels {
 
   void add(std::string_view name, std::string_view value);
   void add(std::string_view name, std::uint64_t value);
-  /// Adds the first of `more`, which must outlive this, once somebody asks: most often nobody does.
+  /// Adds `more` once somebody asks, or adds another: most often nobody does. Until then, or until
+  /// it is taken back, `more` must stay as it is.
   void add_if_asked(const Labels& more) { due_ = &more; }
 
   /// `name="value",...` without braces, values escaped as the text formats ask: \\, \" and \n.
@@ -37,7 +38,7 @@ class Labels {
   class Mark {
    public:
     explicit Mark(Labels& labels)
-        : labels_(labels), text_(labels.text_.size()), fields_(labels.fields_.size()) {}
+        : labels_(labels), text_(labels.text().size()), fields_(labels.fields().size()) {}
     Mark(const Mark&) = delete;
     Mark& operator=(const Mark&) = delete;
     ~Mark() {

@@ -49,6 +49,16 @@ TEST(Labels, AreAddedOnceSomebodyAsks) {
   }
   EXPECT_EQ(labels.text(), "vm=\"web\"");
   EXPECT_EQ(labels.fields(), Labels("vm", "web").fields());
+  labels.add_if_asked(more);
+  {
+    const Labels::Mark mark(labels);
+    labels.add("op", "read");
+  }
+  EXPECT_EQ(labels.text(), "vm=\"web\",vcpu=\"3\"");
+  Labels others("vm", "db");
+  others.add_if_asked(more);
+  others.add("op", "read");
+  EXPECT_EQ(others.text(), "vm=\"db\",vcpu=\"3\",op=\"read\"");
 }
 
 /// What `write` writes in `format`.
