@@ -28,6 +28,8 @@ def main():
         skip("this machine's KVM has no kvm_exit")
     subprocess.run([sys.argv[2], str(exporter.process.pid), str(SERIES)], check=True)
     verdict = Verdict()
+    # Who they are is read little by little, where there are so many at once.
+    exporter.until(lambda page: len({m.labels["vm"] for m in page.samples if m.name == "kvm_vm_info"}) >= VMS, 60)
     for query in ("", "?collect[]=exits") * 10:
         page = exporter.get("/metrics" + query)
     exits = re.findall(r'^kvm_exits_total\{vm="[^"]+",vcpu="\d+",reason="[A-Z_0-9]+"\} [1-9]\d*$',

@@ -108,6 +108,8 @@ def check_killed_at_start(verdict, binary, preload):
 def main():
     if not os.access("/dev/kvm", os.W_OK):
         skip("there is no /dev/kvm that we may use")
+    if not PINS.parent.is_mount():
+        subprocess.run(["mount", "-t", "bpf", "bpf", PINS.parent], check=True)
     binary, guests, preload, verdict = sys.argv[1], Guests(sys.argv[2]), sys.argv[3], Verdict()
     shutil.rmtree(PINS, ignore_errors=True)
     check_killed_at_release(verdict, binary, guests, preload)

@@ -48,7 +48,7 @@ def main():
     if not os.access("/dev/kvm", os.W_OK):
         skip("there is no /dev/kvm that we may use")
     verdict, guests = Verdict(), Guests(sys.argv[2])
-    exporter = Exporter(sys.argv[1], 10195, "--vm.linger=5s", "--bpf.max-vcpus=4096")
+    exporter = Exporter(sys.argv[1], 10256, "--vm.linger=5s", "--bpf.max-vcpus=4096")
     many = start(sys.argv[3], "many", 600)
     if int(many.stdout.readline()) != MANY:
         raise SystemExit("FAILED: there are not so many VMs")

@@ -21,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from verdict import Verdict
 from web_client import TLS, Certificates, WebExporter, users, wait_until
 
-PLAIN, SECURE, PROXY, PROMETHEUS, AGENT, VMAGENT = 10208, 10209, 10210, 10211, 10221, 10222
+PLAIN, SECURE, PROXY, PROMETHEUS, AGENT, VMAGENT = 10250, 10251, 10252, 10253, 10254, 10255
 CONFIG = """
 global: {{scrape_interval: 1s}}
 scrape_configs:

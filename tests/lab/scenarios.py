@@ -17,6 +17,8 @@ A scenario has its status, or
        faults of an emulator rather than wrong counts. The guests that the scenario had run are then
        run again without it, and so without an exporter, and the log says how that ended. The
        scenario has failed all the same. After a panic the other scenarios get a new host.
+A host that hangs, as the emulator does now and then with a Linux guest in it, is booted anew, and the
+scenario is run again, once, which the log says.
 Inside, the same file runs as `scenarios.py inside PLAN NAME...` and `scenarios.py control PLAN NAME`.
 """
 
@@ -211,8 +213,9 @@ class Watchdog:
             self.timer.cancel()
 
 
-def boot(plan, results, mode, names, limit):
-    """One host's life; its status. Results of scenarios are written as they come."""
+def boot(plan, results, mode, names, limit, again=()):
+    """One host's life; its status. Results of scenarios are written as they come. One of `again` in which
+    the host hangs has no result then."""
     command = [HERE / "amd.sh", *plan.lab_options, *limit, "--out", results.out / "files", "--console",
                results.out / "console", "--", "/usr/bin/python3", "-u", __file__, mode, plan.path, *names]
     current, log, began, used = "", results.log("host").open("a"), 0.0, 0.0
@@ -238,6 +241,11 @@ def boot(plan, results, mode, names, limit):
     if watchdog.barked:
         log.write(f"lab: the host hung in {current}, and was ended\n")
     log.close()
+    if watchdog.barked and current in again:
+        output.close()
+        results.log(current).rename(results.log(f"{current}.hung"))
+        print(f"HUNG     {current}: after {time.monotonic() - began:.1f} s here; it is run again", flush=True)
+        return 0
     if current:
         output.write("FAILED: the emulated host did not outlive this scenario:\n"
                      + results.log("host").read_text()[-6000:])
@@ -273,13 +281,15 @@ def run(plan, out, names):
     results, names = Results(out), names or list(plan.scenarios)
     shutil.rmtree(results.out, ignore_errors=True)
     (results.out / "files").mkdir(parents=True)
-    began, statuses = time.monotonic(), []
+    began, statuses, hung = time.monotonic(), [], set()
     for _ in range(BOOTS):
         left = [name for name in names if results.status(name) is None]
         if left:
-            statuses.append(boot(plan, results, "inside", left, []))
+            statuses.append(boot(plan, results, "inside", left, [], set(names) - hung))
+            hung_now = {name for name in names if results.log(f"{name}.hung").exists()} - hung
+            hung |= hung_now
             # It came to nothing, or somebody ended it.
-            if statuses[-1] in STOPPED or all(results.status(name) is None for name in left):
+            if statuses[-1] in STOPPED or not hung_now and all(results.status(name) is None for name in left):
                 break
     for name in names if statuses[-1] not in STOPPED else ():
         if results.status(name) == EMULATOR_FAILED:

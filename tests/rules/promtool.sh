@@ -27,5 +27,4 @@ for file in "$here"/table.yml "$here"/scenarios/*.yml; do
   check "$(basename "$file")" scenario "$file"
 done
 check "samples of Prometheus" python3 "$here/check_samples.py" "$here/../../deploy/prometheus"
-check "annotations" promtool test rules "$here/annotations.test.yml"
 verdict
