@@ -2,11 +2,11 @@
 /*
  * Whose is a slot? Slots are found by their vCPU, made, and bound to the thread that runs it.
  *
- * Where KVM tells of its vCPUs (kvmx_vcpu_hooks), a pointer is one vCPU's until that is destroyed,
- * and a thread is bound to its vCPU where KVM_RUN begins. Elsewhere the start time of the thread or
- * of its process is compared too, because the kernel reuses pointers and thread ids; and the slots
- * of a thread that runs several vCPUs are `shared` and always looked up, so that an event without a
- * vCPU finds the one that the thread runs *now*.
+ * Where KVM's own functions are hooked (kvmx_vcpu_hooks), a pointer is one vCPU's until that is
+ * destroyed, and a thread is bound to its vCPU where KVM_RUN begins. Elsewhere the start time of
+ * the thread or of its process is compared too, because the kernel reuses pointers and thread ids;
+ * and the slots of a thread that runs several vCPUs are `shared` and always looked up, so that an
+ * event without a vCPU finds the one that the thread runs *now*.
  */
 #ifndef KVMX_SLOT_OWNER_BPF_H
 #define KVMX_SLOT_OWNER_BPF_H

@@ -117,8 +117,8 @@ Result<void> remove_stale_socket(const std::string& path, const sockaddr_un& whe
         "cannot listen on " + path +
         ": something that is no socket is there, and stays there. Choose another path with "
         "--web.listen-address"};
-  // A datagram socket is told apart from one that only listens not yet, or whose backlog is full.
-  // The kernel compares types before all else, and says that nobody is there only if that is so.
+  // Asked by a datagram socket. To a stream socket one that is bound but does not listen yet looks
+  // as if nobody had it; of another type, the kernel says so only if nobody has.
   const UniqueFd client(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!client) return errno_error("make a socket", errno);
   const int connected =

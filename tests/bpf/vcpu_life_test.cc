@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of vCPUs that KVM tells of, with maps that are a test's own.
+// What hooks in KVM's functions note of vCPUs as they are made, run and destroyed, on fake maps.
 #include <gtest/gtest.h>
 
 #include <cstdint>
