@@ -26,5 +26,6 @@ check "promtool check rules" promtool check rules --lint=all --lint-fatal "$rule
 for file in "$here"/table.yml "$here"/scenarios/*.yml; do
   check "$(basename "$file")" scenario "$file"
 done
+check "annotations" promtool test rules "$here/annotations.test.yml"
 check "samples of Prometheus" python3 "$here/check_samples.py" "$here/../../deploy/prometheus"
 verdict
