@@ -201,10 +201,14 @@ void Exporter::refresh() {
   fresh->vms.reserve(counts.size());
   for (VmCounts& vm : counts) fresh->vms.push_back(join(std::move(vm)));
   if (probes_) count_slots(*fresh);
-  if (fresh->losses[KVMX_LOST_TABLE_FULL] != 0 && !std::exchange(full_logged_, true))
-    spdlog::warn("no room for more vCPUs: events of new ones are lost. Raise --bpf.max-vcpus={}",
-                 config_.max_vcpus);
+  if (fresh->losses[KVMX_LOST_TABLE_FULL] != 0) warn_of_full_table();
   current_ = std::move(fresh);
+}
+
+void Exporter::warn_of_full_table() {
+  if (full_logged_.exchange(true)) return;
+  spdlog::warn("no room for more vCPUs: events of new ones are lost. Raise --bpf.max-vcpus={}",
+               config_.max_vcpus);
 }
 
 }  // namespace kvmx

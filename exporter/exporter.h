@@ -110,6 +110,7 @@ class Exporter {
   [[nodiscard]] std::size_t wanted_slots();
   bool release_ended();
   void publish_vm_processes();
+  void warn_of_full_table();
 
   const ExporterConfig config_;
   const std::uint64_t boot_time_ns_;  ///< taken once, so that starts of VMs do not waver
@@ -143,7 +144,7 @@ class Exporter {
   Clock::time_point taken_;
   std::atomic<bool> ready_ = false;
   bool waiting_logged_ = false;
-  bool full_logged_ = false;
+  std::atomic<bool> full_logged_ = false;
 };
 
 }  // namespace kvmx

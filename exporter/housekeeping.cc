@@ -208,10 +208,13 @@ void Exporter::publish_vm_processes() {
   // Only what is new: while a thread is preempted in such a call the kernel skips programs there.
   const bool freed = std::exchange(freed_, false);
   if (probes_->processes_followed() || (!freed && vm_processes_ == published_vm_processes_)) return;
-  if (const Result<void> set = probes_->table().set_vm_processes(vm_processes_); !set)
-    spdlog::error("{}", set.error().message);
-  else
-    published_vm_processes_ = vm_processes_;
+  const Result<bool> has_room = probes_->table().set_vm_processes(vm_processes_);
+  if (!has_room) {
+    spdlog::error("{}", has_room.error().message);
+    return;
+  }
+  if (!*has_room) warn_of_full_table();
+  published_vm_processes_ = vm_processes_;
 }
 
 int Exporter::wake_fd() { return probes_ ? probes_->new_slots_fd() : -1; }

@@ -66,8 +66,8 @@ struct {
 } exported SEC(".maps");
 
 /*
- * Process (tgid) that has run a vCPU -> its start, ns since boot. Set by the exporter: as many as
- * slots. Full: events of that VM's other threads count as lost (unattributed).
+ * Process (tgid) that has run a vCPU -> its start, ns since boot. Set by the exporter: twice slots.
+ * Full: events of that VM's other threads count as lost (unattributed).
  */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);

@@ -171,7 +171,7 @@ Result<void> SlotTable::reclaim(Clock::time_point now) {
   return {};
 }
 
-Result<void> SlotTable::set_vm_processes(
+Result<bool> SlotTable::set_vm_processes(
     const std::map<std::uint32_t, std::uint64_t>& starts) const {
   std::vector<std::uint32_t> known;
   std::uint32_t tgid = 0;
@@ -180,11 +180,15 @@ Result<void> SlotTable::set_vm_processes(
     known.push_back(tgid);
   for (const std::uint32_t process : known)
     if (!starts.contains(process)) bpf_map_delete_elem(fds_.vm_processes, &process);
-  for (const auto& [process, start] : starts)
-    if (bpf_map_update_elem(fds_.vm_processes, &process, &start, BPF_ANY) != 0)
+  bool has_room = true;
+  for (const auto& [process, start] : starts) {
+    if (bpf_map_update_elem(fds_.vm_processes, &process, &start, BPF_ANY) == 0) continue;
+    if (errno != E2BIG)
       return errno_error("enter process " + std::to_string(process) + " into the map vm_processes",
                          errno);
-  return {};
+    has_room = false;
+  }
+  return has_room;
 }
 
 std::array<std::uint64_t, KVMX_LOSSES> SlotTable::losses() const {

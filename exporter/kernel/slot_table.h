@@ -89,7 +89,8 @@ class SlotTable {
   static constexpr std::chrono::milliseconds kUnlinkedTime{900};
 
   /// Publishes to the BPF programs which processes have VMs: start, in ns since boot, by tgid.
-  Result<void> set_vm_processes(const std::map<std::uint32_t, std::uint64_t>& starts) const;
+  /// Returns whether there is room for all of them.
+  Result<bool> set_vm_processes(const std::map<std::uint32_t, std::uint64_t>& starts) const;
 
   /// Events lost, by enum kvmx_loss.
   [[nodiscard]] std::array<std::uint64_t, KVMX_LOSSES> losses() const;

@@ -13,8 +13,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <string_view>
-
-#include "exporter/base/unique_fd.h"
+#include <utility>
 
 namespace kvmx {
 namespace {
@@ -50,15 +49,12 @@ constexpr std::uint64_t file_rights(int version) {
   return (1ULL << rights) - 1;
 }
 
-Result<void> allow_reading(int ruleset, const std::filesystem::path& path) {
-  const UniqueFd opened(::open(path.c_str(), O_PATH | O_CLOEXEC));
-  if (!opened) return {};
+Result<void> allow_reading(int ruleset, int opened) {
   struct stat found {};
-  if (::fstat(opened.get(), &found) != 0) return errno_error("look at " + path.string(), errno);
-  const PathBeneath rule{S_ISDIR(found.st_mode) ? kReadFile | kReadDirectory : kReadFile,
-                         opened.get()};
+  if (::fstat(opened, &found) != 0) return errno_error("look at what is to be read", errno);
+  const PathBeneath rule{S_ISDIR(found.st_mode) ? kReadFile | kReadDirectory : kReadFile, opened};
   if (::syscall(kAddRule, ruleset, kPathBeneath, &rule, 0) == 0) return {};
-  return errno_error("let Landlock allow " + path.string(), errno);
+  return errno_error("let Landlock allow what is to be read", errno);
 }
 
 namespace fs = std::filesystem;
@@ -103,7 +99,17 @@ int landlock_version() {
   return version < 0 ? 0 : static_cast<int>(version);
 }
 
-Result<void> restrict_files(const std::vector<fs::path>& readable) {
+std::vector<UniqueFd> open_paths(const std::vector<fs::path>& paths) {
+  std::vector<UniqueFd> opened;
+  for (const fs::path& path : paths) {
+    UniqueFd fd(::open(path.c_str(), O_PATH | O_CLOEXEC));
+    if (fd) opened.push_back(std::move(fd));
+  }
+  return opened;
+}
+
+Result<void> restrict_files(const std::vector<fs::path>& readable,
+                            const std::vector<UniqueFd>& also) {
   const int version = landlock_version();
   if (version == 0) return {};
   const Ruleset handled{file_rights(version), version >= 4 ? kTcp : 0, version >= 6 ? kScopes : 0};
@@ -112,8 +118,10 @@ Result<void> restrict_files(const std::vector<fs::path>& readable) {
                                           : sizeof(std::uint64_t);
   const UniqueFd ruleset(static_cast<int>(::syscall(kCreateRuleset, &handled, size, 0)));
   if (!ruleset) return errno_error("make a Landlock ruleset", errno);
-  for (const std::filesystem::path& path : readable)
-    if (Result<void> allowed = allow_reading(ruleset.get(), path); !allowed) return allowed;
+  const std::vector<UniqueFd> opened = open_paths(readable);
+  for (const std::vector<UniqueFd>* paths : {&opened, &also})
+    for (const UniqueFd& path : *paths)
+      if (Result<void> allowed = allow_reading(ruleset.get(), path.get()); !allowed) return allowed;
   // Spares CAP_SYS_ADMIN. Nothing is run here anyway.
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
     return errno_error("give up new privileges", errno);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "exporter/base/result.h"
+#include "exporter/base/unique_fd.h"
 
 namespace kvmx {
 
@@ -13,12 +14,17 @@ namespace kvmx {
 /// 1 knows files, 4 TCP, 6 signals and abstract sockets.
 int landlock_version();
 
-/// Leaves this thread, and those that it will make, for good: to read what is beneath `readable`.
-/// No other file can be opened, none be made or removed, no TCP port be bound or connected to, no
+/// Opens paths for restrict_files(), so that it needs to look none of them up. Those that do not
+/// exist are left out.
+std::vector<UniqueFd> open_paths(const std::vector<std::filesystem::path>& paths);
+
+/// Leaves this thread, and those that it will make, for good: to read what is beneath `readable`
+/// and `also`. No other file can be opened, none be made or removed, no TCP port be bound or connected to, no
 /// process outside be signalled, no abstract unix socket be connected to; each as far as the
 /// kernel's version of Landlock goes. A path that does not exist is left out. Where there is no
 /// Landlock nothing is done, and that is no error.
-Result<void> restrict_files(const std::vector<std::filesystem::path>& readable);
+Result<void> restrict_files(const std::vector<std::filesystem::path>& readable,
+                            const std::vector<UniqueFd>& also = {});
 
 struct ReadablePaths {
   std::vector<std::filesystem::path> paths;

@@ -22,10 +22,11 @@ std::string landlock_text(int version) {
 
 }  // namespace
 
-Sandbox::Sandbox(const std::vector<std::filesystem::path>& files) {
-  ReadablePaths readable = readable_paths(files);
-  readable_ = std::move(readable.paths);
+Sandbox::Sandbox(const std::vector<std::filesystem::path>& files)
+    : readable_(readable_paths({}).paths) {
   if (landlock_version() == 0) return;
+  const ReadablePaths readable = readable_paths(files);
+  opened_ = open_paths(readable.paths);
   for (const std::filesystem::path& file : readable.fixed)
     spdlog::warn(
         "{} cannot be read again once another file is in its place: its directory holds other "
@@ -35,7 +36,7 @@ Sandbox::Sandbox(const std::vector<std::filesystem::path>& files) {
 
 void Sandbox::enter_thread() {
   // There are many threads, and one reason.
-  if (const auto restricted = restrict_files(readable_);
+  if (const auto restricted = restrict_files(readable_, opened_);
       !restricted && !files_logged_.exchange(true))
     spdlog::warn("{}: threads may open any file", restricted.error().message);
   if (const auto dropped = drop_capabilities(); !dropped && !capabilities_logged_.exchange(true))
@@ -44,7 +45,7 @@ void Sandbox::enter_thread() {
 
 void Sandbox::enter() {
   const int landlock = landlock_version();  // asked for before the call is refused
-  const Result<void> files = restrict_files(readable_);
+  const Result<void> files = restrict_files(readable_, opened_);
   if (!files) spdlog::warn("{}: this process may open any file", files.error().message);
   const Result<std::string> kept = drop_capabilities();
   if (!kept) spdlog::warn("{}: this process keeps its privileges", kept.error().message);

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "exporter/base/unique_fd.h"
+
 namespace kvmx {
 
 /// What a running exporter gives up, for good: capabilities, most system calls, and all files but
@@ -32,7 +34,11 @@ class Sandbox {
   static std::string offered();
 
  private:
-  std::vector<std::filesystem::path> readable_;  ///< since the constructor
+  /// What every exporter reads; some of it comes with services that start later.
+  std::vector<std::filesystem::path> readable_;
+  /// Those of `files` and around them, opened while they answer: a file system over the network, or
+  /// of a program (FUSE), may not when the sandbox is entered.
+  std::vector<UniqueFd> opened_;
   mutable std::mutex mutex_;
   std::string status_ = "not entered yet";
   std::atomic<bool> files_logged_ = false;  ///< that a thread could not give them up

@@ -88,6 +88,20 @@ TEST_F(VcpuLifeTest, AVcpuThatHasRunIsItsMakersAlsoWhenThatIsForgotten) {
   EXPECT_NE(shim_run(&first_), slot) << "this one was made by another";
 }
 
+/// A VMM may have unplugged the vCPU and keep it.
+TEST_F(VcpuLifeTest, AVcpuWhoseThreadIsGoneIsInItsVmmNoLonger) {
+  shim_vcpu_made(&first_);
+  vcpu_slot* const slot = shim_run(&first_);
+  ASSERT_TRUE(slot);
+  slot->exit = 7;
+  slot->userspace_ns = 1000;
+  shim_thread_gone(kOther);
+  EXPECT_EQ(slot->userspace_ns, 1000U);
+  shim_thread_gone(kPid);
+  EXPECT_EQ(slot->userspace_ns, 0U);
+  EXPECT_EQ(slot->exit, std::uint32_t{KVMX_EXIT_NONE});
+}
+
 TEST_F(VcpuLifeTest, TheEndOfAVcpuWhoseEntryGaveWayTakesNoOthers) {
   shim_vcpu_made(&first_);
   shim_forget_id(0);

@@ -264,9 +264,11 @@ def check_systemd_socket(verdict):
     expect(verdict, "... and with sockets that are for another process", 1, "systemd gave no socket",
            "--web.systemd-socket", env={**os.environ, "LISTEN_PID": "1", "LISTEN_FDS": "1"})
     listener = socket.create_server(("127.0.0.1", 10218))
+    as_systemd = ("import os, sys; os.dup2(int(sys.argv[1]), 3); "
+                  "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1'); "
+                  "os.execv(sys.argv[2], sys.argv[2:])")
     process = subprocess.Popen(
-        ["/bin/sh", "-c", 'exec 3<&"$2" && LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$1"', EXPORTER,
-         "--web.systemd-socket", str(listener.fileno())],
+        [sys.executable, "-c", as_systemd, str(listener.fileno()), EXPORTER, "--web.systemd-socket"],
         pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL)
 
     def status():

@@ -175,9 +175,9 @@ TEST(Sandbox, TakesNoNoticeOfWhatOthersDoWithFiles) {
 
 /// Runs `works` in a process of its own that may read `readable` only.
 bool holds_with_files(const std::vector<std::filesystem::path>& readable,
-                      const std::function<bool()>& works) {
+                      const std::function<bool()>& works, const std::vector<UniqueFd>& also = {}) {
   const pid_t child = ::fork();
-  if (child == 0) ::_exit(restrict_files(readable) && works() ? 0 : 1);
+  if (child == 0) ::_exit(restrict_files(readable, also) && works() ? 0 : 1);
   int status = 0;
   ::waitpid(child, &status, 0);
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -287,6 +287,18 @@ TEST_F(FilesOfLandlock, OfAHomeOnlyTheFileIsReadable) {
     }
     std::filesystem::remove_all(directory_ / std::filesystem::path(other).begin()->string());
   }
+}
+
+/// The name may lead to a file system that does not answer by the time the sandbox is entered.
+TEST_F(FilesOfLandlock, WhatWasOpenedIsReadableWhateverItsNameIsNow) {
+  if (landlock_version() == 0) GTEST_SKIP() << "this kernel has no Landlock";
+  const auto config = write("config/web.yml", "text");
+  const std::vector<UniqueFd> opened = open_paths({config.parent_path(), directory_ / "nowhere"});
+  EXPECT_EQ(opened.size(), 1);
+  std::filesystem::rename(directory_ / "config", directory_ / "moved");
+  const auto reads = [&] { return bool(read_file(directory_ / "moved/web.yml")); };
+  EXPECT_TRUE(holds_with_files({}, reads, opened));
+  EXPECT_FALSE(holds_with_files({}, reads));
 }
 
 TEST_F(FilesOfLandlock, AFileInADirectoryOfFilesIsReadAfterItWasReplaced) {
