@@ -47,6 +47,7 @@ Result<void> Exporter::attach() {
                                          pins_ ? &*pins_ : nullptr);
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
+  attached_ns_ = boot_time_ns_ + since_boot_ns();
   current_ = nullptr;
   ready_ = true;
   spdlog::info("counting KVM events, with room for {} vCPUs", config_.max_vcpus);
@@ -182,6 +183,8 @@ void Exporter::refresh() {
   fresh->host = read_host();
   fresh->cpu_clock = frequencies_.read();
   fresh->boot_time_ns = boot_time_ns_;
+  fresh->attached_ns = attached_ns_;
+  fresh->continued = probes_ && probes_->continued();
   fresh->probes = probes_ ? probes_->states() : detached_probes({config_.collectors, {}});
   const std::uint64_t now_ns = monotonic_ns();
   std::vector<VmCounts> counts;

@@ -38,6 +38,16 @@ void Labels::add(std::string_view name, std::uint64_t value) {
   text_ += '"';
 }
 
+void Labels::count_since(std::uint64_t ns) {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  std::array<char, 2 * (1 + protobuf::kMostVarint)> timestamp;
+  created_.clear();
+  if (ns == 0) return;
+  char* at = protobuf::put_number(timestamp.data(), protobuf::kSeconds, ns / kSecond);
+  at = protobuf::put_number(at, protobuf::kNanos, ns % kSecond);
+  created_.assign(timestamp.data(), at);
+}
+
 void Labels::begin(std::string_view name) {
   // What is due is there already: add_field() came first.
   if (!text_.empty()) text_ += ',';

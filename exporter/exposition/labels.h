@@ -8,8 +8,8 @@
 
 namespace kvmx {
 
-/// The labels of a series as each format writes them. Built left to right, so that what many series
-/// share is written once:
+/// The labels of a series as each format writes them, and since when it counts. Built left to
+/// right, so that what many series share is written once:
 ///     Labels labels; labels.add("vm", vm);
 ///     for (...) { const Labels::Mark mark(labels); labels.add("vcpu", id); ...}
 class Labels {
@@ -23,6 +23,9 @@ class Labels {
   /// it is taken back, `more` must stay as it is.
   void add_if_asked(const Labels& more) { due_ = &more; }
 
+  /// When the series, if it counts, was zero: ns since the epoch; 0 if that is not known.
+  void count_since(std::uint64_t ns);
+
   /// `name="value",...` without braces, values escaped as the text formats ask: \\, \" and \n.
   [[nodiscard]] std::string_view text() const {
     if (due_) add_due();
@@ -33,6 +36,8 @@ class Labels {
     if (due_) add_due();
     return fields_;
   }
+  /// Since when it counts, as protobuf's Timestamp; empty if that is not known.
+  [[nodiscard]] std::string_view created() const { return created_; }
 
   /// Takes back, when it goes out of scope, what was added since it was made.
   class Mark {
@@ -60,6 +65,7 @@ class Labels {
 
   mutable std::string text_;
   mutable std::string fields_;
+  std::string created_;
   mutable const Labels* due_ = nullptr;  ///< to be added
 };
 

@@ -14,7 +14,8 @@ namespace kvmx::protobuf {
 enum FamilyField : std::uint8_t { kName = 1, kHelp = 2, kType = 3, kMetric = 4 };
 enum MetricField : std::uint8_t { kLabel = 1, kGauge = 2, kCounter = 3, kHistogram = 7 };
 enum LabelField : std::uint8_t { kLabelName = 1, kLabelValue = 2 };
-enum ValueField : std::uint8_t { kValue = 1 };  // of Gauge and Counter alike
+enum ValueField : std::uint8_t { kValue = 1, kCounterCreated = 3 };  // of Gauge and Counter alike
+enum TimestampField : std::uint8_t { kSeconds = 1, kNanos = 2 };
 enum HistogramField : std::uint8_t {
   kSampleCount = 1,
   kSampleSum = 2,
@@ -23,7 +24,8 @@ enum HistogramField : std::uint8_t {
   kZeroThreshold = 6,
   kZeroCount = 7,
   kPositiveSpan = 12,
-  kPositiveDelta = 13
+  kPositiveDelta = 13,
+  kHistogramCreated = 15
 };
 enum BucketField : std::uint8_t { kCumulativeCount = 1, kUpperBound = 2 };
 enum SpanField : std::uint8_t { kOffset = 1, kLength = 2 };

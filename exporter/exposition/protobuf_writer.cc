@@ -20,16 +20,23 @@ constexpr double kLeast = 1e-9;
 /// By MetricType; an info is a gauge here.
 constexpr std::array<std::uint64_t, 4> kTypes = {0, 1, 4, 1};
 
-/// A Counter or a Gauge: a message of one field, which is a double, after its tag and length.
 constexpr std::size_t kDoubleField = 1 + sizeof(double);
-constexpr std::size_t kValueFieldSize = 2 + kDoubleField;
 
 /// Of a histogram: what one bucket takes at most, in all its forms, and what there is besides.
 constexpr std::size_t kMostOfBucket =
     2 + 1 + kMostVarint + kDoubleField + 2 + 2 * (1 + kMostVarint) + kMostVarint;
-constexpr std::size_t kMostBesides = 5 * (1 + kMostVarint) + kMostLength;
+constexpr std::size_t kMostBesides = 7 * (1 + kMostVarint) + 2 * kMostLength;
 
 double seconds(Nanoseconds time) { return static_cast<double>(time.count) / 1e9; }
+
+/// What tells since when something counts takes, as a field.
+std::size_t created_size(std::string_view created) {
+  return created.empty() ? 0 : field_size(created);
+}
+
+char* put_created(char* at, unsigned field, std::string_view created) {
+  return created.empty() ? at : put_field(at, field, created);
+}
 
 /// A message shorter than 128 bytes, whose length is one byte.
 template <typename Put>
@@ -93,14 +100,16 @@ char* put_deltas(char* at, std::span<const std::uint64_t> counts) {
 }
 
 char* put_histogram(char* at, const HistogramBuckets& buckets,
-                    std::span<const std::uint64_t> counts, Nanoseconds sum) {
+                    std::span<const std::uint64_t> counts, Nanoseconds sum,
+                    std::string_view created) {
   std::uint64_t count = 0;
   for (const std::uint64_t of_bucket : counts) count += of_bucket;
   at = put_double(put_number(at, kSampleCount, count), kSampleSum, seconds(sum));
   at = put_classic_buckets(at, buckets.bounds(), counts);
   at = put_double(put_signed(at, kSchema, buckets.schema()), kZeroThreshold, kLeast);
   at = put_number(at, kZeroCount, 0);
-  return put_deltas(put_spans(at, buckets.native(), counts), counts);
+  at = put_deltas(put_spans(at, buckets.native(), counts), counts);
+  return put_created(at, kHistogramCreated, created);
 }
 
 }  // namespace
@@ -154,11 +163,14 @@ char* ProtobufWriter::add_metric(std::size_t size) {
 }
 
 void ProtobufWriter::write(const Labels& labels, const Labels& more, double value) {
-  char* at = add_metric(labels.fields().size() + more.fields().size() + kValueFieldSize);
+  const bool counts = family_.type == MetricType::counter;
+  const std::string_view created = counts ? labels.created() : std::string_view();
+  const std::size_t message = kDoubleField + created_size(created);  // its length is one byte
+  char* at = add_metric(labels.fields().size() + more.fields().size() + 2 + message);
   if (!at) return;
   at = put_bytes(put_bytes(at, labels.fields()), more.fields());
-  at = put_length(at, family_.type == MetricType::counter ? kCounter : kGauge, kDoubleField);
-  out_.wrote(put_double(at, kValue, value));
+  at = put_double(put_length(at, counts ? kCounter : kGauge, message), kValue, value);
+  out_.wrote(put_created(at, kCounterCreated, created));
 }
 
 void ProtobufWriter::sample(const Labels& labels, const Labels& more, std::uint64_t value) {
@@ -174,7 +186,7 @@ void ProtobufWriter::sample(const Labels& labels, double value) { write(labels, 
 void ProtobufWriter::histogram(const Labels& labels, const HistogramBuckets& buckets,
                                std::span<const std::uint64_t> counts, Nanoseconds sum) {
   histogram_.resize(counts.size() * kMostOfBucket + kMostBesides);
-  const char* const end = put_histogram(histogram_.data(), buckets, counts, sum);
+  const char* const end = put_histogram(histogram_.data(), buckets, counts, sum, labels.created());
   const std::string_view encoded(histogram_.data(), end);
   if (char* at = add_metric(labels.fields().size() + field_size(encoded)))
     out_.wrote(put_field(put_bytes(at, labels.fields()), kHistogram, encoded));

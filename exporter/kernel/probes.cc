@@ -92,6 +92,7 @@ Result<Probes> Probes::attach_all(const Features& features, const EventSelection
   if (pins) {
     const Result<bool> continued = probes.continue_pinned(*pins, programs);
     if (!continued) return continued.error();
+    probes.continued_ = *continued;
     if (*continued) return probes;
   }
   if (Result<void> loaded = probes.load(programs); !loaded) return loaded.error();

@@ -41,6 +41,8 @@ class Probes {
 
   /// Whether events say which VM of its process a vCPU belongs to.
   [[nodiscard]] bool events_identify_vm() const { return events_identify_vm_; }
+  /// Whether they are those of an exporter before, with what they had counted.
+  [[nodiscard]] bool continued() const { return continued_; }
   /// The programs themselves keep the list of VMs' processes (SlotTable::set_vm_processes).
   [[nodiscard]] bool processes_followed() const { return processes_followed_; }
 
@@ -79,6 +81,7 @@ class Probes {
   std::uint32_t max_vcpus_ = 0;
   bool events_identify_vm_ = false;
   bool processes_followed_ = false;
+  bool continued_ = false;
   bool vcpu_hooks_work_ = false;
   bool vcpu_hooks_wanted_ = false;                    ///< the kernel has what it takes
   std::map<std::string, int, std::less<>> attached_;  ///< programs by SelectedProgram::name

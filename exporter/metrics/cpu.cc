@@ -16,10 +16,12 @@ constexpr Family kDelay = {"kvm_vcpu_run_delay_seconds", MetricType::counter,
 
 template <typename Value>
 void write_vcpus(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer, Value value) {
-  for_each_vcpu_or_vm(snapshot, per_vcpu >= PerVcpu::all,
-                      [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
-                        if (counts.cpu_ns != 0) writer.sample(labels, Nanoseconds{value(counts)});
-                      });
+  for_each_vcpu_or_vm(
+      snapshot, per_vcpu >= PerVcpu::all,
+      [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
+        if (counts.cpu_ns != 0) writer.sample(labels, Nanoseconds{value(counts)});
+      },
+      CountedBy::kernel);
 }
 
 }  // namespace
@@ -30,11 +32,12 @@ void write_cpu(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer)
       Labels("thread", "vcpu"), Labels("thread", "vmm"), Labels("thread", "vhost"),
       Labels("thread", "pit")};
   writer.begin(kThreads);
-  for_each_vm(snapshot, [&](const Vm& vm, const Labels& labels) {
+  const auto write_kinds = [&](const Vm& vm, const Labels& labels) {
     for (std::size_t i = 0; i < kinds.size(); ++i)
       if (vm.counts.cpu_ns[i] != 0)
         writer.sample(labels, kinds[i], Nanoseconds{vm.counts.cpu_ns[i]});
-  });
+  };
+  for_each_vm(snapshot, write_kinds, CountedBy::kernel);
   writer.begin(kVcpus);
   write_vcpus(snapshot, per_vcpu, writer, [](const VcpuCounts& counts) { return counts.cpu_ns; });
   writer.begin(kDelay);

@@ -37,10 +37,11 @@ void write_halts(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& write
   write_each(snapshot, per_vcpu, writer,
              [](const HaltCount& count) { return Nanoseconds{count.ns}; });
   writer.begin(kPollFailed);
-  for_each_vm(snapshot, [&](const Vm& vm, const Labels& labels) {
+  const auto write_failed = [&](const Vm& vm, const Labels& labels) {
     const std::uint64_t ns = vm.counts.total.poll_failed_ns;
     if (ns != 0) writer.sample(labels, Nanoseconds{ns});
-  });
+  };
+  for_each_vm(snapshot, write_failed, CountedBy::kernel);
 }
 
 }  // namespace kvmx

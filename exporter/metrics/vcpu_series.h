@@ -11,14 +11,25 @@
 
 namespace kvmx {
 
+/// Who counts: our programs, from when they were attached, or the kernel, from a VM's start.
+enum class CountedBy : std::uint8_t { ours, kernel };
+
+/// When the counters of a VM were zero, ns since the epoch; 0 if that is not known.
+inline std::uint64_t counts_since(const Snapshot& snapshot, const Vm& vm, CountedBy by) {
+  const std::uint64_t start = snapshot.boot_time_ns + vm.counts.key.start_ns;
+  if (by == CountedBy::kernel || start >= snapshot.attached_ns) return start;
+  return snapshot.continued ? 0 : snapshot.attached_ns;
+}
+
 /// Calls `write(vm, labels)` for each VM that is exported, with the label vm set.
 template <typename Write>
-void for_each_vm(const Snapshot& snapshot, Write write) {
+void for_each_vm(const Snapshot& snapshot, Write write, CountedBy by = CountedBy::ours) {
   Labels labels;
   for (const Vm& vm : snapshot.vms) {
     if (vm.excluded) continue;
     const Labels::Mark mark(labels);
     labels.add("vm", vm.label);
+    labels.count_since(counts_since(snapshot, vm, by));
     write(vm, labels);
   }
 }
@@ -27,9 +38,10 @@ void for_each_vm(const Snapshot& snapshot, Write write) {
 /// not `by_vcpu`, for each VM with its total and the label vm. A vCPU that is not known has an
 /// empty label.
 template <typename Write>
-void for_each_vcpu_or_vm(const Snapshot& snapshot, bool by_vcpu, Write write) {
+void for_each_vcpu_or_vm(const Snapshot& snapshot, bool by_vcpu, Write write,
+                         CountedBy by = CountedBy::ours) {
   LabelCache<std::optional<std::uint32_t>> ids;
-  for_each_vm(snapshot, [&](const Vm& vm, Labels& labels) {
+  const auto write_vm = [&](const Vm& vm, Labels& labels) {
     if (!by_vcpu) {
       write(vm.counts, vm.counts.total, labels);
       return;
@@ -44,7 +56,8 @@ void for_each_vcpu_or_vm(const Snapshot& snapshot, bool by_vcpu, Write write) {
       }));
       write(vm.counts, vcpu, labels);
     }
-  });
+  };
+  for_each_vm(snapshot, write_vm, by);
 }
 
 }  // namespace kvmx

@@ -47,6 +47,8 @@ struct Snapshot {
   std::uint64_t left_out_vms = 0;                   ///< VMs that never ran and were not exported
   SlotCounts slots;
   std::uint64_t boot_time_ns = 0;  ///< since the epoch
+  std::uint64_t attached_ns = 0;   ///< when our programs were, since the epoch
+  bool continued = false;          ///< programs and counts of an exporter before, by their pins
 };
 
 }  // namespace kvmx

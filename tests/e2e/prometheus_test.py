@@ -5,7 +5,7 @@ A guest writes TSC_DEADLINE meanwhile. The page must please promtool, the target
 rate of writes must arrive, and Prometheus must have nothing to complain of. A second Prometheus, with
 native histograms on, asks for protobuf, and must have the same series, and the guest's tick in a
 native histogram alone. From Prometheus 3 on a third one makes native histograms of the classic ones
-itself. Which Prometheus it is says PATH.
+itself, and a fourth one is told when counters were zero. Which Prometheus it is says PATH.
 """
 
 import json
@@ -24,6 +24,7 @@ EXPORTER = "127.0.0.1:10195"
 PROMETHEUS = "127.0.0.1:10194"
 NATIVE = "127.0.0.1:10193"  # native histograms are on there
 CONVERTING = "127.0.0.1:10241"  # it converts classic ones
+CREATED = "127.0.0.1:10244"  # it adds the zero that a counter began with
 CONFIG = f"""
 global: {{scrape_interval: 1s}}
 scrape_configs:
@@ -100,6 +101,14 @@ def check_native():
     print(f"ok: the same {mine:.0f} series of the guest both ways, and its histogram")
 
 
+def check_created():
+    """A guest that counted before it was first scraped: none of it is missing in what increase() sees."""
+    series = 'kvm_msr_accesses_total{vm="storm",op="write",msr="IA32_TSC_DEADLINE"}'
+    wait_for("a counter's zero, before its first scrape", 30, lambda: query(
+        f"count_over_time({series}[5m]) > 2 and min_over_time({series}[5m]) == 0", CREATED) is not None)
+    assert query(f"min_over_time({series}[5m]) > 0", NATIVE), "the zero is there without created timestamps, too"
+
+
 class Prometheus:
     """A server of its own, with `flags` and `scraping`, further options of the scrape."""
 
@@ -138,6 +147,8 @@ def main():
         if version() >= 3:
             servers.append(Prometheus(directory, CONVERTING, "--enable-feature=native-histograms",
                                       scraping=CONVERT))
+            servers.append(Prometheus(directory, CREATED, "--enable-feature=native-histograms,"
+                                      "created-timestamp-zero-ingestion"))
         started += [server.process for server in servers]
         wait_for("up", 30, lambda: query("up{job='kvm'}"))
         wait_for("TSC_DEADLINE writes a second", 30, lambda: query(
@@ -151,6 +162,7 @@ def main():
         check_native()
         if version() >= 3:
             check_tick(CONVERTING, "converted")
+            check_created()
         check_page()
         for server in servers:
             server.check_log()

@@ -314,5 +314,32 @@ TEST(Exposition, OfMessagesHasTheSeriesOfText) {
   EXPECT_EQ(messages.native[1].buckets, (Buckets{{-39, 66'318}}));  // 1 ms is below 2^(-39/4) s
 }
 
+/// Since when counters of sample()'s VMs count, which began 6.5 s after the boot and later.
+std::set<std::int64_t> created(std::uint64_t attached_after_boot, bool continued,
+                               const CollectorSet& collectors) {
+  Snapshot snapshot = sample();
+  snapshot.vms = {hostile()};
+  snapshot.vms[0].counts.cpu_ns[0] = 1;
+  snapshot.attached_ns = snapshot.boot_time_ns + attached_after_boot;
+  snapshot.continued = continued;
+  const ProtobufPage page(
+      render_exposition(snapshot, {}, {.format = Format::protobuf, .collectors = collectors}).text);
+  std::set<std::int64_t> after_boot;
+  for (const std::int64_t ns : page.created)
+    after_boot.insert(ns - static_cast<std::int64_t>(snapshot.boot_time_ns));
+  return after_boot;
+}
+
+TEST(Exposition, OfMessagesTellsSinceWhenVmsAreCounted) {
+  constexpr std::uint64_t kEarly = 1'000'000'000, kLate = 9'000'000'000;
+  constexpr std::int64_t kStart = 6'500'000'000;
+  const CollectorSet exits = *collector_named("exits"), cpu = *collector_named("cpu");
+  EXPECT_EQ(created(kEarly, false, exits), std::set<std::int64_t>{kStart});
+  EXPECT_EQ(created(kLate, false, exits), std::set<std::int64_t>{kLate});
+  EXPECT_EQ(created(kLate, true, exits), std::set<std::int64_t>{}) << "whoever pinned it knows";
+  EXPECT_EQ(created(kEarly, true, exits), std::set<std::int64_t>{kStart});
+  EXPECT_EQ(created(kLate, true, cpu), std::set<std::int64_t>{kStart}) << "the kernel counts it";
+}
+
 }  // namespace
 }  // namespace kvmx

@@ -37,6 +37,7 @@ class ProtobufPage {
   std::vector<std::string> series;    ///< as text 0.0.4 has them, those of histograms left out
   std::vector<std::string> classic;   ///< the same of the classic parts of histograms
   std::vector<NativeHistogram> native;
+  std::vector<std::int64_t> created;  ///< of each that counts and tells, ns since the epoch
 
   /// A sample as text 0.0.4 writes it.
   static std::string line(const std::string& name, const Labels& labels, double value) {
@@ -91,11 +92,19 @@ class ProtobufPage {
       } else if (metric.tag() == 7) {
         read_histogram(name, labels, metric.get_message());
       } else {
+        const bool counts = metric.tag() == 3;
         protozero::pbf_reader value = metric.get_message();
         value.next();
         series.push_back(line(name, labels, value.get_double()));
+        if (counts && value.next(3)) read_created(value.get_message());
       }
     }
+  }
+
+  void read_created(protozero::pbf_reader timestamp) {
+    std::int64_t& ns = created.emplace_back(0);
+    while (timestamp.next())
+      ns += timestamp.tag() == 1 ? timestamp.get_int64() * 1'000'000'000 : timestamp.get_int32();
   }
 
   void read_histogram(const std::string& name, const Labels& labels,
@@ -125,6 +134,9 @@ class ProtobufPage {
           for (std::uint32_t left = span.get_uint32(); left > 0; --left) indices.push_back(next++);
           break;
         }
+        case 15:
+          read_created(histogram.get_message());
+          break;
         case 13:
           for (const std::int64_t delta : histogram.get_packed_sint64())
             found.buckets.emplace_back(indices.at(bucket++), count += delta);

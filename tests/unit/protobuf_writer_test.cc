@@ -61,6 +61,28 @@ TEST(ProtobufWriter, WritesCountersGaugesAndInfos) {
                                       R"(host_info{vm="a\"b\\c\nd"} 1)"}));
 }
 
+TEST(ProtobufWriter, TellsSinceWhenACounterCounts) {
+  const HistogramBuckets buckets({}, 0, std::array<double, 1>{1});
+  constexpr std::int64_t kThen = 1'796'000'000'123'456'789;
+  const ProtobufPage page = written([&](ProtobufWriter& writer) {
+    Labels labels("vm", "a");
+    writer.begin({"things", MetricType::counter, "Things."});
+    writer.sample(labels, std::uint64_t{1});
+    labels.count_since(kThen);
+    writer.sample(labels, std::uint64_t{2});
+    writer.begin({"level", MetricType::gauge, "A level."});
+    writer.sample(labels, 0.25);
+    writer.begin({"spans", MetricType::histogram, "Spans."});
+    writer.histogram(labels, buckets, std::array<std::uint64_t, 1>{1}, Nanoseconds{5});
+    labels.count_since(0);
+    writer.histogram(labels, buckets, std::array<std::uint64_t, 1>{1}, Nanoseconds{5});
+  });
+  EXPECT_EQ(page.created, (std::vector<std::int64_t>{kThen, kThen}));
+  EXPECT_EQ(page.series,
+            (std::vector<std::string>{R"(things_total{vm="a"} 1)", R"(things_total{vm="a"} 2)",
+                                      R"(level{vm="a"} 0.25)"}));
+}
+
 TEST(ProtobufWriter, WritesLongLabelsAndFamiliesInPieces) {
   const std::string name(300, 'n');
   constexpr std::uint64_t kSamples = 2000;

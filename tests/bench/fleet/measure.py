@@ -146,7 +146,9 @@ def rule_groups():
 
 
 def delays(storm_began):
-    """Seconds from a storm's beginning until its alert fired."""
+    """Seconds from a storm's beginning until its alert fired; none of a storm that is still to come."""
+    if storm_began > time.time():
+        return []
     found = [float(s["values"][0][0]) - storm_began for s in api(
         "query_range", query='ALERTS{alertname="KvmTimerStorm",alertstate="firing"}',
         start=storm_began, end=time.time(), step=5)["result"]]

@@ -187,6 +187,7 @@ Snapshot Fleet::snapshot(std::uint32_t host, double now, bool by_vcpu) const {
   made.slots.used = options_.guests * options_.vcpus;
   made.slots.free = 4096;
   made.boot_time_ns = static_cast<std::uint64_t>((began_ - kBooted) * kNanoseconds);
+  made.attached_ns = static_cast<std::uint64_t>(exporter_start(host, now) * kNanoseconds);
   return made;
 }
 
