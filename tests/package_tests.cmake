@@ -35,6 +35,14 @@ kvmx_test(static-alone package 300 python3 "${here}/e2e/static_test.py" "${stati
 set_tests_properties(static-package static-alone PROPERTIES FIXTURES_REQUIRED static-package)
 kvmx_test(static-hardening package 60 python3 "${here}/e2e/hardening_test.py" "${static}")
 kvmx_test(rpm package 900 "${here}/deploy/rpm_test.sh" "${PROJECT_BINARY_DIR}")
+option(KVMX_RPM_SERVICE "Run the service of the RPM, too" OFF)
+if(KVMX_RPM_SERVICE)
+  set(rpm "${PROJECT_BINARY_DIR}/rpm")
+  kvmx_test(rpm-build package 300 "${PROJECT_SOURCE_DIR}/deploy/rpm/build.sh" --prebuilt "${PROJECT_BINARY_DIR}" "${rpm}")
+  set_tests_properties(rpm-build PROPERTIES FIXTURES_SETUP rpm)
+  kvmx_test(service-rpm-amd-6.1 package 900 "${here}/deploy/service_test.sh" "${rpm}" "${guest}")
+  set_tests_properties(service-rpm-amd-6.1 PROPERTIES FIXTURES_REQUIRED rpm COST 110)
+endif()
 
 # On demand. The package built from the source alone, as deploy/debian/build.sh does for users; it
 # must be the same as the one above. So must the static program, to the byte.

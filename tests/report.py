@@ -22,10 +22,12 @@ SLOWEST = 15
 # A setting, what is tested where it has more than the value that comes by itself, and that value.
 ON_DEMAND = [
     ("KVMX_INTEL_KERNELS", "emulated Intel hosts with more kernels", "6.1"),
+    ("KVMX_INTEL_STATIC", "the static program on emulated Intel hosts", "OFF"),
     ("KVMX_OLDER_KVM", "KVM with the kvm_exit of 5.11 to 5.16, which is built for it", "OFF"),
     ("KVMX_SERVICE_KERNELS", "the packaged service on more kernels", "6.1"),
     ("KVMX_PACKAGE_SUITES", "the package of another Debian", ""),
     ("KVMX_PACKAGE_SOURCE", "the package built from source", "OFF"),
+    ("KVMX_RPM_SERVICE", "the RPM's service", "OFF"),
     ("KVMX_PLAYBOOK", "the Ansible playbook", "OFF"),
     ("KVMX_RENDER", "drawing the dashboards; that their pictures are of these dashboards was checked", "OFF"),
     ("KVMX_MUTANTS", "every rule changed in many ways", "OFF"),

@@ -11,10 +11,12 @@
 # As root, on Debian 12. Emulated hosts need no hardware; their kernels are fetched once and kept
 # (tests/lab/kernels.sh). Each thing that --full adds can be had alone, by a variable:
 #   KVMX_INTEL_KERNELS="6.1;6.12;7.2"        emulated Intel hosts
+#   KVMX_INTEL_STATIC=ON                     the static program on them, too
 #   KVMX_OLDER_KVM=ON                        KVM with the kvm_exit of 5.11 to 5.16
 #   KVMX_SERVICE_KERNELS="5.10;6.1;6.12;7.2" the packaged service on more kernels
 #   KVMX_PACKAGE_SUITES=trixie               the package of another Debian
 #   KVMX_PACKAGE_SOURCE=ON                   the package built from source
+#   KVMX_RPM_SERVICE=ON                      the RPM's service
 #   KVMX_PLAYBOOK=ON                         the Ansible playbook
 #   KVMX_RENDER=ON                           the dashboards and pages, drawn: 700 MB of npm's packages
 #   KVMX_MUTANTS=ON                          every rule changed in many ways
@@ -40,11 +42,12 @@ if ((EUID != 0)); then
 fi
 
 # What CMake is told. One not set here keeps its default, also after another mode.
-on_demand=(KVMX_INTEL_KERNELS KVMX_OLDER_KVM KVMX_SERVICE_KERNELS KVMX_PACKAGE_SUITES KVMX_PACKAGE_SOURCE
-  KVMX_PLAYBOOK KVMX_RENDER KVMX_MUTANTS KVMX_SOAK)
+on_demand=(KVMX_INTEL_KERNELS KVMX_INTEL_STATIC KVMX_OLDER_KVM KVMX_SERVICE_KERNELS KVMX_PACKAGE_SUITES
+  KVMX_PACKAGE_SOURCE KVMX_RPM_SERVICE KVMX_PLAYBOOK KVMX_RENDER KVMX_MUTANTS KVMX_SOAK)
 if [[ $mode == full ]]; then
   : "${KVMX_INTEL_KERNELS=6.1;6.12;7.2}" "${KVMX_SERVICE_KERNELS=5.10;6.1;6.12;7.2}"
-  : "${KVMX_OLDER_KVM=ON}" "${KVMX_PACKAGE_SUITES=trixie}" "${KVMX_PACKAGE_SOURCE=ON}" "${KVMX_PLAYBOOK=ON}"
+  : "${KVMX_INTEL_STATIC=ON}" "${KVMX_OLDER_KVM=ON}" "${KVMX_PACKAGE_SUITES=trixie}" "${KVMX_PACKAGE_SOURCE=ON}"
+  : "${KVMX_RPM_SERVICE=ON}" "${KVMX_PLAYBOOK=ON}"
   : "${KVMX_RENDER=ON}" "${KVMX_MUTANTS=ON}" "${KVMX_SOAK=3600}" "${KVMX_RELEASE_UNIT=ON}"
   : "${KVMX_FUZZ_SECONDS=300}" "${KVMX_FULL=1}"
 fi

@@ -46,6 +46,18 @@ check "what is no pod is not copied" test ! -e "$host/names/pods/not-a-pod"
 sed -i 's/shop-frontend/renamed/' "$host/libvirt/qemu/$domain.xml"
 names
 check "a change is copied" grep -q renamed "$copy"
+# A change within the second before the last time is copied once more.
+sleep 1.1
+names
+inode() { stat -c %i "$copy"; }
+unchanged=$(inode)
+names
+check "what has not changed is not copied again" [ "$(inode)" = "$unchanged" ]
+touch -d yesterday "$host/other.xml"
+mv "$host/other.xml" "$host/libvirt/qemu/other.xml"
+names
+check "an old file of a new name is copied" test -e "$host/names/libvirt/qemu/other.xml"
+rm "$host/libvirt/qemu/other.xml"
 rm "$host/libvirt/qemu/$domain.xml"
 rmdir "$host/pods/$pod"
 names

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# service_host.sh GUEST: the packaged service as its host sees it
+# service_host.sh GUEST KIND: the packaged service as its host sees it
 #
 # Run by service_test.sh under a systemd of its own, in an emulated host on which the package is
-# installed. POSIX sh, and busybox of the machine around it.
+# installed, as deb or rpm. POSIX sh, and busybox of the machine around it.
 set -u
-guest=$1
+guest=$1 kind=$2
 unit=kvm-exit-exporter
 port=10177
 export LD_LIBRARY_PATH=/machine/usr/lib/x86_64-linux-gnu # the guest's libraries
@@ -93,10 +93,9 @@ END
 }
 mkdir -p ${status%/*}
 chmod 700 /run/libvirt
-check "the units of names are there" cp $examples/kvm-exit-exporter-names.path $examples/kvm-exit-exporter-names.service \
-  /etc/systemd/system
+check "the units of names are there" sh -c "cp $examples/kvm-exit-exporter-names.* /etc/systemd/system"
 systemctl daemon-reload
-check "they start" systemctl enable --quiet --now $unit-names.path $unit-names.service
+check "they start" systemctl enable --quiet --now $unit-names.service $unit-names.path $unit-names.timer
 check "the exporter sees them once it starts again" systemctl restart $unit
 "$guest" --exec-as=/usr/bin/qemu-system-x86_64 --exec-as=-name --exec-as=guest=shop --exec-as=-chardev \
   --exec-as=socket,id=charmonitor,fd=33 --program deadline-halt --rate 2 --count 0 >/dev/null &
@@ -106,6 +105,7 @@ chmod 600 $status.new
 mv $status.new $status
 owned="^kvm_vm_info{vm=\"shop\",name=\"the shop\",.*domain=\"shop\",vmm=\"qemu\",pid=\"$shop\",.*project=\"webshop\",user=\"alice\"} 1"
 check "the name and owner that only libvirt's file has are exported" within 90 shows "$owned"
+shows "$owned" || { page | grep kvm_vm_info; ls -lR /run/kvm-exit-exporter-names; journalctl -u $unit-names.service -o cat; }
 not_root() { [ "$(stat -c %u "/proc/$(main_pid)")" != 0 ]; }
 check "by an exporter that is not root" not_root
 check "of whose copy no password is part" sh -c '! grep -rq secret /run/kvm-exit-exporter-names'
@@ -125,7 +125,14 @@ check "it stops at once" systemctl stop $unit
 check "and well" [ "$(systemctl show -P Result $unit)" = success ]
 [ "$checks_failed" = 0 ] || journalctl -u $unit -o cat --no-pager | tail -n 40
 
+purge() {
+  case $kind in
+    deb) dpkg --purge kvm-exit-exporter ;;
+    rpm) RPM_CONFIGDIR=/machine/usr/lib/rpm /machine/usr/bin/rpm --force-debian --nodeps -e kvm-exit-exporter ;;
+  esac
+}
 unloads() { rmmod kvm_amd kvm 2>/dev/null || rmmod kvm 2>/dev/null; }
-check "it is purged" dpkg --purge kvm-exit-exporter
+check "it is purged" purge
+check "no unit of it is left" [ "$(systemctl show -P LoadState $unit)" = not-found ]
 check "and KVM can be unloaded" within 20 unloads
 verdict

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # run.sh HOST BUILD_DIR [KERNEL]: scenario.sh in a host, then check.py on what it left
 #
-#   run.sh native BUILD_DIR          this machine's own /dev/kvm
-#   run.sh intel BUILD_DIR KERNEL    an emulated Intel host
-#   run.sh older BUILD_DIR           an emulated AMD host whose KVM is built with 5.15's kvm_exit
+#   run.sh native BUILD_DIR                 this machine's own /dev/kvm
+#   run.sh intel BUILD_DIR KERNEL [static]  an emulated Intel host; with the static program
+#   run.sh older BUILD_DIR                  an emulated AMD host whose KVM is built with 5.15's kvm_exit
 #
 # In other emulated AMD hosts lab/scenarios.py runs it, beside others.
 #
@@ -11,11 +11,12 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-host=$1 build=$(realpath "$2") kernel=${3:-}
+host=$1 build=$(realpath "$2") kernel=${3:-} program=${4:-}
 exporter=$build/exporter/kvm_exit_exporter
+[[ $program != static ]] || exporter=$build/exporter/static/kvm_exit_exporter_static
 guest=$build/tests/guest/kvmx-guest
 lab=$here/../lab
-out=$build/exact/$host${kernel:+-$kernel}
+out=$build/exact/$host${kernel:+-$kernel}${program:+-$program}
 rm -rf "$out"
 mkdir -p "$out"
 

@@ -13,6 +13,18 @@ libvirt=${2:-/run/libvirt}
 pods=${3:-/var/log/pods}
 umask 027
 
+# Only what has changed since the last time is copied; a name that is new to its file changes it, too. What
+# changes while this runs is for the next time, so the mark is a second old.
+mark=$target/.mark
+touch -d "1 second ago" "$mark.new"
+changed_in() {
+  if ! [ -d "$1" ]; then return; fi
+  if [ -e "$mark" ]; then set -- "$1" -cnewer "$mark"; fi
+  directory=$1
+  shift
+  find "$directory" -maxdepth 1 -type f -name '*.xml' "$@"
+}
+
 # A copy appears whole, under its name, or not at all.
 copy_status() {
   sed -n '/<devices>/{s/<devices>.*/<devices>/p;q};p' "$1" >"$2.new" && mv "$2.new" "$2"
@@ -21,8 +33,8 @@ copy_status() {
 for driver in qemu ch; do
   copies=$target/libvirt/$driver
   mkdir -p "$copies"
-  for status in "$libvirt/$driver"/*.xml; do
-    if [ -f "$status" ]; then copy_status "$status" "$copies/${status##*/}"; fi
+  changed_in "$libvirt/$driver" | while IFS= read -r status; do # libvirt refuses names of two lines
+    copy_status "$status" "$copies/${status##*/}" || [ ! -e "$status" ]
   done
   for copy in "$copies"/*.xml; do
     [ -e "$libvirt/$driver/${copy##*/}" ] || rm -f "$copy"
@@ -36,3 +48,4 @@ done
 for copy in "$target/pods"/*; do
   if [ -d "$copy" ] && ! [ -d "$pods/${copy##*/}" ]; then rmdir "$copy"; fi
 done
+mv "$mark.new" "$mark"
