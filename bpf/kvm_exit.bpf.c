@@ -56,6 +56,13 @@ static __always_inline int end_run(struct vcpu_slot *slot, __u32 reason, int err
   return count_userspace_exit(slot, reason, error);
 }
 
+/* The same of a KVM_RUN whose return was not told: it left its reason to the VMM. */
+static __noinline int end_missed_run(struct vcpu_slot *slot) {
+  const struct kvm_vcpu *vcpu = (const void *)slot->vcpu;
+  const __u32 reason = BPF_CORE_READ(vcpu, run, exit_reason);
+  return end_run(slot, reason, reason == KVMX_USERSPACE_INTR ? -KVMX_EINTR : 0);
+}
+
 static __always_inline int count_timer(struct vcpu_slot *slot, bool hv) {
   if (!slot) return 0;
   slot->timer_arms[hv]++;
@@ -311,7 +318,8 @@ int BPF_PROG(kvm_arch_vcpu_postcreate_fentry, struct kvm_vcpu *vcpu) {
 
 SEC("fentry/kvm_arch_vcpu_ioctl_run")
 int BPF_PROG(kvm_arch_vcpu_ioctl_run_fentry, struct kvm_vcpu *vcpu) {
-  kvmx_begin_run(vcpu);
+  struct vcpu_slot *slot = kvmx_begin_run(vcpu);
+  if (slot && kvmx_missed_return(slot)) return end_missed_run(slot);
   return 0;
 }
 

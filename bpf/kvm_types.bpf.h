@@ -108,9 +108,15 @@ struct kvm_vcpu_stat {
   struct kvm_vcpu_stat_generic generic; /* since 5.14, 0193cc908b5a */
 };
 
+/* What KVM_RUN shares with the VMM. */
+struct kvm_run {
+  __u32 exit_reason; /* KVM_EXIT_* */
+};
+
 struct kvm_vcpu {
   struct kvm *kvm;
   int vcpu_id;
+  struct kvm_run *run;
   struct rcuwait wait; /* since 5.8, da4ad88cab58; of the thread in kvm_vcpu_block() */
   struct kvm_vcpu_arch arch;
   struct kvm_vcpu_stat stat;

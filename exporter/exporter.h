@@ -113,7 +113,7 @@ class Exporter {
   void warn_of_full_table();
 
   const ExporterConfig config_;
-  std::uint64_t attached_ns_ = 0;  ///< since the epoch
+  std::uint64_t attached_ns_ = 0;     ///< since the epoch
   const std::uint64_t boot_time_ns_;  ///< taken once, so that starts of VMs do not waver
   std::mutex mutex_;
   std::optional<PinDirectory> pins_;  ///< locked from the first attach()

@@ -14,6 +14,9 @@
 
 #define KVMX_EINTR 4
 
+/* KVM_EXIT_INTR: a signal. */
+#define KVMX_USERSPACE_INTR 10
+
 /* KVM_EXIT_X86_RDMSR and KVM_EXIT_X86_WRMSR: the VMM emulates the guest's MSR access. */
 #define KVMX_USERSPACE_RDMSR 29
 #define KVMX_USERSPACE_WRMSR 30

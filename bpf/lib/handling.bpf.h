@@ -14,6 +14,9 @@ const volatile bool kvmx_timed;
 /* Whether userspace exits are counted. Where they are not, their program may still run, to note
  * that the vCPU is in the VMM. */
 const volatile bool kvmx_count_userspace_exits;
+/* Whether the kernel may skip the program of kvm_userspace_exit: where programs can be preempted,
+ * it runs no tracepoint program on a CPU on which a call of bpf() was. Set by the exporter. */
+const volatile bool kvmx_returns_may_be_missed;
 
 /* Readers rely on the order of these writes: the count, the stamp, `exit`. */
 static __always_inline int count_exit_as(struct vcpu_slot *slot, __u32 exit, bool timed) {
@@ -104,6 +107,12 @@ static __always_inline int count_userspace_exit(struct vcpu_slot *slot, __u32 re
   if (exit & (KVMX_EXIT_NONE | KVMX_EXIT_IN_VMM)) return 0;
   *(volatile __u64 *)&slot->userspace_ns = bpf_ktime_get_ns();
   return 0;
+}
+
+/* Whether KVM_RUN, which begins for this vCPU, has returned since it last began, and nobody was
+ * told. */
+static __always_inline bool kvmx_missed_return(const struct vcpu_slot *slot) {
+  return kvmx_returns_may_be_missed && !(slot->exit & KVMX_EXIT_IN_VMM);
 }
 
 #endif

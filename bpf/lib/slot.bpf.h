@@ -52,11 +52,11 @@ static __always_inline struct vcpu_slot *kvmx_slot_of_vcpu(const struct kvm_vcpu
   return kvmx_slow_slot_of_vcpu((__u64)vcpu);
 }
 
-/* Binds the current thread to the vCPU for which it begins KVM_RUN. */
-static __always_inline void kvmx_begin_run(const struct kvm_vcpu *vcpu) {
+/* Binds the current thread to the vCPU for which it begins KVM_RUN, and returns its slot. */
+static __always_inline struct vcpu_slot *kvmx_begin_run(const struct kvm_vcpu *vcpu) {
   struct vcpu_slot *slot = kvmx_last_slot();
-  if (slot && slot->vcpu == (__u64)vcpu && kvmx_run_by_current(slot)) return;
-  kvmx_slow_slot_of_vcpu((__u64)vcpu);
+  if (slot && slot->vcpu == (__u64)vcpu && kvmx_run_by_current(slot)) return slot;
+  return kvmx_slow_slot_of_vcpu((__u64)vcpu);
 }
 
 /*

@@ -107,7 +107,7 @@ static __always_inline struct vcpu_slot *kvmx_new_slot(const struct vcpu_key *ke
   }
   slot->index = *index;
   slot->isa = kvmx_isa;
-  slot->exit = KVMX_EXIT_NONE;
+  slot->exit = KVMX_EXIT_OUTSIDE;
   kvmx_comm_of_vm(ref, slot->comm);
   slot->tid = (__u32)ref->thread.pid_tgid;
   slot->thread_start = ref->thread.start;

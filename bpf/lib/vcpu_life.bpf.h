@@ -12,7 +12,7 @@
 /* No thread runs this vCPU any more: nothing that it was in goes on. */
 static __always_inline void kvmx_end_run(struct vcpu_slot *slot) {
   slot->fast_start = 0;
-  *(volatile __u32 *)&slot->exit = KVMX_EXIT_NONE;
+  *(volatile __u32 *)&slot->exit = KVMX_EXIT_OUTSIDE;
   *(volatile __u64 *)&slot->userspace_ns = 0;
 }
 

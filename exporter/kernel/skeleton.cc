@@ -74,6 +74,7 @@ void set_constants(kvm_exit_bpf& skeleton, const Features& features,
   skeleton.rodata->kvmx_timed = timed;
   skeleton.rodata->kvmx_vcpu_hooks = features.vcpu_hooks;
   skeleton.rodata->kvmx_one_vm = features.vcpu_hooks_by_kprobe();
+  skeleton.rodata->kvmx_returns_may_be_missed = features.preemptible;
   skeleton.rodata->kvmx_count_userspace_exits = selection.has(Event::userspace_exit);
 }
 

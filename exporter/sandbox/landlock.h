@@ -19,10 +19,10 @@ int landlock_version();
 std::vector<UniqueFd> open_paths(const std::vector<std::filesystem::path>& paths);
 
 /// Leaves this thread, and those that it will make, for good: to read what is beneath `readable`
-/// and `also`. No other file can be opened, none be made or removed, no TCP port be bound or connected to, no
-/// process outside be signalled, no abstract unix socket be connected to; each as far as the
-/// kernel's version of Landlock goes. A path that does not exist is left out. Where there is no
-/// Landlock nothing is done, and that is no error.
+/// and `also`. No other file can be opened, none be made or removed, no TCP port be bound or
+/// connected to, no process outside be signalled, no abstract unix socket be connected to; each as
+/// far as the kernel's version of Landlock goes. A path that does not exist is left out. Where
+/// there is no Landlock nothing is done, and that is no error.
 Result<void> restrict_files(const std::vector<std::filesystem::path>& readable,
                             const std::vector<UniqueFd>& also = {});
 

@@ -14,6 +14,7 @@ __u32 shim_cpu;
 __u64 shim_pid_tgid;
 struct task_struct shim_task;
 const volatile bool kvmx_vcpu_hooks = true;
+const volatile bool kvmx_returns_may_be_missed = true;
 
 void shim_count_latency(__u64* buckets, __u64 ns) { kvmx_count_latency(buckets, ns); }
 void shim_count_interval(__u64* buckets, __u64 ns) { kvmx_count_interval(buckets, ns); }
@@ -39,6 +40,8 @@ void shim_count_wakeup(struct vcpu_slot* slot, __u64 ns, int waited) {
 void shim_count_userspace_exit(struct vcpu_slot* slot, __u32 reason, int error) {
   count_userspace_exit(slot, reason, error);
 }
+
+int shim_missed_return(const struct vcpu_slot* slot) { return kvmx_missed_return(slot); }
 
 union shim_vmx {
   struct kvm_vcpu vcpu;

@@ -22,6 +22,7 @@ extern __u64 shim_clock_ns; /* what bpf_ktime_get_ns() returns */
 void shim_count_entry(struct vcpu_slot* slot);
 void shim_count_wakeup(struct vcpu_slot* slot, __u64 ns, int waited);
 void shim_count_userspace_exit(struct vcpu_slot* slot, __u32 reason, int error);
+int shim_missed_return(const struct vcpu_slot* slot);
 
 /* A vCPU of an Intel host, after an exit by an MSR instruction. */
 struct shim_msr_exit {

@@ -69,6 +69,19 @@ TEST_F(HandlingTest, AnExitInWhichTheVcpuHaltedIsNoLatencyEither) {
   EXPECT_EQ(latencies(), 0U);
 }
 
+TEST_F(HandlingTest, AReturnThatWasNotToldIsNoticedWhenTheNextRunBegins) {
+  exit(1000);
+  shim_count_userspace_exit(slot_.get(), 2, 0);
+  EXPECT_FALSE(shim_missed_return(slot_.get()));
+  enter(2000);
+  EXPECT_TRUE(shim_missed_return(slot_.get()));
+  exit(3000, KVMX_EXIT_IDLE);
+  EXPECT_TRUE(shim_missed_return(slot_.get()));
+  shim_count_userspace_exit(slot_.get(), 2, 0);
+  shim_count_wakeup(slot_.get(), 1, 1);  // the next run went on with the halt
+  EXPECT_TRUE(shim_missed_return(slot_.get()));
+}
+
 TEST_F(HandlingTest, AnMsrAccessThatWasMadeIsStillToBeCountedAfterASignal) {
   exit(1000, KVMX_EXIT_MSR);
   shim_count_userspace_exit(slot_.get(), 2, -EINTR);

@@ -93,13 +93,14 @@ TEST_F(VcpuLifeTest, AVcpuWhoseThreadIsGoneIsInItsVmmNoLonger) {
   shim_vcpu_made(&first_);
   vcpu_slot* const slot = shim_run(&first_);
   ASSERT_TRUE(slot);
+  EXPECT_FALSE(shim_missed_return(slot)) << "its first run begins";
   slot->exit = 7;
   slot->userspace_ns = 1000;
   shim_thread_gone(kOther);
   EXPECT_EQ(slot->userspace_ns, 1000U);
   shim_thread_gone(kPid);
   EXPECT_EQ(slot->userspace_ns, 0U);
-  EXPECT_EQ(slot->exit, std::uint32_t{KVMX_EXIT_NONE});
+  EXPECT_EQ(slot->exit, std::uint32_t{KVMX_EXIT_OUTSIDE});
 }
 
 TEST_F(VcpuLifeTest, TheEndOfAVcpuWhoseEntryGaveWayTakesNoOthers) {

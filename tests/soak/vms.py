@@ -36,12 +36,12 @@ def has_exits(page):
 def compare(target, name, report):
     """Waits until the page says of this VM what it and KVM say; a fault if it does not come to that. And what
     it did."""
-    want = guest_counts(report["vms"][0])
+    counts = guest_counts(report["vms"][0])
+    without_exits = Counter({key: count for key, count in counts.items() if key[1] != "exits"})
     deadline = time.monotonic() + PATIENCE
     while True:
         page, _ = target.page()
-        if not has_exits(page):
-            want = Counter({key: count for key, count in want.items() if key[1] != "exits"})
+        want = counts if has_exits(page) else without_exits
         got = exported_counts([m for m in page.samples if m.labels.get("vm") == name])
         if got == want:
             return None, want
