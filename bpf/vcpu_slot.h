@@ -63,7 +63,7 @@ enum kvmx_exit {
   KVMX_EXIT_IN_VMM = 0x200,
   /* No exit is being handled: the guest runs, or has not run yet. */
   KVMX_EXIT_NONE = 0x400,
-  /* Nor is it within KVM_RUN: no thread has run it yet, or the one that did is gone. */
+  /* Nor is it within KVM_RUN: no thread has run it yet, or it is gone. */
   KVMX_EXIT_OUTSIDE = KVMX_EXIT_NONE | KVMX_EXIT_IN_VMM,
   /* An MSR access, which the next entry is to count: see count_msr_access(). */
   KVMX_EXIT_MSR = 0x800,

@@ -9,19 +9,14 @@
 #include "slot.bpf.h"
 #include "thread.bpf.h"
 
-/* No thread runs this vCPU any more: nothing that it was in goes on. */
-static __always_inline void kvmx_end_run(struct vcpu_slot *slot) {
-  slot->fast_start = 0;
-  *(volatile __u32 *)&slot->exit = KVMX_EXIT_OUTSIDE;
-  *(volatile __u64 *)&slot->userspace_ns = 0;
-}
-
 /* The slot entered under a vCPU's pointer takes no more events, unless its VM is made again where
- * it was. Readers learn that the vCPU is no more. */
+ * it was. Nothing of it runs on, and readers learn that the vCPU is no more. */
 static __always_inline void kvmx_end_slot(__u64 vcpu) {
   struct vcpu_slot *slot = kvmx_slot_under(vcpu);
   if (!slot) return;
-  kvmx_end_run(slot);
+  slot->fast_start = 0;
+  *(volatile __u32 *)&slot->exit = KVMX_EXIT_OUTSIDE;
+  *(volatile __u64 *)&slot->userspace_ns = 0;
   slot->timer_ns = 0;
   slot->vmcb = 0;
   *(volatile __u64 *)&slot->vcpu |= KVMX_VCPU_DESTROYED; /* `vcpu` itself may be no number */
@@ -84,7 +79,7 @@ static __always_inline int kvmx_vcpu_destroyed(__u64 vcpu) {
 static __always_inline void kvmx_thread_gone(__u32 tid) {
   const __u32 *index = bpf_map_lookup_elem(&slot_of_thread, &tid);
   struct vcpu_slot *slot = index ? kvmx_slot(*index) : NULL;
-  if (slot && slot->tid == tid) kvmx_end_run(slot);
+  if (slot && slot->tid == tid) slot->fast_start = 0;
   bpf_map_delete_elem(&slot_of_thread, &tid);
   bpf_map_delete_elem(&vm_processes, &tid);
 }

@@ -45,7 +45,6 @@ struct shim_vcpu {
 };
 void shim_start_process(__u32 tgid, __u64 start, const char* comm);
 void shim_vcpu_made(const struct shim_vcpu* vcpu);
-void shim_thread_gone(unsigned tid);
 void shim_vcpu_destroyed(const struct shim_vcpu* vcpu);
 struct vcpu_slot* shim_run(const struct shim_vcpu* vcpu);
 struct vcpu_slot* shim_slot_of_only_id(__u32 vcpu_id);

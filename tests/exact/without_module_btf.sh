@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# without_module_btf.sh COMMAND...: runs a command on KVM modules without BTF, as where
-# CONFIG_DEBUG_INFO_BTF_MODULES is off
+# without_module_btf.sh COMMAND... OUT: runs scenario.sh or the like, which leaves metrics.txt in OUT, on KVM
+# modules without BTF, as where CONFIG_DEBUG_INFO_BTF_MODULES is off
 #
 # In an emulated AMD host.
 set -eu
@@ -21,4 +21,11 @@ for module in kvm kvm_amd; do
   esac
   objcopy --remove-section=.BTF --remove-section=.BTF.base "$dir/$module.ko"
 done
-"$here/with_modules.sh" "$dir" "$0" --check "$@"
+# On 7.x the kernel may skip the programs that count exits here, and says so: what it skipped nobody can count.
+for out; do :; done # the last argument
+for try in 1 2 3; do
+  rm -rf "$out"
+  "$here/with_modules.sh" "$dir" "$0" --check "$@"
+  grep -qE '^kvm_exporter_probe_missed_total\{probe="kvm_(exit|entry|msr)"\} [1-9]' "$out/metrics.txt" || break
+  echo "the kernel has skipped programs of exits: try $try"
+done
