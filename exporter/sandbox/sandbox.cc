@@ -22,8 +22,7 @@ std::string landlock_text(int version) {
 
 }  // namespace
 
-Sandbox::Sandbox(const std::vector<std::filesystem::path>& files)
-    : readable_(readable_paths({}).paths) {
+Sandbox::Sandbox(const std::vector<std::filesystem::path>& files) {
   if (landlock_version() == 0) return;
   const ReadablePaths readable = readable_paths(files);
   opened_ = open_paths(readable.paths);
@@ -36,7 +35,7 @@ Sandbox::Sandbox(const std::vector<std::filesystem::path>& files)
 
 void Sandbox::enter_thread() {
   // There are many threads, and one reason.
-  if (const auto restricted = restrict_files(readable_, opened_);
+  if (const auto restricted = restrict_files({}, opened_);
       !restricted && !files_logged_.exchange(true))
     spdlog::warn("{}: threads may open any file", restricted.error().message);
   if (const auto dropped = drop_capabilities(); !dropped && !capabilities_logged_.exchange(true))
@@ -45,7 +44,8 @@ void Sandbox::enter_thread() {
 
 void Sandbox::enter() {
   const int landlock = landlock_version();  // asked for before the call is refused
-  const Result<void> files = restrict_files(readable_, opened_);
+  // By name as well: some of what every exporter reads comes with services that start later.
+  const Result<void> files = restrict_files(readable_paths({}).paths, opened_);
   if (!files) spdlog::warn("{}: this process may open any file", files.error().message);
   const Result<std::string> kept = drop_capabilities();
   if (!kept) spdlog::warn("{}: this process keeps its privileges", kept.error().message);

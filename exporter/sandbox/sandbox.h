@@ -34,10 +34,8 @@ class Sandbox {
   static std::string offered();
 
  private:
-  /// What every exporter reads; some of it comes with services that start later.
-  std::vector<std::filesystem::path> readable_;
-  /// Those of `files` and around them, opened while they answer: a file system over the network, or
-  /// of a program (FUSE), may not when the sandbox is entered.
+  /// What may be read, opened while it answers: a file system over the network, or of a program
+  /// (FUSE), may not when the sandbox is entered.
   std::vector<UniqueFd> opened_;
   mutable std::mutex mutex_;
   std::string status_ = "not entered yet";

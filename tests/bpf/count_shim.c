@@ -70,7 +70,6 @@ void shim_start_process(__u32 tgid, __u64 start, const char* comm) {
 }
 
 void shim_vcpu_made(const struct shim_vcpu* vcpu) { kvmx_vcpu_made((__u64)vcpu, vcpu->vcpu_id); }
-
 void shim_vcpu_destroyed(const struct shim_vcpu* vcpu) { kvmx_vcpu_destroyed((__u64)vcpu); }
 struct vcpu_slot* shim_run(const struct shim_vcpu* vcpu) {
   return kvmx_bound_slot_of_vcpu((__u64)vcpu);

@@ -142,11 +142,9 @@ class Attribution:
             want += counts
             page = self.exporter.until(lambda page: vms_of(page, name))
             have = sum(vms_of(page, name), Counter())
-            if not HAS_TYPES:  # a thread may get an id of which the kernel tells later that it is free
-                have, want_now = by_kind(have), by_kind(want)
-            else:
-                want_now = want
-            self.check_same(f"VM {number} of a process, and those before", page, [have], [want_now])
+            # Without types: a thread may get an id of which the kernel tells only later that it is free.
+            told_apart = Counter if HAS_TYPES else by_kind
+            self.check_same(f"VM {number} of a process, and those before", page, [told_apart(have)], [told_apart(want)])
         again = [thread for thread, rounds in threads.items() if rounds > 1]
         self.verdict.check(again, f"threads {again} were those of several VMs")
         self.guests.go_on(guest)

@@ -5,7 +5,7 @@ A guest writes TSC_DEADLINE meanwhile. The page must please promtool, the target
 rate of writes must arrive, and Prometheus must have nothing to complain of. A second Prometheus, with
 native histograms on, asks for protobuf, and must have the same series, and the guest's tick in a
 native histogram alone. From Prometheus 3 on a third one makes native histograms of the classic ones
-itself, and a fourth one is told when counters were zero. Which Prometheus it is says PATH.
+itself, and a fourth one adds the zero that each counter began with. Which Prometheus is tested depends on PATH.
 """
 
 import json
