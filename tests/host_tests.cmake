@@ -72,7 +72,7 @@ set_tests_properties(
   identity-native idle-vms-native many-vms-native descriptors-native lifecycle-native killed-release-native
   unreadable-vmm-native PROPERTIES RESOURCE_LOCK vms)
 kvmx_host_test(interrupt-native 120 python3 "${here}/bpf/interrupt_test.py" "${PROJECT_BINARY_DIR}/tests/bpf/interrupt.bpf.o")
-kvmx_host_test(monotonic-native 120 python3 "${here}/e2e/monotonic_test.py" "${exporter}" "${guest}")
+kvmx_host_test(monotonic-native 300 python3 "${here}/e2e/monotonic_test.py" "${exporter}" "${guest}")
 
 # Emulated hosts. Scenarios that can share one do: the test boot-NAME boots it and runs them all, and
 # each has a test of its own that tells its result (lab/scenarios.py). COST puts the longest first.

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <system_error>
 #include <thread>
 
@@ -54,30 +52,6 @@ bool has_changed(const std::vector<FileStamp>& before) {
 
 }  // namespace
 
-/// What a thread is to do, and what has come of it. It may outlive who asked.
-struct WebFilesReader::Reading {
-  Reading(std::string file, std::vector<FileStamp> stamps, bool must)
-      : path(std::move(file)), before(std::move(stamps)), always(must) {}
-
-  const std::string path;
-  const std::vector<FileStamp> before;
-  const bool always;
-  std::mutex mutex;
-  std::condition_variable ended;
-  bool has_ended = false;
-  bool is_late = false;
-  std::optional<WebFiles> files;
-
-  void run() {
-    std::optional<WebFiles> found;
-    if (always || has_changed(before)) found = read_web_files(path);
-    const std::lock_guard lock(mutex);
-    files = std::move(found);
-    has_ended = true;
-    ended.notify_all();
-  }
-};
-
 WebFiles read_web_files(const std::string& path) {
   std::vector<FileStamp> stamps;
   Result<WebConfig> config = read_config(path, stamps);
@@ -87,30 +61,37 @@ WebFiles read_web_files(const std::string& path) {
 std::optional<WebFiles> WebFilesReader::read_if_changed(const std::vector<FileStamp>& before,
                                                         bool always) {
   always_ = always_ || always;
-  if (!reading_) {
-    reading_ = std::make_shared<Reading>(path_, before, std::exchange(always_, false));
-    try {
-      std::thread([reading = reading_] { reading->run(); }).detach();
-    } catch (const std::system_error& error) {
-      spdlog::error("cannot start a thread that reads {}: {}", path_, error.what());
-      reading_ = nullptr;
-      return std::nullopt;
-    }
+  if (!reading_.valid() && !begin(before)) return std::nullopt;
+  const auto patience = is_late_ ? std::chrono::milliseconds(0) : kPatience;
+  if (reading_.wait_for(patience) == std::future_status::ready) {
+    is_late_ = false;
+    return reading_.get();
   }
-  std::unique_lock lock(reading_->mutex);
-  const auto patience = reading_->is_late ? std::chrono::milliseconds(0) : kPatience;
-  if (!reading_->ended.wait_for(lock, patience, [this] { return reading_->has_ended; })) {
-    if (!std::exchange(reading_->is_late, true))
-      spdlog::error(
-          "the web configuration stays as it was: {}, or a file that it names, is not to be read "
-          "in time",
-          path_);
-    return std::nullopt;
+  if (!std::exchange(is_late_, true))
+    spdlog::error(
+        "the web configuration stays as it was: {}, or a file that it names, is not to be read in "
+        "time",
+        path_);
+  return std::nullopt;
+}
+
+/// Starts a thread that reads. It owns all that it uses, for it may outlive this.
+bool WebFilesReader::begin(const std::vector<FileStamp>& before) {
+  std::packaged_task<std::optional<WebFiles>()> read(
+      [path = path_, before, always = always_]() -> std::optional<WebFiles> {
+        if (!always && !has_changed(before)) return std::nullopt;
+        return read_web_files(path);
+      });
+  std::future<std::optional<WebFiles>> reading = read.get_future();
+  try {
+    std::thread(std::move(read)).detach();
+  } catch (const std::system_error& error) {
+    spdlog::error("cannot start a thread that reads {}: {}", path_, error.what());
+    return false;
   }
-  std::optional<WebFiles> files = std::move(reading_->files);
-  lock.unlock();
-  reading_ = nullptr;
-  return files;
+  reading_ = std::move(reading);
+  always_ = false;
+  return true;
 }
 
 }  // namespace kvmx

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
+#include <future>
 #include <optional>
 #include <string>
 #include <utility>
@@ -41,11 +41,12 @@ class WebFilesReader {
   std::optional<WebFiles> read_if_changed(const std::vector<FileStamp>& before, bool always);
 
  private:
-  struct Reading;
+  bool begin(const std::vector<FileStamp>& before);
 
   const std::string path_;
-  std::shared_ptr<Reading> reading_;  ///< what has not ended
-  bool always_ = false;               ///< asked for meanwhile
+  std::future<std::optional<WebFiles>> reading_;  ///< valid while its result was not taken
+  bool is_late_ = false;
+  bool always_ = false;  ///< asked for meanwhile
 };
 
 }  // namespace kvmx
