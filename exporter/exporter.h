@@ -71,8 +71,8 @@ class Exporter {
   /// most, what only a look at all that exists can tell for ten.
   void housekeep();
 
-  /// Readable when vCPUs have been seen that were not there before; -1 while nothing is attached.
-  /// For the thread that calls housekeep().
+  /// Readable when vCPUs have been seen that were not there before; -1 while nothing is attached,
+  /// or while there is no time for them. For the thread that calls housekeep().
   int wake_fd();
 
   /// How long that thread may wait before it calls housekeep() again: a second at most.
@@ -82,9 +82,10 @@ class Exporter {
   using Clock = std::chrono::steady_clock;
   using Starts = std::map<std::uint32_t, std::uint64_t>;  ///< of processes, by id
 
-  /// Together a fiftieth of a CPU; that of some minutes at once.
-  static constexpr int kLookingParts = 130;
-  static constexpr int kReadingParts = 80;
+  /// Together less than a fiftieth of a CPU, for waking up and finding out what there is to do come
+  /// on top; that of some minutes at once.
+  static constexpr int kLookingParts = 180;
+  static constexpr int kReadingParts = 110;
   static constexpr std::chrono::milliseconds kLookingBurst{300};
   static constexpr std::chrono::milliseconds kReadingBurst{1500};
   static constexpr std::chrono::milliseconds kDebt{100};
@@ -97,10 +98,11 @@ class Exporter {
   [[nodiscard]] Vm join(VmCounts counts) const;
   void count_slots(Snapshot& snapshot) const;
   void refresh();
+  void look_if_due();
   void reclaim_slots();
   void run_round();
-  void settle(std::optional<VcpuListing> listing,
-              std::optional<std::vector<listed_thread>> threads);
+  void settle(std::optional<VcpuListing> listing, std::optional<std::vector<listed_thread>> threads,
+              std::uint64_t asked_ns);
   void read_vms_of_new_slots();
   void read_vms(std::vector<VmKey> vms);
   void read_due_vms();

@@ -37,16 +37,21 @@ std::vector<VmKey> listed_vms(std::span<const ListedVcpu> vcpus) {
 
 void Exporter::housekeep() {
   if (!probes_) return;  // set by this thread
+  const std::chrono::nanoseconds before = thread_cpu_time() - reading_time_;
   reclaim_slots();
   read_vms_of_new_slots();
-  const Clock::time_point now = Clock::now();
-  const bool may_look =
-      looking_.wait(now) == Clock::duration::zero() || now - looked_ >= kLookEvery;
-  if (!may_look && now - settled_ < kSettleEvery) return;
-  const std::chrono::nanoseconds before = thread_cpu_time() - reading_time_;
-  if (may_look) looked_ = now;
-  may_look ? run_round() : settle({}, {});
+  look_if_due();
   looking_.spend(thread_cpu_time() - reading_time_ - before);
+}
+
+void Exporter::look_if_due() {
+  const Clock::time_point now = Clock::now();
+  if (looking_.wait(now) == Clock::duration::zero() || now - looked_ >= kLookEvery) {
+    looked_ = now;
+    run_round();
+  } else if (now - settled_ >= kSettleEvery) {
+    settle({}, {}, 0);
+  }
 }
 
 /// Offers the slots again that were taken from VMs a while ago.
@@ -71,9 +76,15 @@ void Exporter::read_vms_of_new_slots() {
 }
 
 std::chrono::milliseconds Exporter::housekeeping_wait() {
-  constexpr std::chrono::milliseconds kSecond(1000);
-  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(looking_.wait(Clock::now()));
-  return wait.count() == 0 ? kSecond : std::min(kSecond, wait);
+  constexpr std::chrono::milliseconds kLongest(1000);
+  constexpr std::chrono::milliseconds kShortest(50);  // what came meanwhile is done in one go
+  const Clock::time_point now = Clock::now();
+  std::chrono::milliseconds longest = kLongest;
+  for (WorkBudget* budget : {&looking_, &reading_}) {
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(budget->wait(now));
+    if (wait.count() > 0) longest = std::min(longest, std::max(kShortest, wait));
+  }
+  return longest;
 }
 
 /// Looks what exists.
@@ -83,18 +94,22 @@ void Exporter::run_round() {
     for (ListedVcpu& vcpu : listing->vcpus) vcpu.kvm = 0;
   if (listing) read_vms(listed_vms(listing->vcpus));
   look_at_processes(listing);
+  const std::uint64_t asked_ns = monotonic_ns();
   std::optional<std::vector<listed_thread>> threads = listings_->threads(vm_processes_);
-  settle(std::move(listing), std::move(threads));
+  settle(std::move(listing), std::move(threads), asked_ns);
   publish_vm_processes();
 }
 
-/// Follows what is known now, and frees slots.
+/// Follows what is known now, and frees slots. `threads`: a listing begun at `asked_ns`.
 void Exporter::settle(std::optional<VcpuListing> listing,
-                      std::optional<std::vector<listed_thread>> threads) {
+                      std::optional<std::vector<listed_thread>> threads, std::uint64_t asked_ns) {
   read_due_vms();
   settled_ = Clock::now();
   const std::lock_guard lock(mutex_);
-  if (threads) threads_ = std::move(threads);
+  if (threads) {
+    reader_.note_threads(*threads, asked_ns);
+    threads_ = std::move(threads);
+  }
   if (listing) {
     lifecycle_.note_listing(listed_vms(listing->vcpus), listing->asked);
     listed_ = *std::move(listing);
@@ -217,6 +232,10 @@ void Exporter::publish_vm_processes() {
   published_vm_processes_ = vm_processes_;
 }
 
-int Exporter::wake_fd() { return probes_ ? probes_->new_slots_fd() : -1; }
+/// Who the new ones are is not read without time for it: then nobody is woken up for them.
+int Exporter::wake_fd() {
+  if (!probes_ || reading_.wait(Clock::now()) > Clock::duration::zero()) return -1;
+  return probes_->new_slots_fd();
+}
 
 }  // namespace kvmx

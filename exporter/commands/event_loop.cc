@@ -17,6 +17,9 @@
 namespace kvmx {
 namespace {
 
+/// What others make us wake up for (new vCPUs) is done at once, the rest no more often than this.
+constexpr std::chrono::milliseconds kRestEvery(500);
+
 /// What the loop woke up for; nothing: a second has passed, or a vCPU is new.
 enum class Wakeup { none, reload, end };
 
@@ -54,6 +57,7 @@ Result<void> run_event_loop(Exporter& exporter, WebServer& server, const sigset_
   if (!signal_fd) return errno_error("make a signalfd", errno);
   bool was_attached = false;
   bool entered = sandbox == nullptr;
+  std::chrono::steady_clock::time_point rest_done;
   if (!exporter.attached()) service_manager::ready("waiting for KVM to be loaded");
   for (;;) {
     if (!entered && exporter.attached() && exporter.settled()) {
@@ -65,17 +69,20 @@ Result<void> run_event_loop(Exporter& exporter, WebServer& server, const sigset_
       keep_heap();
       service_manager::ready("counting KVM events");
     }
-    service_manager::alive();
     const Wakeup wakeup = wait(signal_fd, exporter.wake_fd(), exporter.housekeeping_wait());
     if (wakeup == Wakeup::end) {
       spdlog::info("told to end by a signal");
       service_manager::stopping();
       return {};
     }
+    exporter.housekeep();
+    const auto now = std::chrono::steady_clock::now();
+    if (wakeup != Wakeup::reload && now - rest_done < kRestEvery) continue;
+    rest_done = now;
     if (const auto attached = exporter.attach(); !attached)
       spdlog::error("{}", attached.error().message);
-    exporter.housekeep();
     server.housekeep(wakeup == Wakeup::reload);
+    service_manager::alive();
   }
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "exporter/counts/exit_codes.h"
+#include "exporter/counts/left_behind.h"
 #include "exporter/counts/load.h"
 #include "exporter/counts/sum_counts.h"
 #include "exporter/kernel/fixed_msrs.h"
@@ -72,23 +73,6 @@ void add_listed(std::span<const ListedVcpu> listed, std::map<VmKey, VmCounts>& v
     ++vm->listed;
   }
 }
-
-/// What one thread has done for a vCPU that others have run, too. The one that runs it last is the
-/// greatest.
-struct ThreadPart {
-  std::uint32_t tgid;
-  std::uint64_t vm_start;
-  std::uint32_t vcpu_id;
-  bool runs;  ///< it does not change threads then
-  std::uint64_t since;
-  const vcpu_slot* slot;
-
-  [[nodiscard]] bool same_vcpu(const ThreadPart& other) const {
-    return tgid == other.tgid && vm_start == other.vm_start && vcpu_id == other.vcpu_id;
-  }
-  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes what it generates for a pointer
-  auto operator<=>(const ThreadPart&) const = default;
-};
 
 /// What is counted by VM, but for its vCPUs.
 void merge_vm(VmCounts& into, const VmCounts& more) {
@@ -291,26 +275,11 @@ void SlotReader::give_names(const std::map<VmKey, VmCounts>& vms,
   }
 }
 
-/// Where no event gives a vCPU's pointer, it has a slot for each thread that has run it, and what a
-/// slot says that it does holds for the last one only. Returns which are no more.
-std::vector<const vcpu_slot*> SlotReader::left_behind(std::span<const vcpu_slot> slots) const {
-  std::vector<ThreadPart> parts;
-  for (const std::uint32_t index : used_) {
-    const vcpu_slot& slot = slots[index];
-    if (slot.vcpu != 0 || slot.vcpu_id == KVMX_VCPU_UNKNOWN) continue;
-    parts.push_back({.tgid = slot.tgid,
-                     .vm_start = slot.vm_start,
-                     .vcpu_id = slot.vcpu_id,
-                     .runs = (load(slot.exit) & KVMX_EXIT_IN_VMM) == 0,
-                     .since = std::max<std::uint64_t>(load(slot.exit_ns), load(slot.userspace_ns)),
-                     .slot = &slot});
-  }
-  std::ranges::sort(parts);
-  std::vector<const vcpu_slot*> found;
-  for (std::size_t i = 0; i + 1 < parts.size(); ++i)
-    if (parts[i].same_vcpu(parts[i + 1])) found.push_back(parts[i].slot);
-  std::ranges::sort(found);
-  return found;
+/// Whether the thread that ran it last has ended since it returned to the VMM.
+bool SlotReader::lost_its_thread(const vcpu_slot& slot) const {
+  if ((load(slot.exit) & KVMX_EXIT_IN_VMM) == 0) return false;
+  const std::uint64_t since = std::max(load(slot.exit_ns), load(slot.userspace_ns));
+  return threads_.ended(load(slot.tgid), load(slot.tid), since);
 }
 
 VcpuCounts SlotReader::read_slot(const vcpu_slot& slot, const Context& context, VmCounts& vm) {
@@ -353,7 +322,7 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
   watches_.resize(slots.size());
   ahead_.resize(slots.size());
   find_used(slots);
-  const std::vector<const vcpu_slot*> past = left_behind(slots);
+  const std::vector<const vcpu_slot*> past = left_behind(slots, used_);
   std::map<VmKey, VmCounts> vms;
   add_listed(listing.vcpus, vms);
   VmCounts* of_last = nullptr;
@@ -369,7 +338,8 @@ std::vector<VmCounts> SlotReader::read(std::span<const vcpu_slot> slots,
     if (const std::uint64_t vcpu = load(slot.vcpu); vcpu != 0)
       ++((vcpu & KVMX_VCPU_DESTROYED) != 0 ? vm.destroyed : vm.undestroyed);
     const SleepWatch* const watch = look_again(slot, watches_[index], listing);
-    const bool over = ended(key) || std::ranges::binary_search(past, &slot);
+    const bool over =
+        ended(key) || std::ranges::binary_search(past, &slot) || lost_its_thread(slot);
     VcpuCounts counts = read_slot(slot, {index, over, exported[index], ahead_[index], watch}, vm);
     // A slot that has nothing but further events is of a thread that runs no vCPU.
     if (kvmx::events(counts) > 0) vm.threads.push_back({load(slot.tid), counts.id});

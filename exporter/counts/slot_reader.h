@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bpf/vcpu_slot.h"
+#include "exporter/counts/living_threads.h"
 #include "exporter/counts/place_names.h"
 #include "exporter/counts/sleep_watch.h"
 #include "exporter/counts/vm_counts.h"
@@ -42,6 +43,12 @@ class SlotReader {
                              std::span<exported_times> exported = {},
                              std::span<const io_counts> io = {});
 
+  /// Takes a listing of the threads of VMs' processes, begun at `asked_ns` (CLOCK_MONOTONIC): what
+  /// a thread was at that is gone since does not go on.
+  void note_threads(std::span<const listed_thread> threads, std::uint64_t asked_ns) {
+    threads_.observe(threads, asked_ns);
+  }
+
   /// To be called when a slot is released: its next owner starts from nothing.
   void forget(std::uint32_t slot);
 
@@ -63,14 +70,14 @@ class SlotReader {
   /// What else there is to know of a slot.
   struct Context {
     std::uint32_t index;  ///< in the table
-    bool ended;           ///< its VM is no more
+    bool ended;           ///< its VM is no more, or its thread, or another one runs its vCPU
     exported_times& exported;
     Ahead& ahead;
     const SleepWatch* watch;  ///< null if the slot alone tells whether it sleeps
   };
 
   void find_used(std::span<const vcpu_slot> slots);
-  [[nodiscard]] std::vector<const vcpu_slot*> left_behind(std::span<const vcpu_slot> slots) const;
+  [[nodiscard]] bool lost_its_thread(const vcpu_slot& slot) const;
   static bool is_halt(const vcpu_slot& slot, const Exit& exit);
   const SleepWatch* look_again(const vcpu_slot& slot, SleepWatch& watch,
                                const VcpuListing& listing) const;
@@ -91,6 +98,7 @@ class SlotReader {
                                               bool ended) const;
 
   Clock clock_;
+  LivingThreads threads_;
   std::vector<exported_times> exported_;  ///< by slot
   std::vector<SleepWatch> watches_;       ///< by slot
   std::vector<Ahead> ahead_;              ///< by slot

@@ -15,7 +15,6 @@ native: on this machine's /dev/kvm, where that one is neither VMX nor SVM there 
 
 import atexit
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -23,7 +22,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from alerting import ROOT, Stack, free_port, get, wait_for
-from verdict import Verdict, skip
+from verdict import Verdict, need_kvm
 import yaml
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -180,8 +179,8 @@ def where():
 
 
 def main():
-    if where() == "native" and not os.access("/dev/kvm", os.W_OK):
-        skip("this machine has no /dev/kvm that we may use")
+    if where() == "native":
+        need_kvm()
     exporter, guest = (str(pathlib.Path(p).resolve()) for p in sys.argv[2:4])
     verdict, exits = Verdict(), where() == "amd"
     port, guests, out = start_guests(exporter, guest)

@@ -18,7 +18,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from exporter import Exporter
 from guests import Guests
-from verdict import Verdict, skip
+from verdict import Verdict, need_kvm, skip
 
 PREFIX = f"cpu-{os.getpid()}-"
 # How long KVM polls at most before it sleeps. Only for halts that are shorter it polls at all.
@@ -173,8 +173,7 @@ def check_ended_threads(verdict, exporter, guests):
 
 
 def main():
-    if not os.access("/dev/kvm", os.W_OK):
-        skip("there is no /dev/kvm that we may use")
+    need_kvm()
     if WITHOUT_BTF and not pathlib.Path("/sys/kernel/tracing/events/kvm").exists():
         skip("there is no tracefs, by which the exporter counts where there is no BTF")
     guests, verdict = Guests(sys.argv[2]), Verdict()

@@ -15,15 +15,14 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from exporter import Exporter
 from guests import Guests
-from verdict import Verdict, skip
+from verdict import Verdict, need_kvm
 
 PREFIX = f"descriptors-{os.getpid()}-"
 SECONDS = 15  # in which two listings would have to have failed, and more
 
 
 def main():
-    if not os.access("/dev/kvm", os.W_OK):
-        skip("there is no /dev/kvm that we may use")
+    need_kvm()
     verdict, guests = Verdict(), Guests(sys.argv[2])
     exporter = Exporter(sys.argv[1], 10196, "--vm.linger=1s")
     runs, idle, late = (PREFIX + name for name in ("runs", "idle", "late"))

@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from exporter import Exporter
-from verdict import Verdict, skip
+from verdict import Verdict, need_kvm, skip
 
 TAG = f"{os.getpid():08x}"  # others may run this test at the same time, on the same KVM
 UUID = "6f1f4a1e-0e9a-4b7c-9f51-3c1f2b7f1f00"
@@ -262,8 +262,7 @@ def refused_calls():
 
 
 def main():
-    if not os.access("/dev/kvm", os.W_OK):
-        skip("there is no /dev/kvm that we may use")
+    need_kvm()
     if "KVMX_IN_NAMESPACE" not in os.environ:
         os.environ["KVMX_IN_NAMESPACE"] = "yes"
         os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])

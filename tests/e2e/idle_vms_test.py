@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from exporter import Exporter
 from guests import Guests
 from tracing import mount_tracefs
-from verdict import Verdict, skip
+from verdict import Verdict, need_kvm, skip
 
 IRQS = 40
 ALONE = "LAB_ISA" in os.environ  # on this machine others may run VMs, too
@@ -52,8 +52,7 @@ def vcpus(page, name):
 
 
 def main():
-    if not os.access("/dev/kvm", os.W_OK):
-        skip("there is no /dev/kvm that we may use")
+    need_kvm()
     if not mount_tracefs():
         skip("tracefs, which says where kvm_pic_set_irq is, cannot be mounted here")
     guests, verdict = Guests(sys.argv[2]), Verdict()

@@ -18,7 +18,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from exporter import PATIENCE, Exporter
 from guests import Guests
-from verdict import Verdict, skip
+from verdict import Verdict, need_kvm
 
 PORT = 10176
 PINS = pathlib.Path("/sys/fs/bpf/kvmx-release")
@@ -106,8 +106,7 @@ def check_killed_at_start(verdict, binary, preload):
 
 
 def main():
-    if not os.access("/dev/kvm", os.W_OK):
-        skip("there is no /dev/kvm that we may use")
+    need_kvm()
     if not PINS.parent.is_mount():
         subprocess.run(["mount", "-t", "bpf", "bpf", PINS.parent], check=True)
     binary, guests, preload, verdict = sys.argv[1], Guests(sys.argv[2]), sys.argv[3], Verdict()

@@ -22,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from bare_vm import make_vm
 from events import FUNCTIONS, functions
 from exporter import Exporter
-from verdict import Verdict, skip
+from verdict import Verdict, need_kvm
 
 SECONDS = 16 if "LAB_ISA" in os.environ else 8
 SLOTS = 16
@@ -299,8 +299,7 @@ def check_two_vms(verdict, exporter, binary):
 
 
 def main():
-    if not os.access("/dev/kvm", os.W_OK):
-        skip("there is no /dev/kvm that we may use")
+    need_kvm()
     verdict = Verdict()
     exporter = Exporter(sys.argv[1], 10172, "--vm.linger=2s")
     check_rename(verdict, exporter, sys.argv[2])

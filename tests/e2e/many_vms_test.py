@@ -14,7 +14,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from exporter import Exporter
 from guests import Guests
-from verdict import Verdict, skip
+from verdict import Verdict, need_kvm
 
 MANY = 2000
 CHURNERS = 3
@@ -45,8 +45,7 @@ def children(pid):
 
 
 def main():
-    if not os.access("/dev/kvm", os.W_OK):
-        skip("there is no /dev/kvm that we may use")
+    need_kvm()
     verdict, guests = Verdict(), Guests(sys.argv[2])
     exporter = Exporter(sys.argv[1], 10256, "--vm.linger=5s", "--bpf.max-vcpus=4096")
     many = start(sys.argv[3], "many", 600)

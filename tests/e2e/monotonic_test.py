@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from exporter import Exporter
 from guests import Guests
 from metrics import parse_metrics
-from verdict import Verdict, skip
+from verdict import Verdict, need_kvm
 
 IN_LAB = "LAB_ISA" in os.environ
 SCRAPES = 200 if IN_LAB and "KVMX_FULL" not in os.environ else 2000
@@ -138,8 +138,7 @@ class Watch:
 
 
 def main():
-    if not os.access("/dev/kvm", os.W_OK):
-        skip("there is no /dev/kvm that we may use")
+    need_kvm()
     wanted = int(sys.argv[3]) if len(sys.argv) > 3 else SCRAPES
     exporter = Exporter(sys.argv[1], 10192)
     guests, watch, verdict = Guests(sys.argv[2]), Watch(), Verdict()

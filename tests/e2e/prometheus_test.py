@@ -9,7 +9,6 @@ itself, and a fourth one adds the zero that each counter began with. Which Prome
 """
 
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -19,6 +18,9 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from verdict import need_kvm
 
 EXPORTER = "127.0.0.1:10195"
 PROMETHEUS = "127.0.0.1:10194"
@@ -35,11 +37,6 @@ CONVERT = """
     scrape_protocols: [OpenMetricsText1.0.0]
     convert_classic_histograms_to_nhcb: true
 """
-
-
-def skip(why):
-    print(f"SKIPPED: {why}")
-    sys.exit(77)
 
 
 def get(url):
@@ -130,8 +127,7 @@ class Prometheus:
 
 def main():
     exporter, guest = sys.argv[1:3]
-    if not os.access("/dev/kvm", os.W_OK):
-        skip("this machine has no /dev/kvm that we may use")
+    need_kvm()
     if not shutil.which("prometheus"):
         sys.exit("prometheus is not installed: apt-get install prometheus")
     directory = pathlib.Path(tempfile.mkdtemp(prefix="kvmx-prometheus-"))

@@ -18,7 +18,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from exporter import PATIENCE, Exporter
 from guests import Guests
-from verdict import Verdict, skip
+from verdict import Verdict, need_kvm, skip
 
 PORT = 10178
 TRIES = ["open", "write", "create", "unlink", "kill", "tgkill", "socket", "connect", "execve", "bpf"]
@@ -77,6 +77,7 @@ def check_late_listers(verdict, binary, guests, probe):
 
 
 def main():
+    need_kvm()
     binary, guest, probe = sys.argv[1:]
     if os.geteuid() != 0:
         skip("this is about root")

@@ -6,7 +6,6 @@ get is written down here, and python's strict parsers must take every page of te
 name runs, if there is a /dev/kvm. Prometheus, its agent and vmagent themselves are in prometheus_web_test.py.
 """
 
-import os
 import pathlib
 import sys
 
@@ -14,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import protobuf_page
 from guests import Guests
 from strict_parsers import families, samples
-from verdict import Verdict
+from verdict import Verdict, has_kvm
 from web_client import WebExporter, wait_until
 
 OPENMETRICS, TEXT = "application/openmetrics-text", "text/plain"
@@ -81,7 +80,7 @@ def check_form(verdict, exporter, scraper, form):
 
 def main():
     verdict, exporter = Verdict(), WebExporter(sys.argv[1], 10220, "--vm.linger=1h")
-    if os.access("/dev/kvm", os.W_OK):
+    if has_kvm():
         guests = Guests(sys.argv[2])
         guest = guests.hold('quoted "ü" \\n,{}=', "--hold-before", "--hold-after", "--program", "random-msr",
                             "--count", 300, "--deadlines", 40)
@@ -89,11 +88,11 @@ def main():
         verdict.check(wait_until(lambda: "kvm_msr_accesses_total{" in exporter.get("/metrics").text(), 60),
                       "a guest is on the page")
     else:
-        print("there is no /dev/kvm here: pages without a guest")
+        verdict.leave_out("this machine has no /dev/kvm that we may use: pages without a guest")
     pages = {scraper: check_form(verdict, exporter, scraper, form) for scraper, form in FORMS.items()}
     # Values of two scrapes differ. Of all formats the same series are wanted.
     union, common = set.union(*pages.values()), set.intersection(*pages.values())
-    verdict.check(union == common and len(common) > 50, f"strict parsers find the same {len(common)} series "
+    verdict.check(union == common and len(common) > 20, f"strict parsers find the same {len(common)} series "
                   f"in all, but for {sorted(union - common)[:5]}")
     exporter.stop()
     verdict.end()

@@ -23,7 +23,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from guests import Guests
-from verdict import Verdict, skip
+from verdict import Verdict, need_kvm
 from web_client import Certificates, WebExporter, users, wait_until
 
 QUIET = "quiet \u00fc \u202e<b>"
@@ -216,8 +216,7 @@ def check_lost_exporter(verdict, exporter):
 
 
 def main():
-    if not os.access("/dev/kvm", os.W_OK):
-        skip("this machine has no /dev/kvm that we may use")
+    need_kvm()
     verdict, guests = Verdict(), Guests(sys.argv[2])
     exporter = WebExporter(sys.argv[1], PORT, "--vm.include=ticks|quiet.*|hidden", "--vm.exclude=hidden")
     for name, vcpus, rate in (("ticks", 2, 1000), (QUIET, 1, 14), ("hidden", 1, 1000)):

@@ -16,7 +16,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from exporter import Exporter
 from guests import Guests
-from verdict import Verdict, skip
+from verdict import Verdict, need_kvm, skip
 
 SECONDS = 25
 RETURNS = 7
@@ -99,8 +99,7 @@ def check_many(verdict, exporter, guests, tricks):
 
 
 def main():
-    if not os.access("/dev/kvm", os.W_OK):
-        skip("there is no /dev/kvm that we may use")
+    need_kvm()
     verdict, guests = Verdict(), Guests(sys.argv[2])
     exporter = Exporter(sys.argv[1], 10177, "--vm.linger=1s")
     trick = start_locked(sys.argv[3])

@@ -15,7 +15,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from verdict import Verdict
+from verdict import Verdict, has_kvm
 from web_client import Certificates, WebExporter, basic, read_answer, users, wait_until
 
 SECONDS = 8
@@ -150,8 +150,11 @@ def check_targets(verdict, exporter):
                   "the landing page has relative links, and says what the sandbox does")
     version = subprocess.run([exporter.process.args[0], "--version"], capture_output=True, text=True,
                              check=True).stdout
-    verdict.check(("by Landlock" in version) == ("by Landlock" in home),
-                  "... by Landlock, if the kernel has it")
+    if has_kvm():
+        verdict.check(("by Landlock" in version) == ("by Landlock" in home),
+                      "... by Landlock, if the kernel has it")
+    else:
+        verdict.leave_out("this machine has no /dev/kvm: the sandbox is not entered before it is there")
 
 
 def sip(exporter):

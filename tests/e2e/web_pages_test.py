@@ -7,7 +7,6 @@ one that --vm.exclude leaves out. No rate is judged.
 """
 
 import html
-import os
 import pathlib
 import re
 import sys
@@ -15,7 +14,7 @@ import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from guests import Guests
-from verdict import Verdict, skip
+from verdict import Verdict, need_kvm
 from web_client import Certificates, WebExporter, basic, users, wait_until
 
 NAME = "a&b=<script>alert('\"%41+ #?/../ \u00fc"
@@ -68,8 +67,7 @@ def check_passwords(verdict, binary):
 
 
 def main():
-    if not os.access("/dev/kvm", os.W_OK):
-        skip("this machine has no /dev/kvm that we may use")
+    need_kvm()
     binary, verdict = sys.argv[1], Verdict()
     guests = Guests(sys.argv[2])
     exporter = WebExporter(binary, 10236, "--vm.include=ticks|a&b.*|hidden", "--vm.exclude=hidden")

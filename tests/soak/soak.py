@@ -20,7 +20,7 @@ from collections import Counter
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from clients import FORMS, Bores, Killer, Noise, Reloader, Scraper, Watcher
 from target import PINS, STARTS_WITHIN, Target
-from verdict import Verdict, skip
+from verdict import Verdict, need_kvm
 from vms import Known, Steady, Tricks
 
 # An emulated host is slow, and has all of its VMs from here.
@@ -107,8 +107,7 @@ def report(verdict, workers, steady, page, before, after):
 
 
 def main():
-    if not os.access("/dev/kvm", os.W_OK):
-        skip("there is no /dev/kvm that we may use")
+    need_kvm()
     exporter, guest, tricks = sys.argv[1:4]
     seconds = float(sys.argv[4]) if len(sys.argv) > 4 else 3600
     seed = int(sys.argv[5]) if len(sys.argv) > 5 else random.randrange(1 << 32)

@@ -93,6 +93,38 @@ TEST_F(SlotTimesTest, ASlotThatItsVcpuHasLeftIsNotWithTheVmm) {
   EXPECT_EQ(in_vmm(), 1000U + 500U);
 }
 
+/// A VMM that unplugs a vCPU ends its thread and keeps the vCPU.
+TEST_F(SlotTimesTest, AVcpuWhoseThreadHasEndedIsWithNobody) {
+  vcpu_slot& vcpu = slot(0, 10, 0);
+  vcpu.tid = 12;
+  vcpu.exit = kMsrWrite | KVMX_EXIT_IN_VMM;
+  vcpu.exit_ns = 300;
+  vcpu.userspace_ns = 400;
+  vcpu.reason[kMsrWrite].count = 1;
+  const auto in_vmm = [&] { return read().at(0).vcpus.at(0).userspace_ns; };
+  const auto handling = [&] { return read().at(0).vcpus.at(0).reasons.at(0).handling_ns; };
+  const auto list = [&](std::vector<std::uint32_t> tids, std::uint64_t asked_ns) {
+    std::vector<listed_thread> threads;
+    for (const std::uint32_t tid : tids)
+      threads.push_back({.tid = tid, .tgid = tid < 20 ? 10U : 20U});
+    reader_.note_threads(threads, asked_ns);
+  };
+  list({10, 12}, 900);
+  EXPECT_EQ(in_vmm(), 600U);
+  list({10}, 350);
+  now_ = 2000;
+  EXPECT_EQ(in_vmm(), 1600U) << "a listing from before";
+  list({20}, 1900);
+  EXPECT_EQ(in_vmm(), 1600U) << "not one of its process";
+  list({10, 20}, 1900);
+  now_ = 5000;
+  EXPECT_EQ(in_vmm(), 1600U);
+  EXPECT_EQ(handling(), 1700U);
+  list({10, 12}, 6000);
+  now_ = 7000;
+  EXPECT_EQ(in_vmm(), 6600U) << "it was there after all";
+}
+
 TEST_F(SlotTimesTest, VcpusWithPointersAreNotTakenForOne) {
   for (std::size_t i = 0; i < 2; ++i) {
     vcpu_slot& vcpu = slot(i, 10, 0);
