@@ -12,7 +12,9 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace kvmx {
@@ -49,12 +51,19 @@ constexpr std::uint64_t file_rights(int version) {
   return (1ULL << rights) - 1;
 }
 
+/// What it was opened as, for people.
+std::string path_of(int opened) {
+  std::error_code error;
+  const auto path = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(opened), error);
+  return error ? "a path" : path.string();
+}
+
 Result<void> allow_reading(int ruleset, int opened) {
   struct stat found {};
-  if (::fstat(opened, &found) != 0) return errno_error("look at what is to be read", errno);
+  if (::fstat(opened, &found) != 0) return errno_error("look at " + path_of(opened), errno);
   const PathBeneath rule{S_ISDIR(found.st_mode) ? kReadFile | kReadDirectory : kReadFile, opened};
   if (::syscall(kAddRule, ruleset, kPathBeneath, &rule, 0) == 0) return {};
-  return errno_error("let Landlock allow what is to be read", errno);
+  return errno_error("let Landlock allow to read " + path_of(opened), errno);
 }
 
 namespace fs = std::filesystem;

@@ -261,6 +261,19 @@ def check_idle_vcpus(verdict, binary):
     exporter.stop()
 
 
+def check_ended_threads(verdict, exporter, labels):
+    """vCPUs that are there, but whose threads have ended, are with nobody."""
+    def in_vmm():
+        page = exporter.scrape()
+        return sum(page.sum("kvm_userspace_seconds_total", vm=label) or 0 for label in labels)
+
+    seconds, deadline = [-1, in_vmm()], time.monotonic() + 30
+    while seconds[-1] != seconds[-2] and time.monotonic() < deadline:
+        time.sleep(2)
+        seconds.append(in_vmm())
+    verdict.check(0 < seconds[-1] == seconds[-2], f"the time with the VMM stands still: {seconds[-2:]}")
+
+
 def check_restore(verdict, exporter, binary):
     """vCPUs whose timers a thread has restored that runs none of them."""
     trick = Trick(binary, "restore")
@@ -272,6 +285,7 @@ def check_restore(verdict, exporter, binary):
     arms = {m.labels["vcpu"] for m in pages[-1].samples
             if m.name == "kvm_timer_arms_total" and m.labels["vm"] in labels}
     verdict.check(arms == {"0", "1", "2", "3"}, f"each has its timer: {arms}")
+    check_ended_threads(verdict, exporter, labels)
     if ALONE and told(pages[-1]):
         # The VM before may not have been seen to end yet.
         used = exporter.until(lambda page: page.sum("kvm_exporter_vcpu_slots", state="used") == 4, 15)
