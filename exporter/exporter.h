@@ -84,8 +84,8 @@ class Exporter {
 
   /// Together less than a fiftieth of a CPU, for waking up and finding out what there is to do come
   /// on top; that of some minutes at once.
-  static constexpr int kLookingParts = 180;
-  static constexpr int kReadingParts = 110;
+  static constexpr int kLookingParts = 200;
+  static constexpr int kReadingParts = 80;
   static constexpr std::chrono::milliseconds kLookingBurst{300};
   static constexpr std::chrono::milliseconds kReadingBurst{1500};
   static constexpr std::chrono::milliseconds kDebt{100};
