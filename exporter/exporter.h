@@ -82,8 +82,8 @@ class Exporter {
   using Clock = std::chrono::steady_clock;
   using Starts = std::map<std::uint32_t, std::uint64_t>;  ///< of processes, by id
 
-  /// Together less than a fiftieth of a CPU, for waking up and finding out what there is to do come
-  /// on top; that of some minutes at once.
+  /// Together less than a fiftieth of a CPU, since waking up for it comes on top. What was not
+  /// spent in some minutes may be spent at once.
   static constexpr int kLookingParts = 200;
   static constexpr int kReadingParts = 80;
   static constexpr std::chrono::milliseconds kLookingBurst{300};

@@ -10,8 +10,8 @@
 
 namespace kvmx {
 
-/// Which threads are gone, by the last listing of them. A VMM that unplugs a vCPU ends its thread
-/// but keeps the vCPU, so KVM tells of no end.
+/// Which threads are gone, by the last listing of them. A VMM that unplugs a vCPU ends the vCPU's
+/// thread, but keeps the vCPU for later; KVM tells only of vCPUs that are destroyed.
 class LivingThreads {
  public:
   /// Takes a listing that was begun at `asked_ns` (CLOCK_MONOTONIC): all threads of some processes.

@@ -43,8 +43,8 @@ class SlotReader {
                              std::span<exported_times> exported = {},
                              std::span<const io_counts> io = {});
 
-  /// Takes a listing of the threads of VMs' processes, begun at `asked_ns` (CLOCK_MONOTONIC): what
-  /// a thread was at that is gone since does not go on.
+  /// Takes a listing of the threads of VMs' processes, begun at `asked_ns` (CLOCK_MONOTONIC). The
+  /// stay in the VMM of a vCPU whose thread has ended does not go on.
   void note_threads(std::span<const listed_thread> threads, std::uint64_t asked_ns) {
     threads_.observe(threads, asked_ns);
   }
