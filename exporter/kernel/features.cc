@@ -4,8 +4,10 @@
 #include <bpf/btf.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <optional>
+#include <utility>
 
 #include "exporter/base/file.h"
 #include "exporter/kernel/bpf_owners.h"
@@ -25,9 +27,22 @@ BtfPtr load_module_btf(const char* module, const BtfPtr& vmlinux) {
   return BtfPtr(btf__load_module_btf(module, vmlinux.get()));
 }
 
+/// The type of this name and kind, or a negative error: btf__find_by_name_kind() without the types
+/// of the kernel that a module's stand on. There are 100,000 of those, and a start asks two dozen
+/// times.
+int find_type(const btf* types, std::string_view name, __u32 kind) {
+  const btf* const base = btf__base_btf(types);
+  for (__u32 id = base ? btf__type_cnt(base) : 1; id < btf__type_cnt(types); ++id) {
+    const btf_type* const type = btf__type_by_id(types, id);
+    if (btf_kind(type) == kind && btf__name_by_offset(types, type->name_off) == name)
+      return static_cast<int>(id);
+  }
+  return -ENOENT;
+}
+
 /// Whether kvm_amd has a variable `svm_data` that is a struct with a member `current_vmcb`.
 bool has_svm_data(const btf* amd) {
-  const int id = amd ? btf__find_by_name_kind(amd, "svm_data", BTF_KIND_VAR) : -1;
+  const int id = amd ? find_type(amd, "svm_data", BTF_KIND_VAR) : -1;
   if (id < 0) return false;
   const int type_id = btf__resolve_type(amd, id);
   const btf_type* type = type_id > 0 ? btf__type_by_id(amd, type_id) : nullptr;
@@ -50,7 +65,7 @@ std::string describe_arguments(const btf* object, const btf_type* prototype) {
 
 /// The same of KVM's function of this name; empty if there is none.
 std::string function_arguments(const btf* kvm, std::string_view name) {
-  const int id = kvm ? btf__find_by_name_kind(kvm, std::string(name).c_str(), BTF_KIND_FUNC) : -1;
+  const int id = kvm ? find_type(kvm, name, BTF_KIND_FUNC) : -1;
   const btf_type* prototype =
       id > 0 ? btf__type_by_id(kvm, btf__type_by_id(kvm, id)->type) : nullptr;
   return prototype ? describe_arguments(kvm, prototype) : std::string();
@@ -61,7 +76,7 @@ std::string function_arguments(const btf* kvm, std::string_view name) {
 std::optional<std::string> tracepoint_arguments(const btf* object, std::string_view event) {
   if (!object) return std::nullopt;
   const std::string name = "btf_trace_" + std::string(event);
-  const int id = btf__find_by_name_kind(object, name.c_str(), BTF_KIND_TYPEDEF);
+  const int id = find_type(object, name, BTF_KIND_TYPEDEF);
   if (id < 0) return std::nullopt;
   const btf_type* pointer = btf__type_by_id(object, btf__type_by_id(object, id)->type);
   if (!pointer || !btf_is_ptr(pointer)) return std::nullopt;
@@ -73,8 +88,7 @@ std::optional<std::string> tracepoint_arguments(const btf* object, std::string_v
 }
 
 void probe_tp_btf(Features& features, std::size_t event, const KernelDescription& kernel) {
-  auto arguments = tracepoint_arguments(kernel.kvm, kEvents[event].name);
-  if (!arguments) arguments = tracepoint_arguments(kernel.vmlinux, kEvents[event].name);
+  const auto arguments = tracepoint_arguments(kernel.types_of_kvm(), kEvents[event].name);
   const bool known =
       arguments && std::ranges::any_of(kEvents[event].programs, [&](const EventProgram& program) {
         return !program.function && !program.arguments.empty() &&
@@ -91,8 +105,7 @@ constexpr char kReflection[] = "kvm_nested_vmexit_inject";
 /// The kernel may skip tp_btf programs where it can preempt them.
 void probe_reflections(Features& features, const KernelDescription& kernel) {
   if (!features.preemptible) {
-    const btf* const kvm = kernel.kvm ? kernel.kvm : kernel.vmlinux;
-    const auto arguments = tracepoint_arguments(kvm, kReflection);
+    const auto arguments = tracepoint_arguments(kernel.types_of_kvm(), kReflection);
     if (arguments && arguments_match("n*", *arguments)) features.reflections = Source::tp_btf;
     return;
   }
@@ -109,9 +122,29 @@ void probe_reflections(Features& features, const KernelDescription& kernel) {
 /// Whether all of KVM's functions that tell of vCPUs are there, by those names.
 bool can_hook_vcpus(const btf* kvm) {
   return kvm && std::ranges::all_of(kVcpuFunctions, [&](const VcpuFunction& function) {
-           return btf__find_by_name_kind(kvm, std::string(function.name).c_str(), BTF_KIND_FUNC) >
-                  0;
+           return find_type(kvm, function.name, BTF_KIND_FUNC) > 0;
          });
+}
+
+/// What our programs attach to in KVM, of these types.
+AttachTargets find_targets(const btf* kvm) {
+  AttachTargets targets;
+  const auto note = [&](std::string section, int id) {
+    if (id > 0) targets.emplace(std::move(section), id);
+  };
+  const auto note_event = [&](const std::string& name) {
+    note("tp_btf/" + name, find_type(kvm, "btf_trace_" + name, BTF_KIND_TYPEDEF));
+  };
+  const auto note_function = [&](const std::string& name) {
+    note("fentry/" + name, find_type(kvm, name, BTF_KIND_FUNC));
+  };
+  for (const EventInfo& event : kEvents) {
+    note_event(std::string(event.name));
+    note_function(std::string(event.name));
+  }
+  note_event(kReflection);
+  for (const VcpuFunction& function : kVcpuFunctions) note_function(std::string(function.name));
+  return targets;
 }
 
 constexpr char kNoTracefs[] =
@@ -167,17 +200,18 @@ Features find_features(const KernelDescription& kernel) {
   if (all_tp_btf) {
     // The guard that such tracepoints stand under, in place of class_preempt_notrace_t.
     features.preemptible =
-        btf__find_by_name_kind(kernel.vmlinux, "class_srcu_fast_notrace_t", BTF_KIND_TYPEDEF) > 0;
+        find_type(kernel.vmlinux, "class_srcu_fast_notrace_t", BTF_KIND_TYPEDEF) > 0;
     if (features.preemptible) prefer_tracepoints(features, kernel.events);
     probe_reflections(features, kernel);
     features.msr_event_needed = kernel.msr_event_needed;
     if (features.preemptible && features.msr_event_needed && kernel.events)
       probe_tracepoint(features, index_of(Event::msr), *kernel.events);
     features.svm_data = has_svm_data(kernel.kvm_amd);
-    const btf* const kvm = kernel.kvm ? kernel.kvm : kernel.vmlinux;
+    const btf* const kvm = kernel.types_of_kvm();
     features.vcpu_hooks = can_hook_vcpus(kvm);
     for (std::size_t i = 0; i < kEvents.size(); ++i)
       features.functions[i] = function_arguments(kvm, kEvents[i].name);
+    features.targets = find_targets(kvm);
     return features;
   }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "exporter/kernel/attach_targets.h"
 #include "exporter/kernel/events.h"
 #include "exporter/kernel/tracepoint_format.h"
 
@@ -33,6 +34,8 @@ struct Features {
   std::array<std::string, kEvents.size()> arguments;
   /// Those of KVM's function of the event's name; empty if BTF describes none.
   std::array<std::string, kEvents.size()> functions;
+  /// Of all programs that BTF has targets for; whether they are to run is another matter.
+  AttachTargets targets;
   /// Where the fields of the event's record are, if its source is tracepoint.
   std::array<TracepointFields, kEvents.size()> fields;
   /// Where the record of sched_process_free has the thread's id; read only where there is no BTF.
@@ -70,6 +73,9 @@ struct KernelDescription {
   std::optional<std::filesystem::path> events;  ///< KVM's, in tracefs; none where not mounted
   bool kprobes = false;
   bool msr_event_needed = false;  ///< see need_msr_event()
+
+  /// Where KVM is described.
+  [[nodiscard]] const btf* types_of_kvm() const { return kvm ? kvm : vmlinux; }
 };
 
 /// What a kernel offers that has KVM: by BTF first, then by tracefs.

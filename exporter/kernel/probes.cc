@@ -12,6 +12,7 @@
 
 #include "exporter/base/file.h"
 #include "exporter/base/log.h"
+#include "exporter/kernel/attach_targets.h"
 #include "exporter/kernel/host.h"
 #include "exporter/kernel/missed_runs.h"
 #include "exporter/kernel/skeleton.h"
@@ -77,6 +78,7 @@ Result<Probes> Probes::attach(const Features& features, const EventSelection& se
 Result<Probes> Probes::attach_all(const Features& features, const EventSelection& selection,
                                   std::uint32_t max_vcpus, PinDirectory* pins) {
   const Isa isa = read_host().isa;
+  const KnownTargets known(features.targets);
   Result<ExitSkeletonPtr> skeleton = open_skeleton(features, selection, isa, max_vcpus);
   if (!skeleton) return skeleton.error();
   Probes probes;

@@ -222,6 +222,42 @@ TEST(FindFeatures, OfLinux6_1) {
   EXPECT_EQ(programs(features, Isa::vmx), by_btf("kvm_exit_vmx"));
 }
 
+/// Programs that attach by BTF, by name, with what `features` has as the target of each.
+Names targets(const Features& features, const btf* types) {
+  Result<ExitSkeletonPtr> skeleton = open_skeleton(features, {}, Isa::svm, 16);
+  if (!skeleton) return {skeleton.error().message};
+  Names names;
+  for (const SelectedProgram& selected : select_programs(**skeleton, features, {}, Isa::svm)) {
+    if (bpf_program__type(selected.program) != BPF_PROG_TYPE_TRACING) continue;
+    const auto target = features.targets.find(bpf_program__section_name(selected.program));
+    const btf_type* const type =
+        target == features.targets.end() ? nullptr : btf__type_by_id(types, target->second);
+    names.push_back(bpf_program__name(selected.program) + std::string(" ") +
+                    (type ? btf__name_by_offset(types, type->name_off) : "none"));
+  }
+  return names;
+}
+
+TEST(FindFeatures, NamesTheTypesThatProgramsAttachTo) {
+  Types vmlinux;
+  vmlinux.add_typedef("before_those_of_the_module");
+  Types kvm(vmlinux);
+  for (Types* const types : {&kvm, &vmlinux}) {  // KVM as a module, and built in
+    add_kvm_events(*types, "pn", "p");
+    add_kvm_functions(*types);
+    const Features features =
+        find_features(types == &kvm ? describe(vmlinux, &kvm) : describe(vmlinux));
+    const Names found = targets(features, types->get());
+    EXPECT_EQ(found.size(), by_btf("kvm_exit_svm").size());
+    for (const char* const name :
+         {"kvm_exit_svm btf_trace_kvm_exit", "kvm_entry_tp_btf btf_trace_kvm_entry",
+          "kvm_nested_vmexit_inject_tp_btf btf_trace_kvm_nested_vmexit_inject",
+          "kvm_set_irq_fentry kvm_set_irq", "kvm_arch_vcpu_destroy_fentry kvm_arch_vcpu_destroy"})
+      EXPECT_TRUE(has(found, name)) << name;
+    for (const std::string& name : found) EXPECT_FALSE(name.ends_with(" none")) << name;
+  }
+}
+
 /// Up to 6.0 svm_data is a pointer.
 TEST(FindFeatures, OfLinux5_15) {
   const Types vmlinux;
