@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What can be said of the sources without running the exporter. No test here needs root.
 kvmx_test(lint static 300 "${here}/lint/run.sh")
+kvmx_test(unit-results static 60 "${here}/lib/unit_results_test.sh")
 kvmx_test(rules static 900 "${here}/rules/run.sh" "${PROJECT_BINARY_DIR}/rules")
 kvmx_test(rules-newer static 600 "${here}/lib/newer_prometheus.sh" "${here}/rules/promtool.sh")
 kvmx_test(golden static 120 /usr/bin/python3 "${here}/golden/check.py") # Debian's has the parser
