@@ -55,6 +55,18 @@ static __always_inline void end_userspace(struct vcpu_slot *slot, __u64 ended) {
   if (ended > began) *(volatile __u64 *)&slot->userspace_total_ns += ended - began;
 }
 
+/*
+ * A thread runs the vCPU that began after the vCPU had last returned to its VMM, so that nobody had
+ * it for a time: one that was unplugged is plugged in again. The VMM has it from when the thread
+ * began.
+ */
+static __always_inline void leave_out_absence(struct vcpu_slot *slot, __u64 thread_start) {
+  const __u64 since = slot->userspace_ns ?: slot->exit_ns;
+  if ((slot->exit & KVMX_EXIT_OUTSIDE) != KVMX_EXIT_IN_VMM || thread_start <= since) return;
+  *(volatile __u64 *)&slot->exit_ns += thread_start - since;
+  if (slot->userspace_ns) *(volatile __u64 *)&slot->userspace_ns = thread_start;
+}
+
 /* Counts an entry whose exit has flags in `exit`, or that follows no exit. */
 static __noinline int count_other_entry(struct vcpu_slot *slot) {
   const __u32 exit = slot->exit;

@@ -12,6 +12,7 @@
 #define KVMX_SLOT_OWNER_BPF_H
 
 #include "../kvm_types.bpf.h"
+#include "handling.bpf.h"
 #include "maps.bpf.h"
 #include "thread.bpf.h"
 
@@ -160,6 +161,7 @@ static __always_inline void kvmx_bind_thread(struct vcpu_slot *slot, __u32 index
     }
   }
   if (slot->tid != tid) kvmx_unbind_thread(slot, index);
+  leave_out_absence(slot, thread->start);
   slot->tid = tid;
   slot->thread_start = thread->start;
   slot->fast_start = slot->shared ? 0 : thread->start;

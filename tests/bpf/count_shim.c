@@ -69,6 +69,11 @@ void shim_start_process(__u32 tgid, __u64 start, const char* comm) {
   strncpy(shim_task.comm, comm, sizeof(shim_task.comm) - 1);
 }
 
+void shim_start_thread(__u32 tid, __u64 start) {
+  shim_pid_tgid = shim_pid_tgid >> 32 << 32 | tid;
+  shim_task.pid = tid;
+  shim_task.start_time = start;
+}
 void shim_vcpu_made(const struct shim_vcpu* vcpu) { kvmx_vcpu_made((__u64)vcpu, vcpu->vcpu_id); }
 void shim_vcpu_destroyed(const struct shim_vcpu* vcpu) { kvmx_vcpu_destroyed((__u64)vcpu); }
 struct vcpu_slot* shim_run(const struct shim_vcpu* vcpu) {

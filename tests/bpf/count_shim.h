@@ -44,6 +44,8 @@ struct shim_vcpu {
   int vcpu_id;
 };
 void shim_start_process(__u32 tgid, __u64 start, const char* comm);
+/* Another thread of the current process takes its place. */
+void shim_start_thread(__u32 tid, __u64 start);
 void shim_vcpu_made(const struct shim_vcpu* vcpu);
 void shim_vcpu_destroyed(const struct shim_vcpu* vcpu);
 struct vcpu_slot* shim_run(const struct shim_vcpu* vcpu);

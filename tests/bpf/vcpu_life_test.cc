@@ -114,6 +114,42 @@ TEST_F(VcpuLifeTest, AnEntryThatWasLeftFindsNothing) {
   EXPECT_FALSE(shim_slot_of_only_id(0));
 }
 
+/// Its thread ended after it had returned to its VMM, as when it is unplugged.
+TEST_F(VcpuLifeTest, NobodyHasAVcpuWhoseThreadHasEndedUntilAnotherBegins) {
+  shim_vcpu_made(&first_);
+  vcpu_slot* const slot = shim_run(&first_);
+  ASSERT_TRUE(slot);
+  slot->exit = 3 | KVMX_EXIT_IN_VMM;
+  slot->exit_ns = 1000;
+  slot->userspace_ns = 1200;
+  shim_start_thread(kPid + 1, 9000);
+  EXPECT_EQ(shim_run(&first_), slot);
+  EXPECT_EQ(slot->userspace_ns, 9000U);
+  EXPECT_EQ(slot->exit_ns, 8800U) << "200 ns before it returned";
+  slot->userspace_ns = 0;  // userspace exits are not counted
+  shim_start_thread(kPid + 2, 10'000);
+  EXPECT_EQ(shim_run(&first_), slot);
+  EXPECT_EQ(slot->userspace_ns, 0U);
+  EXPECT_EQ(slot->exit_ns, 10'000U);
+}
+
+TEST_F(VcpuLifeTest, TheVmmHasAVcpuThatItGivesToAThreadThatWasThereBefore) {
+  shim_vcpu_made(&first_);
+  vcpu_slot* const slot = shim_run(&first_);
+  ASSERT_TRUE(slot);
+  slot->exit_ns = 1000;
+  slot->userspace_ns = 1200;
+  for (const std::uint32_t exit :
+       {3 | KVMX_EXIT_IN_VMM, 3, KVMX_EXIT_NONE + 0, KVMX_EXIT_OUTSIDE + 0}) {
+    slot->exit = exit;
+    const bool in_vmm = exit == (3 | KVMX_EXIT_IN_VMM);
+    shim_start_thread(kPid + exit, in_vmm ? 1200 : 9000);
+    EXPECT_EQ(shim_run(&first_), slot);
+    EXPECT_EQ(slot->userspace_ns, 1200U) << exit;
+    EXPECT_EQ(slot->exit_ns, 1000U) << exit;
+  }
+}
+
 TEST_F(VcpuLifeTest, EachCpuHasAHintOfItsOwn) {
   const std::uint32_t cpus[] = {0, 1, 255, 256, 257, 1023, 1024, 2047};
   for (const std::uint32_t one : cpus) {

@@ -293,6 +293,34 @@ def check_restore(verdict, exporter, binary):
     trick.stop()
 
 
+def check_replugged(verdict, exporter, binary):
+    """Nobody has a vCPU from when its thread ends until another begins: it was unplugged."""
+    away, label = 8, []
+    trick = Trick(binary, "replug", 2)
+    first = trick.report()
+    page = exporter.until(lambda page: returns(page, labels_of(page, trick.process.pid)) == first)
+    verdict.check(page, f"{first} returns to the VMM")
+    label = labels_of(page, trick.process.pid)
+    time.sleep(away)
+
+    def spent(page):
+        """With its VMM, and by exits."""
+        return [sum(page.sum(name, vm=vm) or 0 for vm in label)
+                for name in ("kvm_userspace_seconds_total", "kvm_exit_handling_seconds_total")]
+
+    before, began = spent(exporter.scrape()), time.monotonic()
+    trick.process.stdin.write("\n")
+    trick.process.stdin.flush()
+    both = trick.report()
+    page = exporter.until(lambda page: returns(page, label) == both)
+    verdict.check(page and both > first, f"plugged in again, {both - first} more")
+    after, most = spent(exporter.scrape()), time.monotonic() - began + 0.5
+    for what, was, now in zip(("its VMM", "its exits"), before, after, strict=True):
+        verdict.check(0 <= now - was <= most, f"{what} had it for {now - was:.1f} s more, {most:.1f} at most: not"
+                      f" while it was away, {away} s and more")
+    trick.stop()
+
+
 def check_two_vms(verdict, exporter, binary):
     """The second VM's returns are nobody else's, from the first page on."""
     trick = Trick(binary, "two-vms")
@@ -323,6 +351,7 @@ def main():
     if TELLS_VM:
         check_two_vms(verdict, exporter, sys.argv[2])
     check_restore(verdict, exporter, sys.argv[2])
+    check_replugged(verdict, exporter, sys.argv[2])
     check_holders(verdict, exporter)
     verdict.check(exporter.stop() == 0, "the exporter ends well")
     check_full_table(verdict, sys.argv[1:3])

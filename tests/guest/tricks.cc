@@ -15,7 +15,11 @@
 //   two-vms        a vCPU of a second VM returns 7 times before it first enters, while that of the
 //                  first runs a guest that never returns; prints 7 at once, and enters at the end
 //   restore        its main thread restores the APIC timers of 4 vCPUs, which other threads then
-//   run short          starts processes, 40 or more, that each run a VM for a moment, one after the
+//   run
+//   replug         its vCPU's thread ends after SECONDS; at the next line of its standard input
+//   another
+//                  runs it, for as long, and it prints again how often KVM_RUN returned
+//   short          starts processes, 40 or more, that each run a VM for a moment, one after the
 //                  other; prints how many
 //
 // Other guests write to an I/O port, so each KVM_RUN returns with KVM_EXIT_IO. After SECONDS it
@@ -120,6 +124,7 @@ Vm with_vcpu(Vm made, unsigned long id) {
 Vm make_vm(std::string_view code = kPortLoop) { return with_vcpu(make_vm_alone(code), 0); }
 
 std::atomic<unsigned long> returns;
+const Clock::time_point began = Clock::now();
 Clock::time_point end;
 
 void run_once(int vcpu) {
@@ -205,6 +210,17 @@ void run_restored() {
 void print_returns() {
   std::printf("%lu\n", returns.load());
   std::fflush(stdout);
+}
+
+void replug() {
+  Vm vm = make_vm();
+  std::thread(run, &vm).join();
+  print_returns();
+  const auto seconds = end - began;
+  while (std::getchar() != '\n') {
+  }
+  end = Clock::now() + seconds;
+  std::thread(run, &vm).join();
 }
 
 void run_two_vms() {
@@ -303,6 +319,8 @@ int main(int argc, char** argv) {
     run_on_threads();
   } else if (trick == "restore") {
     run_restored();
+  } else if (trick == "replug") {
+    replug();
   } else if (trick == "two-vms") {
     run_two_vms();
   } else if (trick == "closed") {
@@ -326,7 +344,7 @@ int main(int argc, char** argv) {
   } else {
     std::fputs(
         "usage: kvmx-tricks "
-        "rename|locked|closed|many|idle|other-process|orphan|threads|two-vms|restore|short "
+        "rename|locked|closed|many|idle|other-process|orphan|threads|two-vms|restore|replug|short "
         "SECONDS\n",
         stderr);
     return 2;
