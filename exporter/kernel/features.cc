@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <filesystem>
 #include <optional>
-#include <utility>
 
 #include "exporter/base/file.h"
 #include "exporter/kernel/bpf_owners.h"
@@ -63,20 +62,14 @@ std::string describe_arguments(const btf* object, const btf_type* prototype) {
   return arguments;
 }
 
-/// The same of KVM's function of this name; empty if there is none.
-std::string function_arguments(const btf* kvm, std::string_view name) {
-  const int id = kvm ? find_type(kvm, name, BTF_KIND_FUNC) : -1;
-  const btf_type* prototype =
-      id > 0 ? btf__type_by_id(kvm, btf__type_by_id(kvm, id)->type) : nullptr;
-  return prototype ? describe_arguments(kvm, prototype) : std::string();
+/// The kernel declares a `typedef void (*btf_trace_EVENT)(void *, ARGUMENTS)` for each tracepoint.
+int find_tracepoint(const btf* types, std::string_view event) {
+  return find_type(types, "btf_trace_" + std::string(event), BTF_KIND_TYPEDEF);
 }
 
-/// An event's arguments. The kernel declares a
-/// `typedef void (*btf_trace_EVENT)(void *, ARGUMENTS)` for each tracepoint.
+/// An event's arguments.
 std::optional<std::string> tracepoint_arguments(const btf* object, std::string_view event) {
-  if (!object) return std::nullopt;
-  const std::string name = "btf_trace_" + std::string(event);
-  const int id = find_type(object, name, BTF_KIND_TYPEDEF);
+  const int id = object ? find_tracepoint(object, event) : -1;
   if (id < 0) return std::nullopt;
   const btf_type* pointer = btf__type_by_id(object, btf__type_by_id(object, id)->type);
   if (!pointer || !btf_is_ptr(pointer)) return std::nullopt;
@@ -119,24 +112,15 @@ void probe_reflections(Features& features, const KernelDescription& kernel) {
   features.reflected_code = *place;
 }
 
-/// Whether all of KVM's functions that tell of vCPUs are there, by those names.
-bool can_hook_vcpus(const btf* kvm) {
-  return kvm && std::ranges::all_of(kVcpuFunctions, [&](const VcpuFunction& function) {
-           return find_type(kvm, function.name, BTF_KIND_FUNC) > 0;
-         });
-}
-
-/// What our programs attach to in KVM, of these types.
+/// What our programs may attach to in KVM, of these types.
 AttachTargets find_targets(const btf* kvm) {
   AttachTargets targets;
-  const auto note = [&](std::string section, int id) {
-    if (id > 0) targets.emplace(std::move(section), id);
-  };
   const auto note_event = [&](const std::string& name) {
-    note("tp_btf/" + name, find_type(kvm, "btf_trace_" + name, BTF_KIND_TYPEDEF));
+    if (const int id = find_tracepoint(kvm, name); id > 0) targets.emplace("tp_btf/" + name, id);
   };
   const auto note_function = [&](const std::string& name) {
-    note("fentry/" + name, find_type(kvm, name, BTF_KIND_FUNC));
+    const int id = find_type(kvm, name, BTF_KIND_FUNC);
+    if (id > 0) targets.emplace("fentry/" + name, id);
   };
   for (const EventInfo& event : kEvents) {
     note_event(std::string(event.name));
@@ -145,6 +129,27 @@ AttachTargets find_targets(const btf* kvm) {
   note_event(kReflection);
   for (const VcpuFunction& function : kVcpuFunctions) note_function(std::string(function.name));
   return targets;
+}
+
+/// KVM's function of this name; null if there is none.
+const btf_type* find_function(const btf* kvm, const AttachTargets& targets, std::string_view name) {
+  const auto target = targets.find("fentry/" + std::string(name));
+  return target == targets.end() ? nullptr : btf__type_by_id(kvm, target->second);
+}
+
+/// Its arguments, as EventProgram::arguments describes them; empty if there is none.
+std::string function_arguments(const btf* kvm, const AttachTargets& targets,
+                               std::string_view name) {
+  const btf_type* const function = find_function(kvm, targets, name);
+  const btf_type* const prototype = function ? btf__type_by_id(kvm, function->type) : nullptr;
+  return prototype ? describe_arguments(kvm, prototype) : std::string();
+}
+
+/// Whether all of KVM's functions that tell of vCPUs are there, by those names.
+bool can_hook_vcpus(const btf* kvm, const AttachTargets& targets) {
+  return std::ranges::all_of(kVcpuFunctions, [&](const VcpuFunction& function) {
+    return find_function(kvm, targets, function.name) != nullptr;
+  });
 }
 
 constexpr char kNoTracefs[] =
@@ -208,10 +213,10 @@ Features find_features(const KernelDescription& kernel) {
       probe_tracepoint(features, index_of(Event::msr), *kernel.events);
     features.svm_data = has_svm_data(kernel.kvm_amd);
     const btf* const kvm = kernel.types_of_kvm();
-    features.vcpu_hooks = can_hook_vcpus(kvm);
-    for (std::size_t i = 0; i < kEvents.size(); ++i)
-      features.functions[i] = function_arguments(kvm, kEvents[i].name);
     features.targets = find_targets(kvm);
+    features.vcpu_hooks = can_hook_vcpus(kvm, features.targets);
+    for (std::size_t i = 0; i < kEvents.size(); ++i)
+      features.functions[i] = function_arguments(kvm, features.targets, kEvents[i].name);
     return features;
   }
 

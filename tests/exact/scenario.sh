@@ -126,6 +126,17 @@ mkdir -p "$out"
 trap clean_up EXIT
 disarm_witness
 
+# vcpus_stand_still PID: the threads of its vCPUs have stopped. On a busy machine that takes a while.
+vcpus_stand_still() {
+  for stat in /proc/"$1"/task/*/stat; do
+    read -r words <"$stat" || return 1
+    case $words in
+      *"(CPU "*") T "*) ;;
+      *"(CPU "*) return 1 ;;
+    esac
+  done
+}
+
 # The late one runs before anyone looks. It stands still while witness and exporter start, so both
 # see the same events of it: those from then on.
 say "guest late: runs before the exporter"
@@ -135,6 +146,7 @@ late_pid=$!
 sleep 1
 kill -STOP $late_pid
 sleep 1
+until vcpus_stand_still $late_pid; do sleep 1; done
 arm_witness
 start_exporter
 kill -CONT $late_pid
