@@ -246,6 +246,21 @@ def check_sample(verdict, binary, certificates):
     exporter.stop()
 
 
+def check_no_renegotiation(verdict, exporter):
+    """A client that would have the handshake again and again, over one connection of TLS 1.2, is cut off."""
+    client = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{exporter.port}", "-tls1_2"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    time.sleep(1)
+    client.stdin.write("R\n")  # what s_client takes for "renegotiate"
+    client.stdin.flush()
+    try:
+        said = client.communicate(timeout=20)[0]
+    except subprocess.TimeoutExpired:
+        client.kill()
+        said = client.communicate()[0]
+    verdict.check("RENEGOTIATING" in said and "no renegotiation" in said, "the handshake is made once")
+
+
 def main():
     verdict = Verdict()
     certificates = Certificates()
@@ -256,6 +271,7 @@ def main():
     check_passwords(verdict, exporter)
     check_cost_of_passwords(verdict, exporter)
     check_reload(verdict, exporter, certificates)
+    check_no_renegotiation(verdict, exporter)
     exporter.stop()
     check_odd_files(verdict, sys.argv[1], certificates)
     check_versions(verdict, sys.argv[1], certificates)
