@@ -11,7 +11,7 @@
 namespace kvmx {
 namespace {
 
-/// What libbpf is told in the load that goes on.
+/// Where the programs attach that are being loaded, for set_target() to tell libbpf.
 struct {
   const AttachTargets* targets = nullptr;
   int kvm_types = 0;  ///< descriptor of the module's BTF; 0: KVM is part of the kernel
