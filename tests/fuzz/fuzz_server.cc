@@ -68,6 +68,9 @@ class Server {
     require(static_cast<bool>(started), "the server starts");
     server_.emplace(std::move(*started));
   }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server() { ::unlink(path_.c_str()); }
 
   [[nodiscard]] const std::string& path() const { return path_; }
 
