@@ -62,61 +62,17 @@ std::string describe_arguments(const btf* object, const btf_type* prototype) {
   return arguments;
 }
 
-/// The kernel declares a `typedef void (*btf_trace_EVENT)(void *, ARGUMENTS)` for each tracepoint.
-int find_tracepoint(const btf* types, std::string_view event) {
-  return find_type(types, "btf_trace_" + std::string(event), BTF_KIND_TYPEDEF);
-}
-
-/// An event's arguments.
-std::optional<std::string> tracepoint_arguments(const btf* object, std::string_view event) {
-  const int id = object ? find_tracepoint(object, event) : -1;
-  if (id < 0) return std::nullopt;
-  const btf_type* pointer = btf__type_by_id(object, btf__type_by_id(object, id)->type);
-  if (!pointer || !btf_is_ptr(pointer)) return std::nullopt;
-  const btf_type* function = btf__type_by_id(object, pointer->type);
-  if (!function || !btf_is_func_proto(function)) return std::nullopt;
-  std::string arguments = describe_arguments(object, function);
-  arguments.erase(0, 1);  // the kernel's own
-  return arguments;
-}
-
-void probe_tp_btf(Features& features, std::size_t event, const KernelDescription& kernel) {
-  const auto arguments = tracepoint_arguments(kernel.types_of_kvm(), kEvents[event].name);
-  const bool known =
-      arguments && std::ranges::any_of(kEvents[event].programs, [&](const EventProgram& program) {
-        return !program.function && !program.arguments.empty() &&
-               arguments_match(program.arguments, *arguments);
-      });
-  if (!known) return;
-  features.sources[event] = Source::tp_btf;
-  features.arguments[event] = *arguments;
-}
-
 /// A kernel's own name of an event, which has the exit code as its first argument.
 constexpr char kReflection[] = "kvm_nested_vmexit_inject";
-
-/// The kernel may skip tp_btf programs where it can preempt them.
-void probe_reflections(Features& features, const KernelDescription& kernel) {
-  if (!features.preemptible) {
-    const auto arguments = tracepoint_arguments(kernel.types_of_kvm(), kReflection);
-    if (arguments && arguments_match("n*", *arguments)) features.reflections = Source::tp_btf;
-    return;
-  }
-  if (!kernel.events) return;
-  const Result<std::string> text = read_file(*kernel.events / kReflection / "format");
-  if (!text) return;
-  const auto place =
-      find_offset(parse_tracepoint_format(*text), "exit_code", sizeof(std::uint32_t));
-  if (!place) return;
-  features.reflections = Source::tracepoint;
-  features.reflected_code = *place;
-}
 
 /// What our programs may attach to in KVM, of these types.
 AttachTargets find_targets(const btf* kvm) {
   AttachTargets targets;
+  if (!kvm) return targets;
+  // The kernel declares a `typedef void (*btf_trace_EVENT)(void *, ARGUMENTS)` for each tracepoint.
   const auto note_event = [&](const std::string& name) {
-    if (const int id = find_tracepoint(kvm, name); id > 0) targets.emplace("tp_btf/" + name, id);
+    const int id = find_type(kvm, "btf_trace_" + name, BTF_KIND_TYPEDEF);
+    if (id > 0) targets.emplace("tp_btf/" + name, id);
   };
   const auto note_function = [&](const std::string& name) {
     const int id = find_type(kvm, name, BTF_KIND_FUNC);
@@ -131,25 +87,70 @@ AttachTargets find_targets(const btf* kvm) {
   return targets;
 }
 
-/// KVM's function of this name; null if there is none.
-const btf_type* find_function(const btf* kvm, const AttachTargets& targets, std::string_view name) {
-  const auto target = targets.find("fentry/" + std::string(name));
+/// What programs of this section attach to; null if there is none.
+const btf_type* find_target(const btf* kvm, const AttachTargets& targets,
+                            const std::string& section) {
+  const auto target = targets.find(section);
   return target == targets.end() ? nullptr : btf__type_by_id(kvm, target->second);
 }
 
-/// Its arguments, as EventProgram::arguments describes them; empty if there is none.
+/// An event's arguments, as EventProgram::arguments describes them.
+std::optional<std::string> tracepoint_arguments(const btf* kvm, const AttachTargets& targets,
+                                                std::string_view event) {
+  const btf_type* const declared = find_target(kvm, targets, "tp_btf/" + std::string(event));
+  const btf_type* const pointer = declared ? btf__type_by_id(kvm, declared->type) : nullptr;
+  if (!pointer || !btf_is_ptr(pointer)) return std::nullopt;
+  const btf_type* const function = btf__type_by_id(kvm, pointer->type);
+  if (!function || !btf_is_func_proto(function)) return std::nullopt;
+  std::string arguments = describe_arguments(kvm, function);
+  arguments.erase(0, 1);  // the kernel's own
+  return arguments;
+}
+
+/// The same of KVM's function of this name; empty if there is none.
 std::string function_arguments(const btf* kvm, const AttachTargets& targets,
                                std::string_view name) {
-  const btf_type* const function = find_function(kvm, targets, name);
+  const btf_type* const function = find_target(kvm, targets, "fentry/" + std::string(name));
   const btf_type* const prototype = function ? btf__type_by_id(kvm, function->type) : nullptr;
   return prototype ? describe_arguments(kvm, prototype) : std::string();
 }
 
 /// Whether all of KVM's functions that tell of vCPUs are there, by those names.
-bool can_hook_vcpus(const btf* kvm, const AttachTargets& targets) {
+bool can_hook_vcpus(const AttachTargets& targets) {
   return std::ranges::all_of(kVcpuFunctions, [&](const VcpuFunction& function) {
-    return find_function(kvm, targets, function.name) != nullptr;
+    return targets.contains("fentry/" + std::string(function.name));
   });
+}
+
+void probe_tp_btf(Features& features, std::size_t event, const KernelDescription& kernel) {
+  const auto arguments =
+      tracepoint_arguments(kernel.types_of_kvm(), features.targets, kEvents[event].name);
+  const bool known =
+      arguments && std::ranges::any_of(kEvents[event].programs, [&](const EventProgram& program) {
+        return !program.function && !program.arguments.empty() &&
+               arguments_match(program.arguments, *arguments);
+      });
+  if (!known) return;
+  features.sources[event] = Source::tp_btf;
+  features.arguments[event] = *arguments;
+}
+
+/// The kernel may skip tp_btf programs where it can preempt them.
+void probe_reflections(Features& features, const KernelDescription& kernel) {
+  if (!features.preemptible) {
+    const auto arguments =
+        tracepoint_arguments(kernel.types_of_kvm(), features.targets, kReflection);
+    if (arguments && arguments_match("n*", *arguments)) features.reflections = Source::tp_btf;
+    return;
+  }
+  if (!kernel.events) return;
+  const Result<std::string> text = read_file(*kernel.events / kReflection / "format");
+  if (!text) return;
+  const auto place =
+      find_offset(parse_tracepoint_format(*text), "exit_code", sizeof(std::uint32_t));
+  if (!place) return;
+  features.reflections = Source::tracepoint;
+  features.reflected_code = *place;
 }
 
 constexpr char kNoTracefs[] =
@@ -195,6 +196,7 @@ Features find_features(const KernelDescription& kernel) {
   Features features;
   features.kvm = true;
   features.btf = kernel.vmlinux != nullptr;
+  features.targets = find_targets(kernel.types_of_kvm());
   for (std::size_t i = 0; i < kEvents.size(); ++i) probe_tp_btf(features, i, kernel);
   // An exit and its entry must name the vCPU in the same way; events without a vCPU find it through
   // these two; and after a userspace exit the thread may run another VM. So all are tp_btf
@@ -213,8 +215,7 @@ Features find_features(const KernelDescription& kernel) {
       probe_tracepoint(features, index_of(Event::msr), *kernel.events);
     features.svm_data = has_svm_data(kernel.kvm_amd);
     const btf* const kvm = kernel.types_of_kvm();
-    features.targets = find_targets(kvm);
-    features.vcpu_hooks = can_hook_vcpus(kvm, features.targets);
+    features.vcpu_hooks = can_hook_vcpus(features.targets);
     for (std::size_t i = 0; i < kEvents.size(); ++i)
       features.functions[i] = function_arguments(kvm, features.targets, kEvents[i].name);
     return features;
@@ -222,6 +223,7 @@ Features find_features(const KernelDescription& kernel) {
 
   features.sources.fill(Source::absent);
   features.arguments = {};
+  features.targets = {};
   if (!kernel.events) {
     features.unavailable_reason = std::string("the kernel has no BTF for KVM and ") + kNoTracefs;
     return features;

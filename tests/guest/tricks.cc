@@ -14,10 +14,8 @@
 //                  at once, it does so without entering the guest
 //   two-vms        a vCPU of a second VM returns 7 times before it first enters, while that of the
 //                  first runs a guest that never returns; prints 7 at once, and enters at the end
-//   restore        its main thread restores the APIC timers of 4 vCPUs, which other threads then
-//   run
-//   replug         its vCPU's thread ends after SECONDS; at the next line of its standard input
-//   another
+//   restore        its main thread restores the APIC timers of 4 vCPUs; other threads run them
+//   replug         its vCPU's thread ends after SECONDS; at the next line of its input another one
 //                  runs it, for as long, and it prints again how often KVM_RUN returned
 //   short          starts processes, 40 or more, that each run a VM for a moment, one after the
 //                  other; prints how many
