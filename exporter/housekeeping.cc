@@ -27,7 +27,7 @@ std::chrono::nanoseconds thread_cpu_time() {
 std::vector<VmKey> listed_vms(std::span<const ListedVcpu> vcpus) {
   std::vector<VmKey> vms;
   for (const ListedVcpu& vcpu : vcpus) {
-    const VmKey key{vcpu.tgid, vcpu.start_ns, vcpu.kvm};
+    const VmKey key = vcpu.vm();
     if (vms.empty() || vms.back() != key) vms.push_back(key);
   }
   return vms;
@@ -208,7 +208,7 @@ bool Exporter::release_ended() {
         ->counts;
   };
   const auto slots_of = [&](const VmKey& key) { return vm_of(key).slots.size(); };
-  const std::vector<VmKey> released =
+  std::vector<VmKey> released =
       lifecycle_.release(Clock::now(), config_.linger, wanted_slots(), slots_of);
   for (const VmKey& key : released) {
     for (const std::uint32_t slot : vm_of(key).slots) {
@@ -216,6 +216,9 @@ bool Exporter::release_ended() {
       reader_.forget(slot);
     }
   }
+  // The listing may be older than their end: by it alone they would live again, without counts.
+  std::ranges::sort(released);
+  listed_.leave_out(released);
   return !released.empty();
 }
 

@@ -32,7 +32,7 @@ Result<std::vector<ListedVcpu>> list_vcpus() {
 std::vector<NamedVm> name_vms(const std::vector<ListedVcpu>& vcpus) {
   std::vector<VmToIdentify> vms;
   for (const ListedVcpu& vcpu : vcpus) {
-    const VmKey key{vcpu.tgid, vcpu.start_ns, vcpu.kvm};
+    const VmKey key = vcpu.vm();
     if (vms.empty() || vms.back().key != key) vms.push_back({key, vcpu.comm});
   }
   IdentityTable identities;

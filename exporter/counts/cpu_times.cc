@@ -93,8 +93,7 @@ CpuTimes::Roles CpuTimes::roles_of(std::span<const VmCounts> vms, const VcpuList
     for (const VcpuThread& thread : vm.threads)
       roles.push_back({thread.tid, vm.key, ThreadKind::vcpu, thread.vcpu});
   for (const ListedVcpu& vcpu : listing.vcpus)
-    if (vcpu.pit_tid != 0)
-      roles.push_back({vcpu.pit_tid, {vcpu.tgid, vcpu.start_ns, vcpu.kvm}, ThreadKind::pit});
+    if (vcpu.pit_tid != 0) roles.push_back({vcpu.pit_tid, vcpu.vm(), ThreadKind::pit});
   std::ranges::stable_sort(roles, {}, &Role::tid);  // the first to name a thread knows
   return roles;
 }

@@ -9,7 +9,7 @@ namespace kvmx {
 void FailedPolls::observe(const VcpuListing& listing, std::span<const VmCounts> vms) {
   for (const ListedVcpu& listed : listing.vcpus) {
     if (listed.poll_failed_ns == 0) continue;
-    Vcpu& vcpu = vms_[{listed.tgid, listed.start_ns, listed.kvm}][listed.id];
+    Vcpu& vcpu = vms_[listed.vm()][listed.id];
     vcpu.ns += listed.poll_failed_ns - (listed.poll_failed_ns < vcpu.last_ns ? 0 : vcpu.last_ns);
     vcpu.last_ns = listed.poll_failed_ns;
   }

@@ -64,7 +64,7 @@ void add_vcpu(VmCounts& vm, VcpuCounts counts) {
 void add_listed(std::span<const ListedVcpu> listed, std::map<VmKey, VmCounts>& vms) {
   VmCounts* vm = nullptr;
   for (const ListedVcpu& vcpu : listed) {
-    const VmKey key{vcpu.tgid, vcpu.start_ns, vcpu.kvm};
+    const VmKey key = vcpu.vm();
     if (!vm || vm->key != key) {
       vm = &vms[key];
       vm->key = key;
@@ -186,7 +186,7 @@ const SleepWatch* SlotReader::look_again(const vcpu_slot& slot, SleepWatch& watc
   const bool left_halted = (exit.state & KVMX_EXIT_IN_VMM) != 0 && is_halt(slot, exit);
   if ((exit.state & KVMX_EXIT_HALT_ENDED) == 0 && !left_halted) return nullptr;
   const auto listed_ns = std::chrono::nanoseconds(listing.asked.time_since_epoch()).count();
-  const auto asleep = listing.asleep(load(slot.tgid), slot.vm_start, slot.kvm, slot.vcpu_id);
+  const auto asleep = listing.asleep({load(slot.tgid), slot.vm_start, slot.kvm}, slot.vcpu_id);
   watch.look(ended_halts(slot), clock_(), asleep, static_cast<std::uint64_t>(listed_ns));
   return &watch;
 }

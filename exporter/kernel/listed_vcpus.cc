@@ -5,13 +5,12 @@
 #include <charconv>
 #include <cstring>
 #include <tuple>
+#include <utility>
 
 namespace kvmx {
 namespace {
 
-auto key_of(const ListedVcpu& vcpu) {
-  return std::tuple(vcpu.tgid, vcpu.start_ns, vcpu.kvm, vcpu.id);
-}
+auto key_of(const ListedVcpu& vcpu) { return std::pair(vcpu.vm(), vcpu.id); }
 
 }  // namespace
 
@@ -46,12 +45,16 @@ std::vector<ListedVcpu> listed_vcpus(std::span<const listed_vcpu> records) {
   return vcpus;
 }
 
-std::optional<bool> VcpuListing::asleep(std::uint32_t tgid, std::uint64_t start_ns,
-                                        std::uint64_t kvm, std::uint32_t id) const {
-  const auto key = std::tuple(tgid, start_ns, kvm, id);
+std::optional<bool> VcpuListing::asleep(const VmKey& vm, std::uint32_t id) const {
+  const auto key = std::pair(vm, id);
   const auto found = std::ranges::lower_bound(vcpus, key, {}, key_of);
-  if (kvm == 0 || found == vcpus.end() || key_of(*found) != key) return std::nullopt;
+  if (vm.kvm == 0 || found == vcpus.end() || key_of(*found) != key) return std::nullopt;
   return found->asleep;
+}
+
+void VcpuListing::leave_out(std::span<const VmKey> vms) {
+  std::erase_if(vcpus,
+                [&](const ListedVcpu& vcpu) { return std::ranges::binary_search(vms, vcpu.vm()); });
 }
 
 }  // namespace kvmx

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bpf/listed_vcpu.h"
+#include "exporter/base/vm_key.h"
 
 namespace kvmx {
 
@@ -23,6 +24,8 @@ struct ListedVcpu {
   bool asleep = false;               ///< halted and asleep; false too where that is not known
   std::uint64_t poll_failed_ns = 0;  ///< polled for wake-ups that did not come, since its creation
   std::uint32_t pit_tid = 0;  ///< the kernel's thread for its VM's timer chip; 0: none, unknown
+
+  [[nodiscard]] VmKey vm() const { return {tgid, start_ns, kvm}; }
 };
 
 /// The vCPUs that existed at some time after `asked`.
@@ -31,8 +34,10 @@ struct VcpuListing {
   std::vector<ListedVcpu> vcpus;                ///< by process, VM and id
 
   /// Nothing if it is not listed, or if that does not say whether it is asleep.
-  [[nodiscard]] std::optional<bool> asleep(std::uint32_t tgid, std::uint64_t start_ns,
-                                           std::uint64_t kvm, std::uint32_t id) const;
+  [[nodiscard]] std::optional<bool> asleep(const VmKey& vm, std::uint32_t id) const;
+
+  /// Leaves out the vCPUs of VMs, sorted, that are known to have ended since.
+  void leave_out(std::span<const VmKey> vms);
 };
 
 /// The id in what KVM calls a vCPU's descriptor, "kvm-vcpu:ID"; nothing if it is none.

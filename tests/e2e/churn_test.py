@@ -60,6 +60,9 @@ class Scraper:
         page = self.exporter.scrape()
         self.scrapes += 1
         vms = vms_of(page)
+        shown = {sample.labels["vm"] for sample in page.samples if "vm" in sample.labels}
+        self.faults += [f"{label} has series, but no counts any more"
+                        for label in shown & self.last.keys() - vms.keys()]
         for label, counts in vms.items():
             if label in self.last and label not in self.now:
                 self.faults.append(f"{label} came back")

@@ -55,5 +55,15 @@ TEST(ListedVcpus, SortsByProcessAndId) {
   EXPECT_EQ(vcpus[2].id, 2U);
 }
 
+TEST(ListedVcpus, LeavesOutVmsThatEnded) {
+  VcpuListing listing{.asked = {},
+                      .vcpus = listed_vcpus(std::vector<listed_vcpu>{
+                          record(1, 50, 9, "kvm-vcpu:0"), record(2, 50, 9, "kvm-vcpu:1"),
+                          record(3, 60, 9, "kvm-vcpu:0"), record(4, 70, 9, "kvm-vcpu:0")})};
+  listing.leave_out(std::vector<VmKey>{{50, 8, 7}, {50, 9, 7}, {70, 9, 7}});
+  ASSERT_EQ(listing.vcpus.size(), 1U);
+  EXPECT_EQ(listing.vcpus[0].tgid, 60U);
+}
+
 }  // namespace
 }  // namespace kvmx
