@@ -62,22 +62,27 @@ std::string exits_cost(const Evidence& seen) {
 
 /// Whom the tick wakes.
 std::string woken(const Evidence& seen) {
-  if (seen.host_cpus == 0) return "the host's CPUs " + grouped(seen.wakeups) + " times a second";
+  if (seen.host_cpus <= 1)
+    return (seen.host_cpus == 1 ? "the host's one CPU " : "the host's CPUs ") +
+           grouped(seen.wakeups) + " times a second";
   return "each of the host's " + std::to_string(seen.host_cpus) + " CPUs " +
          grouped(seen.wakeups / seen.host_cpus) + " times a second on average";
+}
+
+std::string kept_awake(const Evidence& seen) {
+  return seen.host_cpus == 1 ? ", so that it neither sleeps deeply nor clocks down."
+                             : ", so that they neither sleep deeply nor clock down.";
 }
 
 /// What that many wake-ups do to the CPUs they wake.
 std::string awake(const Evidence& seen) {
   const bool much = seen.host_cpus > 0 && seen.wakeups >= threshold::kKeepsAwake * seen.host_cpus;
-  return much ? ", so that they neither sleep deeply nor clock down."
-              : ": not much yet, but a host full of such guests never sleeps.";
+  return much ? kept_awake(seen) : ": not much yet, but a host full of such guests never sleeps.";
 }
 
 FindingText describe_storm(const Evidence& seen) {
   return {.seen = idle_yet_ticks(seen),
-          .cost = "That wakes " + woken(seen) +
-                  ", so that they neither sleep deeply nor clock down." + exits_cost(seen),
+          .cost = "That wakes " + woken(seen) + kept_awake(seen) + exits_cost(seen),
           .likely = why_it_ticks(seen),
           .first = on_host("taskset -acp 0,1 " + std::to_string(seen.pid) +
                            " keeps its threads on two CPUs so that the others can sleep; then ask "

@@ -261,16 +261,21 @@ def check_idle_vcpus(verdict, binary):
     exporter.stop()
 
 
+def seconds_of(page, labels):
+    """Of VMs with these labels: with their VMM, and by exits. Nothing is timed where no kvm_exit fires."""
+    return [sum(page.sum(name, vm=vm) or 0 for vm in labels)
+            for name in ("kvm_userspace_seconds_total", "kvm_exit_handling_seconds_total")]
+
+
 def check_ended_threads(verdict, exporter, labels):
     """vCPUs that are there, but whose threads have ended, are with nobody."""
-    def in_vmm():
-        page = exporter.scrape()
-        return sum(page.sum("kvm_userspace_seconds_total", vm=label) or 0 for label in labels)
-
-    seconds, deadline = [-1, in_vmm()], time.monotonic() + 30
+    seconds, deadline = [-1, seconds_of(exporter.scrape(), labels)[0]], time.monotonic() + 30
+    if not ALONE and seconds[-1] == 0:
+        print("not checked here, where no kvm_exit fires: the time of ended threads")
+        return
     while seconds[-1] != seconds[-2] and time.monotonic() < deadline:
         time.sleep(2)
-        seconds.append(in_vmm())
+        seconds.append(seconds_of(exporter.scrape(), labels)[0])
     verdict.check(0 < seconds[-1] == seconds[-2], f"the time with the VMM stands still: {seconds[-2:]}")
 
 
@@ -295,26 +300,22 @@ def check_restore(verdict, exporter, binary):
 
 def check_replugged(verdict, exporter, binary):
     """Nobody has a vCPU from when its thread ends until another begins: it was unplugged."""
-    away, label = 8, []
+    away = 8
     trick = Trick(binary, "replug", 2)
     first = trick.report()
     page = exporter.until(lambda page: returns(page, labels_of(page, trick.process.pid)) == first)
     verdict.check(page, f"{first} returns to the VMM")
-    label = labels_of(page, trick.process.pid)
+    labels = labels_of(page, trick.process.pid)
     time.sleep(away)
-
-    def spent(page):
-        """With its VMM, and by exits."""
-        return [sum(page.sum(name, vm=vm) or 0 for vm in label)
-                for name in ("kvm_userspace_seconds_total", "kvm_exit_handling_seconds_total")]
-
-    before, began = spent(exporter.scrape()), time.monotonic()
+    before, began = seconds_of(exporter.scrape(), labels), time.monotonic()
     trick.process.stdin.write("\n")
     trick.process.stdin.flush()
     both = trick.report()
-    page = exporter.until(lambda page: returns(page, label) == both)
+    page = exporter.until(lambda page: returns(page, labels) == both)
     verdict.check(page and both > first, f"plugged in again, {both - first} more")
-    after, most = spent(exporter.scrape()), time.monotonic() - began + 0.5
+    after, most = seconds_of(exporter.scrape(), labels), time.monotonic() - began + 0.5
+    if not ALONE and not any(after):
+        print("not checked here, where no kvm_exit fires: the time of replugged vCPUs")
     for what, was, now in zip(("its VMM", "its exits"), before, after, strict=True):
         verdict.check(0 <= now - was <= most, f"{what} had it for {now - was:.1f} s more, {most:.1f} at most: not"
                       f" while it was away, {away} s and more")

@@ -63,6 +63,14 @@ TEST(Sentences, NameWhatIsNotKnownAsSuch) {
   EXPECT_NE(describe(msrs).seen.find("mostly MSRs of all kinds"), std::string::npos);
 }
 
+TEST(Sentences, KnowAHostOfOneCpu) {
+  Finding storm = finding(FindingKind::timer_storm);
+  storm.evidence.host_cpus = 1;
+  EXPECT_EQ(describe(storm).cost,
+            "That wakes the host's one CPU 33,030 times a second, so that it neither sleeps deeply "
+            "nor clocks down. Its exits take 0.08 CPUs.");
+}
+
 TEST(Sentences, SayHowATickIsSeen) {
   Finding tick = finding(FindingKind::idle_tick);
   tick.evidence.source = TickSource::halts;
