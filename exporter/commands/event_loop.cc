@@ -20,6 +20,10 @@ namespace {
 /// What others make us wake up for (new vCPUs) is done at once, the rest no more often than this.
 constexpr std::chrono::milliseconds kRestEvery(500);
 
+/// What is free of the heap goes back to the kernel so often, also where something in use lies
+/// above: else it would keep the size that it once had when many VMs came and went.
+constexpr std::chrono::minutes kTrimEvery(1);
+
 /// What the loop woke up for; nothing: a second has passed, or a vCPU is new.
 enum class Wakeup { none, reload, end };
 
@@ -58,6 +62,7 @@ Result<void> run_event_loop(Exporter& exporter, WebServer& server, const sigset_
   bool was_attached = false;
   bool entered = sandbox == nullptr;
   std::chrono::steady_clock::time_point rest_done;
+  std::chrono::steady_clock::time_point trimmed = std::chrono::steady_clock::now();
   if (!exporter.attached()) service_manager::ready("waiting for KVM to be loaded");
   for (;;) {
     if (!entered && exporter.attached() && exporter.settled()) {
@@ -82,6 +87,10 @@ Result<void> run_event_loop(Exporter& exporter, WebServer& server, const sigset_
     if (const auto attached = exporter.attach(); !attached)
       spdlog::error("{}", attached.error().message);
     server.housekeep(wakeup == Wakeup::reload);
+    if (now - trimmed >= kTrimEvery) {
+      trimmed = now;
+      ::malloc_trim(0);
+    }
     service_manager::alive();
   }
 }

@@ -29,8 +29,9 @@ SLOTS = 4096  # where KVM does not tell of its vCPUs, a trick with 400 threads t
 LINGER = 10
 KILLED_EVERY = 60 if LAB else 20
 CALM = 0.3  # the last part, in which nobody kills it: what it then needs shows whether it leaks
-# KiB, from its start to its end: pages of slots, and what a heap settles at, of which it gives 16 MiB back to nobody.
-MAY_GROW = 8192 + 16384
+GIVES_BACK = 65  # seconds, at most, until free memory is the kernel's again
+# KiB, from its start to its end: pages of slots, and of a heap what lies between.
+MAY_GROW = 8192 + 8192
 
 
 def start_all(target, guest, tricks):
@@ -67,14 +68,14 @@ def stop(workers):
 
 
 def idle(target):
-    """Waits until no VM of ours is shown any more; what the exporter uses then."""
+    """Waits until no VM of ours is shown any more; what the exporter uses once it has given back its heap."""
     deadline = time.monotonic() + 4 * LINGER + (300 if LAB else 60)
     while time.monotonic() < deadline:
         page, _ = target.page()
         if not any(m.labels.get("vm", "").startswith("soak-") for m in page.samples):
             break
         time.sleep(1)
-    time.sleep(2)
+    time.sleep(GIVES_BACK)
     return page, target.used()
 
 
