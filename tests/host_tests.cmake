@@ -11,8 +11,9 @@ function(kvmx_host_test name timeout)
     kvmx_test(${name} lab ${timeout} ${ARGN})
   else()
     kvmx_test(${name} native ${timeout} ${ARGN})
-    # Two at a time: they see each other's VMs, and time what they start.
-    set_tests_properties(${name} PROPERTIES PROCESSORS 2)
+    # One at a time: an exporter shows every VM of this machine, those of another test too. So they begin
+    # early, or a CPU is idle beside the last of them.
+    set_tests_properties(${name} PROPERTIES PROCESSORS 2 RESOURCE_LOCK vms COST 200)
   endif()
 endfunction()
 
@@ -21,7 +22,6 @@ kvmx_host_test(prometheus 300 python3 "${here}/e2e/prometheus_test.py" "${export
 # The same by Debian's newest Prometheus, and what only that can do.
 set(newer "${here}/lib/newer_prometheus.sh")
 kvmx_host_test(prometheus-newer 300 "${newer}" python3 "${here}/e2e/prometheus_test.py" "${exporter}" "${guest}")
-set_tests_properties(prometheus prometheus-newer PROPERTIES RESOURCE_LOCK prometheus) # their ports
 kvmx_host_test(histogram-forms 120 "${newer}" python3 "${here}/e2e/histogram_forms_test.py"
                "$<TARGET_FILE:fleet_simulator>")
 kvmx_host_test(names 60 "${here}/deploy/names_test.sh")
@@ -67,16 +67,10 @@ kvmx_host_test(sandbox-native 200 python3 "${here}/e2e/sandbox_test.py" "${expor
                "$<TARGET_FILE:sandbox_probe>")
 kvmx_host_test(unreadable-vmm-native 200 python3 "${here}/e2e/unreadable_vmm_test.py" "${exporter}" "${guest}"
                "$<TARGET_FILE:kvmx-tricks>")
-# One at a time: they make many VMs, or such as are hard to look at, or have room for few; or they count the
-# exporter's threads, of which it has more where VMs are hard to look at. So they begin early, or a CPU is
-# idle beside the last of them.
-set_tests_properties(
-  identity-native idle-vms-native many-vms-native descriptors-native lifecycle-native killed-release-native
-  unreadable-vmm-native web-hostile web-limits PROPERTIES RESOURCE_LOCK vms COST 200)
 kvmx_host_test(interrupt-native 120 python3 "${here}/bpf/interrupt_test.py" "${PROJECT_BINARY_DIR}/tests/bpf/interrupt.bpf.o")
 kvmx_host_test(monotonic-native 300 python3 "${here}/e2e/monotonic_test.py" "${exporter}" "${guest}")
-# They wait most of their time.
-set_tests_properties(alert-native fleet-kit monotonic-native top-native PROPERTIES COST 60)
+# They run no exporter that would show VMs.
+set_tests_properties(names capabilities histogram-forms bench fleet-pages fleet-kit PROPERTIES RESOURCE_LOCK "" COST 60)
 
 # Emulated hosts. Scenarios that can share one do: the test boot-NAME boots it and runs them all, and
 # each has a test of its own that tells its result (lab/scenarios.py). COST puts the longest first.

@@ -66,7 +66,7 @@ def check_attack(verdict, exporter, guests, seed):
     most = max(series.values())
     verdict.check(len(series) == 2 * VCPUS and OVERFLOW_MSRS < most <= OVERFLOW_MSRS + 1 + OWN_MSRS,
                   f"seed {seed}: {most} series of {FAMILY} at most, a vCPU and operation")
-    odd = [line for line in page.text.splitlines() if not LINE.match(line)]
+    odd = [line for line in page.text.rstrip("\n").split("\n") if not LINE.match(line)]
     verdict.check(not odd and not any(m.labels.get("vm") == "innocent" for m in page.samples),
                   f"seed {seed}: its name is one label, {label!r} {odd}")
     lost = page.sum("kvm_exporter_events_lost_total")

@@ -72,7 +72,7 @@ class Watch:
     def learn(self, series, page):
         """(kind, key, histogram, le) of a series seen for the first time, strictly parsed."""
         (sample,) = parse_metrics(f"{series} 0")
-        for line in page.splitlines():
+        for line in page.split("\n")[:-1]:
             if line.startswith("# TYPE "):
                 _, _, family, kind = line.split()
                 self.kinds[family] = kind
@@ -92,7 +92,7 @@ class Watch:
     def see(self, number, page):
         """One scrape. Emulated hosts are slow: what a series is called is parsed once only."""
         now, histograms = {}, {}
-        for line in page.splitlines():
+        for line in page.split("\n")[:-1]:
             if line.startswith("#"):
                 continue
             series, _, text = line.rpartition(" ")

@@ -29,7 +29,7 @@ class Scrape:
         return sum(found) if found else None
 
     def families(self):
-        return {line.split()[2] for line in self.text.splitlines() if line.startswith("# TYPE ")}
+        return {line.split()[2] for line in self.text.split("\n") if line.startswith("# TYPE ")}
 
 
 def process_status(process, field):
