@@ -64,7 +64,8 @@ def in_order(counts):
 
 def skipped_userspace_exits(page):
     """A kernel that preempts a system call on a BPF map, the exporter's, runs no program of
-    kvm_userspace_exit on that CPU meanwhile. It says how often, and not of which VM."""
+    kvm_userspace_exit on that CPU meanwhile. It says how often, and not of which VM. Each is made up for
+    when the vCPU's next KVM_RUN begins, if there is one."""
     return page.sum("kvm_exporter_probe_missed_total", probe="kvm_userspace_exit") or 0
 
 
@@ -163,9 +164,9 @@ class Attribution:
                 if m.name == "kvm_exporter_events_lost_total"}
         self.verdict.check(not any(lost.values()), f"nothing is lost: {lost}")
         have, skipped = page.sum("kvm_userspace_exits_total"), skipped_userspace_exits(page)
-        self.verdict.check(have + skipped == self.userspace_exits,
-                           f"{have:.0f} userspace exits and {skipped:.0f} skipped, by the guests"
-                           f" {self.userspace_exits}")
+        self.verdict.check(have <= self.userspace_exits <= have + skipped,
+                           f"{have:.0f} userspace exits, by the guests {self.userspace_exits}, of which {skipped:.0f}"
+                           " were skipped")
 
 
 def main():
