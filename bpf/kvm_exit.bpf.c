@@ -145,7 +145,7 @@ int BPF_PROG(kvm_entry_tp_btf, struct kvm_vcpu *vcpu) {
   SEC("tp_btf/kvm_msr") int name(const __u64 *arguments) {                               \
     struct vcpu_slot *slot = kvmx_slot_of_thread();                                      \
     if (!slot) return 0;                                                                 \
-    const __u32 id = kvmx_msr_id(slot, arguments[1]);                                    \
+    const __u32 id = kvmx_hot_msr_id(slot, arguments[1]);                                \
     return count_msr(slot, id, arguments[0] & 1, arguments[2], arguments[3] & 1, timed); \
   }
 MSR(kvm_msr_tp_btf, true)
@@ -239,7 +239,7 @@ SEC("tp/kvm/kvm_msr")
 int kvm_msr_tracepoint(void *record) {
   struct vcpu_slot *slot = kvmx_tracepoint_slot_of_thread();
   if (!slot) return 0;
-  const __u32 id = kvmx_msr_id(slot, field32(record, kvmx_record.msr_ecx));
+  const __u32 id = kvmx_hot_msr_id(slot, field32(record, kvmx_record.msr_ecx));
   const __u8 exception = field32(record, kvmx_record.msr_exception);
   return count_msr(slot, id, field32(record, kvmx_record.msr_write) != 0,
                    field64(record, kvmx_record.msr_data), exception != 0, kvmx_timed);

@@ -248,6 +248,7 @@ struct vcpu_slot {
   __u32 index;            /* of this slot */
   __u32 overflow_reasons; /* entries of reason_code[] in use */
   __u32 msr_index;        /* that the exit being handled accesses, see KVMX_EXIT_MSR */
+  __u32 forgotten;        /* see kvmx_forget() */
   char comm[KVMX_COMM];   /* name of the process when the slot was made, NUL-terminated */
   __u64 timer_arms[KVMX_TIMERS];
   __u64 msr_faults[KVMX_OPS];

@@ -170,8 +170,18 @@ static __always_inline __u32 kvmx_place_of(struct kvmx_places *places,
   return kvmx_contest_place(places, counts, key);
 }
 
+/*
+ * The same value, but of what it reads from a map the verifier knows nothing. Of what a branch
+ * tells it of a value it knows more, and walks all that follows once for each such branch.
+ */
+static __always_inline __u32 kvmx_forget(struct vcpu_slot *slot, __u32 value) {
+  *(volatile __u32 *)&slot->forgotten = value;
+  return *(volatile __u32 *)&slot->forgotten;
+}
+
 /* The id of an MSR that has no counter of its own. */
 static __noinline __u32 kvmx_overflow_msr(struct vcpu_slot *slot, __u32 index) {
+  index = kvmx_forget(slot, index);
   return KVMX_FIXED_MSRS + kvmx_place_of(&slot->msr_places, slot->msr + KVMX_FIXED_MSRS, index);
 }
 
@@ -184,20 +194,27 @@ static __noinline int kvmx_count_io(struct kvmx_io *io, __u64 key, bool write) {
   return 0;
 }
 
-/*
- * The id of an MSR in vcpu_slot.msr[]. Guests choose the index freely. The two that a ticking guest
- * writes at each tick are compared first; of the others the compiler makes a search tree.
- */
-static __always_inline __u32 kvmx_msr_id(struct vcpu_slot *slot, __u32 index) {
-  if (index == 0x6e0) return KVMX_MSR_IA32_TSC_DEADLINE;
-  if (index == 0x80b) return KVMX_MSR_X2APIC_EOI;
-  barrier_var(index); /* else the compiler puts these two into its tree */
+static __always_inline __u32 kvmx_search_msr(struct vcpu_slot *slot, __u32 index) {
 #define KVMX_CASE(known, name) \
   case known:                  \
     return KVMX_MSR_##name;
   switch (index) { KVMX_FIXED_MSR_LIST(KVMX_CASE) }
 #undef KVMX_CASE
   return kvmx_overflow_msr(slot, index);
+}
+
+/* The id of an MSR in vcpu_slot.msr[]. Guests choose the index freely; the compiler makes a search
+ * tree. */
+static __always_inline __u32 kvmx_msr_id(struct vcpu_slot *slot, __u32 index) {
+  return kvmx_forget(slot, kvmx_search_msr(slot, index));
+}
+
+/* The same where it is to be quick: the two that a ticking guest writes at each tick come first. */
+static __always_inline __u32 kvmx_hot_msr_id(struct vcpu_slot *slot, __u32 index) {
+  if (index == 0x6e0) return KVMX_MSR_IA32_TSC_DEADLINE;
+  if (index == 0x80b) return KVMX_MSR_X2APIC_EOI;
+  barrier_var(index); /* else the compiler puts these two into its tree */
+  return kvmx_msr_id(slot, index);
 }
 
 #endif

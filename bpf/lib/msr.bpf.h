@@ -64,7 +64,7 @@ static __always_inline int count_msr(struct vcpu_slot *slot, __u32 id, bool writ
 static __always_inline void count_msr_access(struct vcpu_slot *slot, const struct kvm_vcpu *vcpu,
                                              __u32 exit) {
   if (!vcpu) return; /* never null; the verifier wants the check */
-  __u32 id = kvmx_msr_id(slot, slot->msr_index);
+  __u32 id = kvmx_hot_msr_id(slot, slot->msr_index);
   barrier_var(id); /* else the fault is read first, and takes a register that must be saved */
   const bool write = exit & KVMX_EXIT_MSR_WRITE;
   if (!count_access(slot, id, write, kvmx_msr_faulted(vcpu))) return;
@@ -81,12 +81,12 @@ static __noinline int count_noted_msr(struct vcpu_slot *slot) {
   const bool late = exit & KVMX_EXIT_MSR_LATE;
   slot->exit = exit & ~KVMX_EXIT_MSR_FLAGS;
   if (late && !kvmx_read_immediate_msr(slot, &index)) return 0;
+  const __u32 id = kvmx_msr_id(slot, index);
   const bool fault = kvmx_is_fault(BPF_CORE_READ(vcpu, arch.exception.pending),
                                    BPF_CORE_READ(vcpu, arch.exception.injected),
                                    BPF_CORE_READ(vcpu, arch.exception.vector));
   const __u64 data = kvmx_msr_data(BPF_CORE_READ(vcpu, arch.regs[KVMX_RAX]),
                                    BPF_CORE_READ(vcpu, arch.regs[KVMX_RDX]));
-  const __u32 id = kvmx_msr_id(slot, index);
   /* With an immediate only the VMCS says which register has the data. */
   return count_msr(slot, id, exit & KVMX_EXIT_MSR_WRITE, late ? 1 : data, fault, true);
 }

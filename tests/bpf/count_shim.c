@@ -18,7 +18,7 @@ const volatile bool kvmx_returns_may_be_missed = true;
 
 void shim_count_latency(__u64* buckets, __u64 ns) { kvmx_count_latency(buckets, ns); }
 void shim_count_interval(__u64* buckets, __u64 ns) { kvmx_count_interval(buckets, ns); }
-__u32 shim_msr_id(struct vcpu_slot* slot, __u32 index) { return kvmx_msr_id(slot, index); }
+__u32 shim_msr_id(struct vcpu_slot* slot, __u32 index) { return kvmx_hot_msr_id(slot, index); }
 void shim_count_io(struct kvmx_io* io, __u64 key, int write) { kvmx_count_io(io, key, write != 0); }
 __u32 shim_dense_entry(const __u16* dense, __u64 code) { return kvmx_dense_entry(dense, code); }
 __u32 shim_overflow_reason(struct vcpu_slot* slot, __u32 code) {
