@@ -6,7 +6,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "exporter/base/file.h"
 #include "exporter/kernel/bpf_owners.h"
@@ -26,12 +30,16 @@ BtfPtr load_module_btf(const char* module, const BtfPtr& vmlinux) {
   return BtfPtr(btf__load_module_btf(module, vmlinux.get()));
 }
 
-/// The type of this name and kind, or a negative error: btf__find_by_name_kind() without the types
-/// of the kernel that a module's stand on. There are 100,000 of those, and a start asks two dozen
-/// times.
-int find_type(const btf* types, std::string_view name, __u32 kind) {
+/// The first type that is not one of those of the kernel which a module's stand on.
+__u32 first_own_type(const btf* types) {
   const btf* const base = btf__base_btf(types);
-  for (__u32 id = base ? btf__type_cnt(base) : 1; id < btf__type_cnt(types); ++id) {
+  return base ? btf__type_cnt(base) : 1;
+}
+
+/// The type of this name and kind, or a negative error: btf__find_by_name_kind() without the types
+/// of the kernel that a module's stand on.
+int find_type(const btf* types, std::string_view name, __u32 kind) {
+  for (__u32 id = first_own_type(types); id < btf__type_cnt(types); ++id) {
     const btf_type* const type = btf__type_by_id(types, id);
     if (btf_kind(type) == kind && btf__name_by_offset(types, type->name_off) == name)
       return static_cast<int>(id);
@@ -65,25 +73,32 @@ std::string describe_arguments(const btf* object, const btf_type* prototype) {
 /// A kernel's own name of an event, which has the exit code as its first argument.
 constexpr char kReflection[] = "kvm_nested_vmexit_inject";
 
-/// What our programs may attach to in KVM, of these types.
+/// What our programs may attach to in KVM, of these types. Where KVM is no module they are those of
+/// the whole kernel, more than 100,000, so that they are gone through once.
 AttachTargets find_targets(const btf* kvm) {
   AttachTargets targets;
   if (!kvm) return targets;
+  std::map<std::string, std::string, std::less<>> events, functions;  // section, by name
   // The kernel declares a `typedef void (*btf_trace_EVENT)(void *, ARGUMENTS)` for each tracepoint.
-  const auto note_event = [&](const std::string& name) {
-    const int id = find_type(kvm, "btf_trace_" + name, BTF_KIND_TYPEDEF);
-    if (id > 0) targets.emplace("tp_btf/" + name, id);
+  const auto want_event = [&](const std::string& name) {
+    events.emplace("btf_trace_" + name, "tp_btf/" + name);
   };
-  const auto note_function = [&](const std::string& name) {
-    const int id = find_type(kvm, name, BTF_KIND_FUNC);
-    if (id > 0) targets.emplace("fentry/" + name, id);
+  const auto want_function = [&](const std::string& name) {
+    functions.emplace(name, "fentry/" + name);
   };
   for (const EventInfo& event : kEvents) {
-    note_event(std::string(event.name));
-    note_function(std::string(event.name));
+    want_event(std::string(event.name));
+    want_function(std::string(event.name));
   }
-  note_event(kReflection);
-  for (const VcpuFunction& function : kVcpuFunctions) note_function(std::string(function.name));
+  want_event(kReflection);
+  for (const VcpuFunction& function : kVcpuFunctions) want_function(std::string(function.name));
+  for (__u32 id = first_own_type(kvm); id < btf__type_cnt(kvm); ++id) {
+    const btf_type* const type = btf__type_by_id(kvm, id);
+    if (!btf_is_typedef(type) && !btf_is_func(type)) continue;
+    const auto& wanted = btf_is_func(type) ? functions : events;
+    const auto section = wanted.find(std::string_view(btf__name_by_offset(kvm, type->name_off)));
+    if (section != wanted.end()) targets.emplace(section->second, id);
+  }
   return targets;
 }
 
