@@ -14,6 +14,7 @@ function(kvmx_host_test name timeout)
     # One at a time: an exporter shows every VM of this machine, those of another test too. They wait most of
     # their time, so they begin first, and emulated hosts run beside them.
     set_tests_properties(${name} PROPERTIES PROCESSORS 2 RESOURCE_LOCK vms COST 3000)
+    set_property(GLOBAL APPEND PROPERTY kvmx_native_tests ${name})
   endif()
 endfunction()
 
@@ -69,6 +70,11 @@ kvmx_host_test(unreadable-vmm-native 200 python3 "${here}/e2e/unreadable_vmm_tes
                "$<TARGET_FILE:kvmx-tricks>")
 kvmx_host_test(interrupt-native 120 python3 "${here}/bpf/interrupt_test.py" "${PROJECT_BINARY_DIR}/tests/bpf/interrupt.bpf.o")
 kvmx_host_test(monotonic-native 300 python3 "${here}/e2e/monotonic_test.py" "${exporter}" "${guest}")
+# After them all. ctest begins with what another test depends on, and of that with the highest COST.
+get_property(native GLOBAL PROPERTY kvmx_native_tests)
+kvmx_host_test(leftovers-native 60 python3 "${here}/e2e/leftovers_test.py" "${exporter}" "${guest}"
+               "$<TARGET_FILE:kvmx-tricks>")
+set_tests_properties(leftovers-native PROPERTIES DEPENDS "${native}")
 # They run no exporter that would show VMs.
 set_tests_properties(names capabilities histogram-forms bench fleet-pages fleet-kit PROPERTIES RESOURCE_LOCK "" COST 60)
 
