@@ -4,8 +4,8 @@
 #
 # usage: tests/run.sh [--quick | --full] [CTEST OPTION...]     for example: tests/run.sh -R exact-amd
 #
-#   --quick  the tiers unit, static and native: no emulated host. 10 minutes after the build
-#   (none)   these, and lab and package: every kernel that is supported. 41 minutes on two CPUs
+#   --quick  the tiers unit, static and native: no emulated host. 13 minutes after the build
+#   (none)   these, and lab and package: every kernel that is supported. 30 minutes on two CPUs
 #   --full   also more kernels, longer fuzzing, what is on demand, the package built from source: hours
 #
 # As root, on Debian 12. Emulated hosts need no hardware; their kernels are fetched once and kept
