@@ -81,6 +81,7 @@ static __noinline int count_noted_msr(struct vcpu_slot *slot) {
   const bool late = exit & KVMX_EXIT_MSR_LATE;
   slot->exit = exit & ~KVMX_EXIT_MSR_FLAGS;
   if (late && !kvmx_read_immediate_msr(slot, &index)) return 0;
+  /* First, or the verifier walks the search once for each way in which there may be a fault. */
   const __u32 id = kvmx_msr_id(slot, index);
   const bool fault = kvmx_is_fault(BPF_CORE_READ(vcpu, arch.exception.pending),
                                    BPF_CORE_READ(vcpu, arch.exception.injected),

@@ -18,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from counts import exported_counts, guest_counts
 from exporter import Exporter
 from guests import Guests
+from metrics import page_lines
 from verdict import Verdict
 
 VCPUS = 24
@@ -66,7 +67,7 @@ def check_attack(verdict, exporter, guests, seed):
     most = max(series.values())
     verdict.check(len(series) == 2 * VCPUS and OVERFLOW_MSRS < most <= OVERFLOW_MSRS + 1 + OWN_MSRS,
                   f"seed {seed}: {most} series of {FAMILY} at most, a vCPU and operation")
-    odd = [line for line in page.text.rstrip("\n").split("\n") if not LINE.match(line)]
+    odd = [line for line in page_lines(page.text) if not LINE.match(line)]
     verdict.check(not odd and not any(m.labels.get("vm") == "innocent" for m in page.samples),
                   f"seed {seed}: its name is one label, {label!r} {odd}")
     lost = page.sum("kvm_exporter_events_lost_total")

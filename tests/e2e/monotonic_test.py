@@ -15,7 +15,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from exporter import Exporter
 from guests import Guests
-from metrics import parse_metrics
+from metrics import page_lines, parse_metrics
 from verdict import Verdict, need_kvm
 
 IN_LAB = "LAB_ISA" in os.environ
@@ -72,7 +72,7 @@ class Watch:
     def learn(self, series, page):
         """(kind, key, histogram, le) of a series seen for the first time, strictly parsed."""
         (sample,) = parse_metrics(f"{series} 0")
-        for line in page.split("\n")[:-1]:
+        for line in page_lines(page):
             if line.startswith("# TYPE "):
                 _, _, family, kind = line.split()
                 self.kinds[family] = kind
@@ -92,7 +92,7 @@ class Watch:
     def see(self, number, page):
         """One scrape. Emulated hosts are slow: what a series is called is parsed once only."""
         now, histograms = {}, {}
-        for line in page.split("\n")[:-1]:
+        for line in page_lines(page):
             if line.startswith("#"):
                 continue
             series, _, text = line.rpartition(" ")

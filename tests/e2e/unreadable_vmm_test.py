@@ -73,9 +73,9 @@ def check_locked(verdict, exporter, guests, trick, when):
 def check_others(verdict, exporter, guests, trick, when):
     made, name = time.monotonic(), f"{PREFIX}{when.replace(' ', '-')}"
     guest = guests.hold(name, "--hold-before", "--hold-after", "--program", "pio", "--count", RETURNS)
+    began = time.monotonic()  # KVM may take half a minute to make a VM, where CPUs are busy
+    print(f"another VM has been made after {began - made:.1f} s")
     guests.work(guest)
-    began = time.monotonic()  # KVM may take seconds to make a VM, where CPUs are busy
-    print(f"another VM has been made and has run after {began - made:.1f} s")
     page = exporter.until(lambda page: (page.sum("kvm_userspace_exits_total", vm=name,
                                                  reason="KVM_EXIT_IO") or 0) >= RETURNS)
     took = time.monotonic() - began

@@ -127,7 +127,7 @@ Clock::time_point end;
 
 void begin() { end = Clock::now() + duration; }
 
-/// The first VM on a host may take seconds to make, where CPUs are busy: time begins after that.
+/// KVM may take half a minute to make a VM, where CPUs are busy: time begins after that.
 Vm begin_with_vm(std::string_view code = kPortLoop) {
   const Vm vm = make_vm(code);
   begin();

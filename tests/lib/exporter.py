@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from metrics import parse_metrics
+from metrics import page_lines, parse_metrics
 from verdict import on_failure
 
 # Seconds to wait for what must come. An emulated host may be many times slower than this machine.
@@ -29,7 +29,7 @@ class Scrape:
         return sum(found) if found else None
 
     def families(self):
-        return {line.split()[2] for line in self.text.split("\n") if line.startswith("# TYPE ")}
+        return {line.split()[2] for line in page_lines(self.text) if line.startswith("# TYPE ")}
 
 
 def process_status(process, field):

@@ -37,10 +37,15 @@ def parse_series(text):
     return found[1], labels, (found[1], tuple(sorted(labels.items())))
 
 
+def page_lines(text):
+    """Its lines. A name may hold what splitlines() takes for the end of one."""
+    return text.removesuffix("\n").split("\n")
+
+
 def parse_metrics(text):
     """[Sample]; raises on a malformed line or a series that is there twice."""
     samples, seen = [], set()
-    for line in text.split("\n"):  # names may hold what splitlines() takes for the end of one
+    for line in page_lines(text):
         if not line or line.startswith("#"):
             continue
         name, labels, series = parse_series(line[:(space := line.rfind(" "))])
