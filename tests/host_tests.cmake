@@ -37,10 +37,8 @@ kvmx_host_test(web-hostile 400 python3 "${here}/e2e/web_hostile_test.py" "${expo
 kvmx_host_test(hardening 60 python3 "${here}/e2e/hardening_test.py" "${exporter}")
 kvmx_host_test(start-hostile 200 python3 "${here}/e2e/start_hostile_test.py" "${exporter}")
 kvmx_host_test(web-tls 300 python3 "${here}/e2e/web_tls_test.py" "${exporter}")
-# RUN_SERIAL: a tick that waits for a CPU is no storm.
 kvmx_host_test(alert-native 600 python3 "${here}/e2e/alert_test.py" native
                "${exporter}" "${guest}" "${PROJECT_BINARY_DIR}/alert-native.json")
-set_tests_properties(alert-native web-pages-native top-native PROPERTIES RUN_SERIAL ON)
 # The benchmark at its smallest, in all forms of a page, and the search for findings, so that they keep working; it
 # measures nothing here.
 kvmx_host_test(bench 120 bench "--benchmark_filter=/1000/|^diagnosis/" --benchmark_min_time=0.01)
@@ -109,11 +107,13 @@ function(kvmx_lab_script host name timeout script)
   kvmx_lab_test(${host} ${name} ${timeout} COMMAND /usr/bin/python3 "${here}/${script}" "${exporter}" "${guest}")
 endfunction()
 
+kvmx_test(lab-scenarios lab 900 "${here}/lab/selftest.sh" scenarios)
+
 # How long they take, beside three others. It is no matter if that is not quite so, or of a kernel not known.
-set(seconds_5.10 550)
-set(seconds_6.1 700)
-set(seconds_6.12 150)
-set(seconds_7.2 650)
+set(seconds_5.10 580)
+set(seconds_6.1 450)
+set(seconds_6.12 160)
+set(seconds_7.2 480)
 
 foreach(kernel IN LISTS KVMX_AMD_KERNELS)
   # Two CPUs: vCPUs move between them, and the exporter reads what another CPU is writing.
@@ -180,7 +180,7 @@ endforeach()
 kvmx_lab_test(amd-6.1 late-kvm-amd-6.1 600 COMMAND "${here}/e2e/late_kvm_test.sh" "${exporter}" "${guest}")
 
 # A clock that counts instructions, for what is about rates and times: the same however busy the machine.
-kvmx_lab_host(amd-6.1-icount 400 --kernel 6.1 --icount --append mitigations=off)
+kvmx_lab_host(amd-6.1-icount 600 --kernel 6.1 --icount --append mitigations=off)
 kvmx_lab_script(amd-6.1-icount idle-fraction-amd-6.1 1500 e2e/idle_fraction_test.py)
 kvmx_lab_test(amd-6.1-icount alert-amd-6.1 900 COMMAND /usr/bin/python3 "${here}/e2e/alert_test.py" amd "${exporter}"
               "${guest}" /lab-out/alert-amd-6.1.json)

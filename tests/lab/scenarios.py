@@ -23,6 +23,7 @@ Inside, the same file runs as `scenarios.py inside PLAN NAME...` and `scenarios.
 """
 
 import contextlib
+import math
 import os
 import pathlib
 import shlex
@@ -35,11 +36,14 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 MARK = "\x1e"  # begins the lines by which the host tells where a scenario begins and ends
+LIFE = f"{MARK}alive\n"
 LATE, EMULATOR_FAILED = 124, 125
 STOPPED = (130, 143)  # amd.sh was interrupted
-BOOTS = 3  # at most
+BOOTS = 3  # at most, beside those of hosts that hung
 CONTROL_SECONDS = 240
-# A host that is so much later with a scenario's end than its timeout, by our clock, hangs.
+# A host hangs that uses so many seconds of our CPUs without a sign of life, of which it gives one a second by its own
+# clock, or that is so many seconds later with a scenario's end than its timeout, by our clock.
+SILENT_CPU_SECONDS = int(os.environ.get("KVMX_LAB_SILENT_CPU_SECONDS", "120"))
 HANGS_AFTER = int(os.environ.get("KVMX_LAB_HANGS_AFTER", "300"))
 GUEST_RECORDER = HERE / "recorded-guest.sh"
 
@@ -133,7 +137,14 @@ def run_one(plan, name):
     return status, took
 
 
+def show_life():
+    while True:
+        print(LIFE, end="", flush=True)
+        time.sleep(1)
+
+
 def inside(plan, names):
+    threading.Thread(target=show_life, daemon=True).start()
     for name in names:
         print(f"{MARK}begin {name}", flush=True)
         status, took = run_one(plan, name)
@@ -197,20 +208,28 @@ class Watchdog:
     """Ends a host that hangs in a scenario."""
 
     def __init__(self, host):
-        self.host, self.timer, self.barked = host, None, False
+        self.host, self.deadline, self.used, self.barked = host, math.inf, 0.0, ""
+        threading.Thread(target=self.watch, daemon=True).start()
 
-    def bark(self):
-        self.barked = True
-        self.host.terminate()
+    def watch(self):
+        while self.host.poll() is None and not self.barked:
+            time.sleep(1)
+            silent = cpu_seconds(self.host.pid) - self.used
+            if time.monotonic() > self.deadline:
+                self.barked = f"was {HANGS_AFTER} s late"
+            elif silent > SILENT_CPU_SECONDS and self.deadline < math.inf:
+                self.barked = f"gave no sign of life for {silent:.0f} s of CPU time"
+        if self.barked:
+            self.host.terminate()
+
+    def hear(self):
+        self.used = cpu_seconds(self.host.pid)
 
     def start(self, seconds):
-        self.timer = threading.Timer(seconds + HANGS_AFTER, self.bark)
-        self.timer.daemon = True
-        self.timer.start()
+        self.deadline = time.monotonic() + seconds + HANGS_AFTER
 
     def stop(self):
-        if self.timer:
-            self.timer.cancel()
+        self.deadline = math.inf
 
 
 def boot(plan, results, mode, names, limit, again=()):
@@ -223,6 +242,9 @@ def boot(plan, results, mode, names, limit, again=()):
                           errors="replace") as host:
         watchdog = Watchdog(host)
         for line in host.stdout:
+            if LIFE in line:  # it may come in the middle of another
+                watchdog.hear()
+                line = line.replace(LIFE, "")
             if line.startswith(f"{MARK}begin "):
                 current, began, used = line.split()[1], time.monotonic(), cpu_seconds(host.pid)
                 output = results.log(current).open("w")
@@ -239,12 +261,13 @@ def boot(plan, results, mode, names, limit, again=()):
                 (output if current else log).flush()
     watchdog.stop()
     if watchdog.barked:
-        log.write(f"lab: the host hung in {current}, and was ended\n")
+        log.write(f"lab: the host hung in {current}, it {watchdog.barked}, and was ended\n")
     log.close()
     if watchdog.barked and current in again:
         output.close()
         results.log(current).rename(results.log(f"{current}.hung"))
-        print(f"HUNG     {current}: after {time.monotonic() - began:.1f} s here; it is run again", flush=True)
+        print(f"HUNG     {current}: after {time.monotonic() - began:.1f} s here, it {watchdog.barked};"
+              " it is run again", flush=True)
         return 0
     if current:
         output.write("FAILED: the emulated host did not outlive this scenario:\n"
@@ -282,15 +305,13 @@ def run(plan, out, names):
     shutil.rmtree(results.out, ignore_errors=True)
     (results.out / "files").mkdir(parents=True)
     began, statuses, hung = time.monotonic(), [], set()
-    for _ in range(BOOTS):
-        left = [name for name in names if results.status(name) is None]
-        if left:
-            statuses.append(boot(plan, results, "inside", left, [], set(names) - hung))
-            hung_now = {name for name in names if results.log(f"{name}.hung").exists()} - hung
-            hung |= hung_now
-            # It came to nothing, or somebody ended it.
-            if statuses[-1] in STOPPED or not hung_now and all(results.status(name) is None for name in left):
-                break
+    while (left := [name for name in names if results.status(name) is None]) and len(statuses) < BOOTS + len(hung):
+        statuses.append(boot(plan, results, "inside", left, [], set(names) - hung))
+        hung_now = {name for name in names if results.log(f"{name}.hung").exists()} - hung
+        hung |= hung_now
+        # It came to nothing, or somebody ended it.
+        if statuses[-1] in STOPPED or not hung_now and all(results.status(name) is None for name in left):
+            break
     for name in names if statuses[-1] not in STOPPED else ():
         if results.status(name) == EMULATOR_FAILED:
             run_control(plan, results, name)

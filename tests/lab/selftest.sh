@@ -80,7 +80,7 @@ edges() {
   expect "exit status of a run that was stopped" "$status" 143
 }
 
-# Scenarios that panic the host, stop it, are late, leave something behind and are skipped, each between good ones.
+# Scenarios that panic the host, stop it (run again, they keep it busy besides), are late, leave something behind and are skipped, each between good ones.
 scenarios() {
   local name status
   cat >"$scratch/plan" <<'END'
@@ -89,14 +89,15 @@ guest /bin/true
 good 20 true
 panics 20 sh -c '"$0" --count 1 "two words"; echo c >/proc/sysrq-trigger; sleep 10' /bin/true
 good-again 20 true
-stops-all 5 sh -c 'kill -STOP "$PPID"'
+stops-all 5 sh -c 'kill -STOP "$PPID"; [ -e /lab-out/again ] || exec touch /lab-out/again; while :; do :; done'
 late 3 sleep 100
 leaves 20 sh -c 'sleep 100 & mkdir /sys/fs/bpf/kvmx-left'
 skipped 20 sh -c 'exit 77'
 shut-down 20 sh -c 'echo left with KVM_EXIT_SHUTDOWN; exit 1'
 bad 20 false
 END
-  KVMX_LAB_HANGS_AFTER=20 "$LAB_DIR/scenarios.py" run "$scratch/plan" "$scratch/results" >"$scratch/output" || wrong "scenarios.py run failed"
+  KVMX_LAB_HANGS_AFTER=20 KVMX_LAB_SILENT_CPU_SECONDS=8 "$LAB_DIR/scenarios.py" run "$scratch/plan" \
+    "$scratch/results" >"$scratch/output" || wrong "scenarios.py run failed"
   for name in good=0 panics=125 good-again=0 stops-all=125 late=124 leaves=1 skipped=77 shut-down=125 bad=1 host=125; do
     status=0
     "$LAB_DIR/scenarios.py" result "$scratch/results" "${name%=*}" >"$scratch/log" || status=$?
@@ -109,6 +110,9 @@ END
         ;;
     esac
   done
+  grep -q "hung in stops-all, it was 20 s late" "$scratch/results/host.log" || wrong "a host that idles does not hang"
+  grep -q "hung in stops-all, it gave no sign of life for .* s of CPU time" "$scratch/results/host.log" ||
+    wrong "a host that spins does not hang"
   ((failures == 0)) || cat "$scratch/output" >&2
   status=0
   "$LAB_DIR/scenarios.py" result "$scratch/results" missing >/dev/null || status=$?
