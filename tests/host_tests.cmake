@@ -13,7 +13,7 @@ function(kvmx_host_test name timeout)
     kvmx_test(${name} native ${timeout} ${ARGN})
     # One at a time: an exporter shows every VM of this machine, those of another test too. They wait most of
     # their time, so they begin first, and emulated hosts run beside them.
-    set_tests_properties(${name} PROPERTIES PROCESSORS 2 RESOURCE_LOCK vms COST 3000)
+    set_tests_properties(${name} PROPERTIES RESOURCE_LOCK vms COST 3000)
     set_property(GLOBAL APPEND PROPERTY kvmx_native_tests ${name})
   endif()
 endfunction()
@@ -73,6 +73,10 @@ get_property(native GLOBAL PROPERTY kvmx_native_tests)
 kvmx_host_test(leftovers-native 60 python3 "${here}/e2e/leftovers_test.py" "${exporter}" "${guest}"
                "$<TARGET_FILE:kvmx-tricks>")
 set_tests_properties(leftovers-native PROPERTIES DEPENDS "${native}")
+# What these ask of an exporter has nothing to do with VMs, few of them apart.
+set_tests_properties(startup hardening web-http web-limits web-hostile web-tls start-hostile
+                     PROPERTIES RESOURCE_LOCK web)
+set_tests_properties(many-vms-native big-host PROPERTIES RESOURCE_LOCK "vms;web")
 # They run no exporter that would show VMs.
 set_tests_properties(names capabilities histogram-forms bench fleet-pages fleet-kit PROPERTIES RESOURCE_LOCK "" COST 60)
 
@@ -87,7 +91,8 @@ function(kvmx_lab_host name seconds)
   list(JOIN ARGN " " options)
   set_property(GLOBAL APPEND PROPERTY kvmx_plan_${name} "lab --timeout 2400 ${options}" "guest ${guest}")
   set_property(GLOBAL APPEND PROPERTY kvmx_lab_hosts ${name})
-  kvmx_host_test(boot-${name} 3600 "${here}/lab/scenarios.py" run "${lab}/${name}.plan" "${lab}/${name}")
+  # Beside it, tests of this machine are about times.
+  kvmx_host_test(boot-${name} 3600 nice "${here}/lab/scenarios.py" run "${lab}/${name}.plan" "${lab}/${name}")
   set_tests_properties(boot-${name} PROPERTIES FIXTURES_SETUP lab-${name} COST "${seconds}")
   kvmx_host_test(host-${name} 60 "${here}/lab/scenarios.py" result "${lab}/${name}" host)
   set_tests_properties(host-${name} PROPERTIES FIXTURES_REQUIRED lab-${name})
@@ -196,7 +201,7 @@ option(KVMX_INTEL_STATIC "Run the static program on emulated Intel hosts, too" O
 foreach(kernel IN LISTS KVMX_INTEL_KERNELS)
   set(intel "${here}/exact/run.sh" intel "${PROJECT_BINARY_DIR}" ${kernel})
   kvmx_host_test(exact-intel-${kernel} 1200 ${intel})
-  set_tests_properties(exact-intel-${kernel} PROPERTIES COST 350)
+  set_tests_properties(exact-intel-${kernel} PROPERTIES COST 120)
   if(KVMX_INTEL_STATIC)
     kvmx_host_test(exact-static-intel-${kernel} 1200 ${intel} static)
   endif()

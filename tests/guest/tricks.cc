@@ -142,7 +142,7 @@ void run_once(int vcpu) {
 int run(void* vm) {
   while (Clock::now() < end) {
     run_once(static_cast<Vm*>(vm)->vcpu);
-    std::this_thread::sleep_for(1ms);
+    std::this_thread::sleep_for(5ms);
   }
   return 0;
 }
