@@ -9,7 +9,6 @@ namespace {
 
 using Names = std::set<std::string>;
 
-const Doing kIdle = {.programs = 14, .arms = 18, .halts = 5, .halted = 0.99, .exits = 20};
 const Doing kStarved = {.exits = 900, .exit_us = 2, .cpu = 0.5, .waits = 0.5};
 
 /// What is found in a guest that does this for 20 s.

@@ -43,7 +43,6 @@ const Doing kFrozen = {.programs = 92'274, .arms = 92'274, .exits = 277'006, .ex
 
 const Doing kBusy = {
     .programs = 1000, .arms = 1000, .halts = 150, .halted = 0.02, .exits = 3000, .exit_us = 2};
-const Doing kIdle = {.programs = 14, .arms = 18, .halts = 5, .halted = 0.99, .exits = 20};
 const Doing kPeriodic = {.halts = 250, .halted = 0.97, .exits = 250};
 
 struct Case {

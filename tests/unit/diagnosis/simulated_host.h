@@ -31,6 +31,10 @@ struct Doing {
   std::uint32_t vmm_reason = 2;
 };
 
+/// An idle vCPU whose tick stops.
+inline constexpr Doing kIdle = {
+    .programs = 14, .arms = 18, .halts = 5, .halted = 0.99, .exits = 20};
+
 /// A guest whose vCPUs may each do something else.
 struct Guest {
   std::vector<Doing> vcpus;

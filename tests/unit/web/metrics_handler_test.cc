@@ -9,6 +9,8 @@
 #include <string>
 #include <thread>
 
+#include "tests/unit/web/body_of.h"
+
 namespace kvmx {
 namespace {
 
@@ -16,12 +18,6 @@ std::shared_ptr<const Snapshot> snapshot() {
   auto made = std::make_shared<Snapshot>();
   made->probes = {{"kvm_exit", true, 0}};
   return made;
-}
-
-std::string body_of(const Response& response) {
-  std::string body;
-  response.write_body([&body](std::string_view piece) { body += piece; });
-  return body;
 }
 
 Request scrape(const std::string& accept, const std::string& query = "") {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "exporter/web/gzip.h"
+#include "tests/unit/web/body_of.h"
 
 namespace kvmx {
 namespace {
@@ -24,13 +25,6 @@ std::string gunzip(const std::string& text) {
   out.resize(stream.total_out);
   inflateEnd(&stream);
   return out;
-}
-
-std::string body_of(const Response& response) {
-  if (!response.write_body) return response.body;
-  std::string body;
-  response.write_body([&body](std::string_view piece) { body += piece; });
-  return body;
 }
 
 std::string header_of(const Response& response, const std::string& name) {
