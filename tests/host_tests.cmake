@@ -73,12 +73,15 @@ get_property(native GLOBAL PROPERTY kvmx_native_tests)
 kvmx_host_test(leftovers-native 60 python3 "${here}/e2e/leftovers_test.py" "${exporter}" "${guest}"
                "$<TARGET_FILE:kvmx-tricks>")
 set_tests_properties(leftovers-native PROPERTIES DEPENDS "${native}")
+# Each takes half a minute to two.
+kvmx_slow(alert-native descriptors-native fleet-kit identity-native lifecycle-native many-vms-native top-native
+          unreadable-vmm-native)
 # What these ask of an exporter has nothing to do with VMs, few of them apart.
 set_tests_properties(startup hardening web-http web-limits web-hostile web-tls start-hostile
                      PROPERTIES RESOURCE_LOCK web)
 set_tests_properties(many-vms-native big-host PROPERTIES RESOURCE_LOCK "vms;web")
 # They run no exporter that would show VMs.
-set_tests_properties(names capabilities histogram-forms bench fleet-pages fleet-kit PROPERTIES RESOURCE_LOCK "" COST 60)
+set_tests_properties(names capabilities histogram-forms bench fleet-pages fleet-kit PROPERTIES RESOURCE_LOCK "" COST 100)
 
 # Emulated hosts. Scenarios that can share one do: the test boot-NAME boots it and runs them all, and
 # each has a test of its own that tells its result (lab/scenarios.py). COST puts the longest first.
@@ -113,12 +116,13 @@ function(kvmx_lab_script host name timeout script)
 endfunction()
 
 kvmx_test(lab-scenarios lab 900 "${here}/lab/selftest.sh" scenarios)
+set_tests_properties(lab-scenarios PROPERTIES COST 100)
 
 # How long they take, beside three others. It is no matter if that is not quite so, or of a kernel not known.
-set(seconds_5.10 580)
-set(seconds_6.1 450)
+set(seconds_5.10 500)
+set(seconds_6.1 350)
 set(seconds_6.12 160)
-set(seconds_7.2 480)
+set(seconds_7.2 450)
 
 foreach(kernel IN LISTS KVMX_AMD_KERNELS)
   # Two CPUs: vCPUs move between them, and the exporter reads what another CPU is writing.
@@ -162,9 +166,11 @@ foreach(kernel 6.1 7.2)
   kvmx_lab_script(amd-${kernel} pins-amd-${kernel} 600 e2e/pins_test.py)
 endforeach()
 kvmx_lab_script(amd-7.2 preemption-amd-7.2 600 e2e/preemption_test.py)
+# Most tests run on 6.1: on two hosts, side by side.
+kvmx_lab_host(amd-6.1-more 500 --kernel 6.1 --smp 2)
 foreach(test identity collectors kvm-stat death firmware hostile churn monotonic refused-functions scrapers)
   string(REPLACE "-" "_" script ${test})
-  kvmx_lab_script(amd-6.1 ${test}-amd-6.1 600 e2e/${script}_test.py)
+  kvmx_lab_script(amd-6.1-more ${test}-amd-6.1 600 e2e/${script}_test.py)
 endforeach()
 # Where KVM raises events with preemption on.
 foreach(test death firmware hostile monotonic refused-functions)
@@ -176,16 +182,16 @@ foreach(kernel 5.10 7.2)
   kvmx_lab_test(amd-${kernel} lifecycle-amd-${kernel} 600 COMMAND /usr/bin/python3
                 "${here}/e2e/lifecycle_test.py" "${exporter}" "$<TARGET_FILE:kvmx-tricks>")
 endforeach()
-kvmx_lab_test(amd-6.1 killed-release-amd-6.1 600 COMMAND /usr/bin/python3 "${here}/e2e/killed_release_test.py"
+kvmx_lab_test(amd-6.1-more killed-release-amd-6.1 600 COMMAND /usr/bin/python3 "${here}/e2e/killed_release_test.py"
               "${exporter}" "${guest}" "$<TARGET_FILE:kill_at_release>")
 foreach(kernel 5.10 6.1) # without Landlock and with it
   kvmx_lab_test(amd-${kernel} sandbox-amd-${kernel} 600 COMMAND /usr/bin/python3 "${here}/e2e/sandbox_test.py"
                 "${exporter}" "${guest}" "$<TARGET_FILE:sandbox_probe>")
 endforeach()
-kvmx_lab_test(amd-6.1 late-kvm-amd-6.1 600 COMMAND "${here}/e2e/late_kvm_test.sh" "${exporter}" "${guest}")
+kvmx_lab_test(amd-6.1-more late-kvm-amd-6.1 600 COMMAND "${here}/e2e/late_kvm_test.sh" "${exporter}" "${guest}")
 
 # A clock that counts instructions, for what is about rates and times: the same however busy the machine.
-kvmx_lab_host(amd-6.1-icount 600 --kernel 6.1 --icount --append mitigations=off)
+kvmx_lab_host(amd-6.1-icount 400 --kernel 6.1 --icount --append mitigations=off)
 kvmx_lab_script(amd-6.1-icount idle-fraction-amd-6.1 1500 e2e/idle_fraction_test.py)
 kvmx_lab_test(amd-6.1-icount alert-amd-6.1 900 COMMAND /usr/bin/python3 "${here}/e2e/alert_test.py" amd "${exporter}"
               "${guest}" /lab-out/alert-amd-6.1.json)

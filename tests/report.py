@@ -38,12 +38,12 @@ ON_DEMAND = [
 class Test:
     """One test of ctest's JUnit file."""
 
-    def __init__(self, element, tiers):
+    def __init__(self, element, labels):
         self.name = element.get("name")
         self.seconds = float(element.get("time") or 0)
         self.status = element.get("status")  # run, fail, notrun or disabled
         self.output = element.findtext("system-out") or ""
-        self.tier = tiers.get(self.name, "no tier")
+        self.tier = next((tier for tier in TIERS if tier in labels.get(self.name, [])), "no tier")
         self.skipped = element.find("skipped") is not None
 
     def why_skipped(self):
@@ -51,15 +51,12 @@ class Test:
         return said[-1] if said else "it could not be run"
 
 
-def tiers_by_name(build):
-    """Test -> its tier, as ctest knows it; its JUnit file does not say."""
+def labels_by_name(build):
+    """Test -> its labels, as ctest knows them; its JUnit file does not say."""
     asked = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1"], check=True,
                            stdout=subprocess.PIPE)
-    found = {}
-    for test in json.loads(asked.stdout)["tests"]:
-        labels = next((p["value"] for p in test.get("properties", []) if p["name"] == "LABELS"), [])
-        found[test["name"]] = next((tier for tier in TIERS if tier in labels), "no tier")
-    return found
+    return {test["name"]: next((p["value"] for p in test.get("properties", []) if p["name"] == "LABELS"), [])
+            for test in json.loads(asked.stdout)["tests"]}
 
 
 def minutes(seconds):
@@ -101,12 +98,14 @@ def print_skipped(tests):
     print(frame)
 
 
-def print_not_run(mode, cache, options):
+def print_not_run(mode, cache, options, labels):
     print("\n== Not run")
     if options:
         print(f"All that these options of ctest leave out: {' '.join(options)}")
     if mode == "quick":
-        print("Emulated hosts and packages: the tiers lab and package. Run tests/run.sh")
+        slow = sorted(name for name, found in labels.items() if "slow" in found)
+        print(f"What is slow: {', '.join(slow)}")
+        print("Emulated hosts and packages: the tiers lab and package. tests/run.sh runs these, too.")
     values = dict(re.findall(r"^(KVMX_\w+):\w+=(.*)$", cache.read_text(encoding="utf-8"), re.M))
     left = [(name, what) for name, what, alone in ON_DEMAND if values.get(name, alone) in ("", alone)]
     for name, what in left:
@@ -130,13 +129,12 @@ def keep_failed(tests, folder):
 
 def main():
     mode, build = sys.argv[1], Path(sys.argv[2])
-    tests = []
+    tests, labels = [], labels_by_name(build)
     if (build / "tests.xml").exists():
-        tiers = tiers_by_name(build)
-        tests = [Test(each, tiers) for each in xml.parse(build / "tests.xml").getroot().iter("testcase")]
+        tests = [Test(each, labels) for each in xml.parse(build / "tests.xml").getroot().iter("testcase")]
     print_parts(build / "parts")
     print_tests(tests)
-    print_not_run(mode, build / "release/CMakeCache.txt", sys.argv[3:])
+    print_not_run(mode, build / "release/CMakeCache.txt", sys.argv[3:], labels)
     print_skipped(tests)
     keep_failed(tests, build / "failed")
     if stray := [test.name for test in tests if test.tier == "no tier"]:

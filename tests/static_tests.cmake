@@ -6,6 +6,7 @@ kvmx_test(rules static 900 "${here}/rules/run.sh" "${PROJECT_BINARY_DIR}/rules")
 kvmx_test(rules-newer static 600 "${here}/lib/newer_prometheus.sh" "${here}/rules/promtool.sh")
 set_tests_properties(rules PROPERTIES COST 130)
 set_tests_properties(rules-newer PROPERTIES COST 60)
+kvmx_slow(rules-newer)
 kvmx_test(golden static 120 /usr/bin/python3 "${here}/golden/check.py") # Debian's has the parser
 kvmx_test(dashboards static 600 "${here}/dashboards/run.sh" "${PROJECT_BINARY_DIR}/dashboards")
 kvmx_test(chart static 600 python3 "${here}/deploy/chart_test.py" "$<TARGET_FILE:kvm_exit_exporter>")
