@@ -217,6 +217,7 @@ if(KVMX_OLDER_KVM)
   kvmx_host_test(exact-older-exit-amd-6.1 1200 "${here}/exact/run.sh" older "${PROJECT_BINARY_DIR}")
 endif()
 kvmx_host_test(races-amd-6.1 900 "${here}/e2e/races.sh" "${PROJECT_BINARY_DIR}/tsan" "${guest}")
+set_tests_properties(races-amd-6.1 PROPERTIES COST 40)
 
 # Everything at once, for an hour or so.
 set(KVMX_SOAK "" CACHE STRING "Seconds that the soak takes on this machine and in an emulated host; empty: none")

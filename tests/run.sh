@@ -4,8 +4,8 @@
 #
 # usage: tests/run.sh [--quick | --full] [CTEST OPTION...]     for example: tests/run.sh -R exact-amd
 #
-#   --quick  what takes less than half a minute of the tiers unit, static and native: 3 minutes after the build
-#   (none)   these, and lab and package: every kernel that is supported. 30 minutes on two CPUs
+#   --quick  the tiers unit, static and native, without what is slow: 3 minutes after the build
+#   (none)   these, and lab and package: every kernel that is supported. 20 minutes on two CPUs
 #   --full   also more kernels, longer fuzzing, what is on demand, the package built from source: hours
 #
 # As root, on Debian 12. Emulated hosts need no hardware; their kernels are fetched once and kept
@@ -109,8 +109,8 @@ chosen=()
 [[ $mode != quick ]] || chosen=(--label-regex '^(unit|static|native)$' --label-exclude '^slow$')
 rm -f build/release/alert-*.json build/tests.xml
 status=0
-# Half of the tests wait for a guest's clock most of the time: two more than there are CPUs keep these busy.
-part "tests" ctest --test-dir build --output-on-failure --no-tests=error -j $(($(nproc) + 2)) "${chosen[@]}" \
+# Half of the tests wait for a guest's clock most of the time: three more than there are CPUs keep these busy.
+part "tests" ctest --test-dir build --output-on-failure --no-tests=error -j $(($(nproc) + 3)) "${chosen[@]}" \
   --output-junit "$ROOT/build/tests.xml" --output-log "$ROOT/build/ctest.log" "$@" || status=$?
 
 # ctest shows no output of what passes.

@@ -28,6 +28,7 @@ from verdict import Verdict, need_kvm
 
 SECONDS = 16 if "LAB_ISA" in os.environ else 8
 SLOTS = 16
+AWAY = 8  # seconds, at least
 INTERRUPTED = "restart"
 # Elsewhere others may run VMs, too.
 ALONE = "LAB_ISA" in os.environ
@@ -298,8 +299,8 @@ def check_replugged(verdict, exporter, pages, trick, first):
     """Nobody has a vCPU from when its thread ends until another begins: it was unplugged."""
     labels = labels_of(pages[-1], trick.process.pid)
     verdict.check(returns(pages[-1], labels) == first, f"{first} returns to the VMM")
+    time.sleep(max(pages[trick.ended].start + AWAY - time.monotonic(), 0))
     before, began = seconds_of(exporter.scrape(), labels), time.monotonic()
-    away = began - pages[trick.ended].start
     trick.process.stdin.write("\n")
     trick.process.stdin.flush()
     both = trick.report()
@@ -310,8 +311,7 @@ def check_replugged(verdict, exporter, pages, trick, first):
         print("not checked here, where no kvm_exit fires: the time of replugged vCPUs")
     for what, was, now in zip(("its VMM", "its exits"), before, after, strict=True):
         verdict.check(0 <= now - was <= most, f"{what} had it for {now - was:.1f} s more, {most:.1f} at most: not"
-                      f" while it was away, {away:.1f} s and more")
-    verdict.check(away > 4, "it was away for longer than that may be wrong")
+                      f" while it was away, {AWAY} s and more")
 
 
 def check_two_vms(verdict, pages, trick, count):
