@@ -109,8 +109,8 @@ chosen=()
 [[ $mode != quick ]] || chosen=(--label-regex '^(unit|static|native)$' --label-exclude '^slow$')
 rm -f build/release/alert-*.json build/tests.xml
 status=0
-# Half of the tests wait for a guest's clock most of the time: three more than there are CPUs keep these busy.
-part "tests" ctest --test-dir build --output-on-failure --no-tests=error -j $(($(nproc) + 3)) "${chosen[@]}" \
+# Half of the tests wait for a guest's clock most of the time: two more than there are CPUs keep these busy.
+part "tests" ctest --test-dir build --output-on-failure --no-tests=error -j $(($(nproc) + 2)) "${chosen[@]}" \
   --output-junit "$ROOT/build/tests.xml" --output-log "$ROOT/build/ctest.log" "$@" || status=$?
 
 # ctest shows no output of what passes.
