@@ -5,7 +5,7 @@
 # usage: tests/run.sh [--quick | --full] [CTEST OPTION...]     for example: tests/run.sh -R exact-amd
 #
 #   --quick  the tiers unit, static and native, without what is slow: 3 minutes after the build
-#   (none)   these, and lab and package: every kernel that is supported. 20 minutes on two CPUs
+#   (none)   these, and lab and package: every kernel that is supported. Some 20 minutes on two CPUs
 #   --full   also more kernels, longer fuzzing, what is on demand, the package built from source: hours
 #
 # As root, on Debian 12. Emulated hosts need no hardware; their kernels are fetched once and kept
