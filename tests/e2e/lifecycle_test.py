@@ -254,7 +254,9 @@ def check_idle_vcpus(verdict, binary):
     made = idle.report()
     trick = Trick(binary[1], "restore", 4)
     pages, (count,) = watch(exporter, trick)
-    check_restore(verdict, pages, trick, count)
+    # It may have no name so soon.
+    named = exporter.until(lambda page: labels_of(page, trick.process.pid))
+    check_restore(verdict, [*pages, named or pages[-1]], trick, count)
     if ALONE and told(pages[-1]):
         # The VM before may not have been seen to end yet.
         used = exporter.until(lambda page: page.sum("kvm_exporter_vcpu_slots", state="used") == 4, 15)
