@@ -89,6 +89,12 @@ def watch(exporter, *tricks):
     return [*pages, exporter.scrape()], counts
 
 
+def until_named(exporter, pages, *tricks):
+    """The pages, and one on which each of these has its VM: it may have had no name so soon."""
+    named = exporter.until(lambda page: all(labels_of(page, trick.process.pid) for trick in tricks))
+    return [*pages, named or pages[-1]]
+
+
 def check_rename(verdict, pages, trick, count):
     labels = set().union(*(labels_of(page, trick.process.pid) for page in pages))
     verdict.check(len(labels) == 1, f"a VM whose process takes another name all the time: {labels}")
@@ -254,9 +260,8 @@ def check_idle_vcpus(verdict, binary):
     made = idle.report()
     trick = Trick(binary[1], "restore", 4)
     pages, (count,) = watch(exporter, trick)
-    # It may have no name so soon.
-    named = exporter.until(lambda page: labels_of(page, trick.process.pid))
-    check_restore(verdict, [*pages, named or pages[-1]], trick, count)
+    check_restore(verdict, until_named(exporter, pages, trick), trick, count)
+    check_ended_threads(verdict, exporter, trick)
     if ALONE and told(pages[-1]):
         # The VM before may not have been seen to end yet.
         used = exporter.until(lambda page: page.sum("kvm_exporter_vcpu_slots", state="used") == 4, 15)
@@ -341,6 +346,9 @@ def check_side_by_side(verdict, binary):
     tricks = {name: Trick(binary[1], name) for name in checks}
     replugged = Trick(binary[1], "replug", 2)
     pages, (first, *counts) = watch(exporter, replugged, *tricks.values())
+    pages = until_named(exporter, pages, replugged, tricks["rename"], tricks["restore"])
+    if TELLS_VM and told(pages[-1]):
+        pages.append(exporter.until(lambda page: len(labels_of(page, tricks["two-vms"].process.pid)) == 2) or pages[-1])
     for (name, check), count in zip(checks.items(), counts, strict=True):
         check(verdict, pages, tricks[name], count)
     check_replugged(verdict, exporter, pages, replugged, first)
