@@ -13,7 +13,7 @@ function(kvmx_host_test name timeout)
     kvmx_test(${name} native ${timeout} ${ARGN})
     # One at a time: an exporter shows every VM of this machine, those of another test too. They wait most of
     # their time, so they begin first, and emulated hosts run beside them.
-    set_tests_properties(${name} PROPERTIES RESOURCE_LOCK vms COST 3000)
+    set_tests_properties(${name} PROPERTIES RESOURCE_LOCK vms COST 3000 PROCESSORS 1)
     set_property(GLOBAL APPEND PROPERTY kvmx_native_tests ${name})
   endif()
 endfunction()
@@ -81,7 +81,7 @@ set_tests_properties(startup hardening web-http web-limits web-hostile web-tls s
                      PROPERTIES RESOURCE_LOCK web)
 set_tests_properties(many-vms-native big-host PROPERTIES RESOURCE_LOCK "vms;web")
 # They run no exporter that would show VMs.
-set_tests_properties(names capabilities histogram-forms bench fleet-pages fleet-kit PROPERTIES RESOURCE_LOCK "" COST 100)
+set_tests_properties(names capabilities histogram-forms bench fleet-pages fleet-kit PROPERTIES RESOURCE_LOCK "" COST 100 PROCESSORS 3)
 
 # Emulated hosts. Scenarios that can share one do: the test boot-NAME boots it and runs them all, and
 # each has a test of its own that tells its result (lab/scenarios.py). COST puts the longest first.

@@ -15,7 +15,7 @@ from collections import Counter
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from bpf_maps import map_entries
-from counts import exported_counts, guest_counts
+from counts import exported_counts, guest_counts, skipped_userspace_exits
 from exporter import Exporter
 from guests import Guests
 from verdict import Verdict
@@ -60,13 +60,6 @@ def by_kind(counts):
 
 def in_order(counts):
     return sorted(sorted(vm.items()) for vm in counts)
-
-
-def skipped_userspace_exits(page):
-    """A kernel that preempts a system call on a BPF map, the exporter's, runs no program of
-    kvm_userspace_exit on that CPU meanwhile. It says how often, and not of which VM. Each is made up for
-    when the vCPU's next KVM_RUN begins, if there is one."""
-    return page.sum("kvm_exporter_probe_missed_total", probe="kvm_userspace_exit") or 0
 
 
 def without_userspace_exits(counts):

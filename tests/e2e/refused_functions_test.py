@@ -9,7 +9,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from counts import exported_counts, guest_counts
+from counts import differing, guest_counts
 from events import FUNCTIONS
 from exporter import Exporter
 from guests import Guests
@@ -46,12 +46,10 @@ def check_guest(verdict, exporter, guests, name, *options):
     vm = guests.hold(name, "--hold-before", "--hold-after", *options)
     report = guests.work(vm)
     want = guest_counts(report["vms"][0])
-
-    def got(page):
-        return exported_counts([m for m in page.samples if m.labels.get("vm") == name])
-
-    page = exporter.until(lambda page: got(page) == want, 60) or exporter.scrape()
-    verdict.check(got(page) == want, f"{name}: each of {len(want)} counts is its own; {want['', 'exits']} exits")
+    page = exporter.until(lambda page: not differing(want, page, name), 60) or exporter.scrape()
+    wrong = differing(want, page, name)
+    verdict.check(not wrong, f"{name}: each of {len(want)} counts is its own; {want['', 'exits']} exits;"
+                  f" the guest's, and those exported, where they differ: {wrong}")
     verdict.check(page.sum("kvm_exporter_events_lost_total") == 0, "none is lost")
     guests.go_on(vm)
     vm.wait()
