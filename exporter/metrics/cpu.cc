@@ -6,13 +6,15 @@
 namespace kvmx {
 namespace {
 
-constexpr Family kThreads = {"kvm_vm_cpu_seconds", MetricType::counter,
-                             "CPU time of the threads that work for the VM, by what they do."};
-constexpr Family kVcpus = {"kvm_vcpu_cpu_seconds", MetricType::counter,
-                           "CPU time of the threads that run the vCPUs, the guest's included."};
-constexpr Family kDelay = {"kvm_vcpu_run_delay_seconds", MetricType::counter,
-                           "How long these threads could have run but waited for a CPU: what the "
-                           "guest sees as steal."};
+constexpr Family kVmSeconds = {"kvm_vm_cpu_seconds", MetricType::counter,
+                               "CPU time of the threads that work for the VM, by what they do."};
+constexpr Family kVcpuSeconds = {
+    "kvm_vcpu_cpu_seconds", MetricType::counter,
+    "CPU time of the threads that run the vCPUs, the guest's included."};
+constexpr Family kVcpuDelay = {
+    "kvm_vcpu_run_delay_seconds", MetricType::counter,
+    "How long these threads could have run but waited for a CPU: what the "
+    "guest sees as steal."};
 
 template <typename Value>
 void write_vcpus(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer, Value value) {
@@ -31,16 +33,16 @@ void write_cpu(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer)
   static const std::array<Labels, kThreadKinds> kinds = {
       Labels("thread", "vcpu"), Labels("thread", "vmm"), Labels("thread", "vhost"),
       Labels("thread", "pit")};
-  writer.begin(kThreads);
+  writer.begin(kVmSeconds);
   const auto write_kinds = [&](const Vm& vm, const Labels& labels) {
     for (std::size_t i = 0; i < kinds.size(); ++i)
       if (vm.counts.cpu_ns[i] != 0)
         writer.sample(labels, kinds[i], Nanoseconds{vm.counts.cpu_ns[i]});
   };
   for_each_vm(snapshot, write_kinds, CountedBy::kernel);
-  writer.begin(kVcpus);
+  writer.begin(kVcpuSeconds);
   write_vcpus(snapshot, per_vcpu, writer, [](const VcpuCounts& counts) { return counts.cpu_ns; });
-  writer.begin(kDelay);
+  writer.begin(kVcpuDelay);
   write_vcpus(snapshot, per_vcpu, writer,
               [](const VcpuCounts& counts) { return counts.run_delay_ns; });
 }

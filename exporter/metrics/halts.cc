@@ -9,8 +9,8 @@ namespace {
 constexpr Family kHalts = {"kvm_halts", MetricType::counter,
                            "Halts of the guest that have ended, by how: woken while KVM polled for "
                            "a wake-up, or after waiting asleep."};
-constexpr Family kSeconds = {"kvm_halt_seconds", MetricType::counter,
-                             "How long the guest was halted, the sleep in progress included."};
+constexpr Family kHaltSeconds = {"kvm_halt_seconds", MetricType::counter,
+                                 "How long the guest was halted, the sleep in progress included."};
 
 constexpr Family kPollFailed = {"kvm_halt_poll_failed_seconds", MetricType::counter,
                                 "How long KVM polled for wake-ups that did not come."};
@@ -33,7 +33,7 @@ void write_each(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer
 void write_halts(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer) {
   writer.begin(kHalts);
   write_each(snapshot, per_vcpu, writer, [](const HaltCount& count) { return count.halts; });
-  writer.begin(kSeconds);
+  writer.begin(kHaltSeconds);
   write_each(snapshot, per_vcpu, writer,
              [](const HaltCount& count) { return Nanoseconds{count.ns}; });
   writer.begin(kPollFailed);

@@ -19,7 +19,7 @@ constexpr Family kLatency = {
     "guest waits."};
 
 /// 2^-21 s to 2^-6 s.
-constexpr std::array<double, KVMX_LATENCY_BOUNDS> kBounds = [] {
+constexpr std::array<double, KVMX_LATENCY_BOUNDS> kLatencyBounds = [] {
   std::array<double, KVMX_LATENCY_BOUNDS> bounds{};
   for (std::size_t i = 0; i < bounds.size(); ++i)
     bounds[i] = static_cast<double>(1U << i) / (1U << KVMX_LATENCY_FIRST_LOG2);
@@ -28,11 +28,11 @@ constexpr std::array<double, KVMX_LATENCY_BOUNDS> kBounds = [] {
 
 /// The same bounds are those of a native histogram of schema 0. What is above them all is in its
 /// next bucket.
-constexpr int kNativeSchema = 0;
-constexpr auto kTypical = [] {
+constexpr int kLatencySchema = 0;
+constexpr auto kTypicalLatencies = [] {
   std::array<double, KVMX_LATENCY_BOUNDS + 1> values{};
-  std::ranges::copy(kBounds, values.begin());
-  values.back() = 2 * kBounds.back();
+  std::ranges::copy(kLatencyBounds, values.begin());
+  values.back() = 2 * kLatencyBounds.back();
   return values;
 }();
 
@@ -49,7 +49,7 @@ void write_handling(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& wr
                                           Nanoseconds{reason.handling_ns});
                       });
 
-  static const HistogramBuckets buckets(kBounds, kNativeSchema, kTypical);
+  static const HistogramBuckets buckets(kLatencyBounds, kLatencySchema, kTypicalLatencies);
   writer.begin(kLatency);
   write_vm_histogram(snapshot, writer, buckets, &VmCounts::latency);
 }

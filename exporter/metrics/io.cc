@@ -10,8 +10,9 @@
 namespace kvmx {
 namespace {
 
-constexpr Family kExits = {"kvm_io_exits", MetricType::counter,
-                           "Guest accesses to I/O ports, and to pages that are not memory (MMIO)."};
+constexpr Family kIoExits = {
+    "kvm_io_exits", MetricType::counter,
+    "Guest accesses to I/O ports, and to pages that are not memory (MMIO)."};
 
 class IoLabels {
  public:
@@ -32,7 +33,7 @@ class IoLabels {
 
 void write_io(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, MetricWriter& writer) {
   IoLabels io_labels;
-  writer.begin(kExits);
+  writer.begin(kIoExits);
   for_each_vm(snapshot, [&](const Vm& vm, const Labels& labels) {
     for (const IoCount& io : vm.counts.io)
       for (std::size_t op = 0; op < KVMX_OPS; ++op)

@@ -23,7 +23,7 @@ constexpr Family kIntervals = {
     "Time between one vCPU's successive programmings of its timer. A tick shows as a spike at its "
     "period: 1, 3.3, 4 or 10 ms."};
 
-constexpr std::array<double, KVMX_INTERVAL_BOUNDS> kBounds = {
+constexpr std::array<double, KVMX_INTERVAL_BOUNDS> kIntervalBounds = {
 #define KVMX_LIST(us) (us) / 1e6,
     KVMX_INTERVAL_BOUNDS_US(KVMX_LIST)
 #undef KVMX_LIST
@@ -31,8 +31,8 @@ constexpr std::array<double, KVMX_INTERVAL_BOUNDS> kBounds = {
 
 /// A native histogram whose buckets grow by 2^(1/4) keeps the ticks of 100, 250, 300 and 1000 Hz
 /// apart. Ours are around these, and each is counted in the native bucket in which its tick is.
-constexpr int kNativeSchema = 2;
-constexpr std::array<double, KVMX_INTERVAL_BUCKETS> kTypical = {
+constexpr int kIntervalSchema = 2;
+constexpr std::array<double, KVMX_INTERVAL_BUCKETS> kTypicalIntervals = {
     1e-4, 2.5e-4, 5e-4,   7e-4, 1e-3,   1.5e-3, 2.5e-3, 1.0 / 300,
     4e-3, 5e-3,   7.5e-3, 1e-2, 1.5e-2, 5e-2,   5e-1,   2};
 
@@ -76,7 +76,7 @@ void write_msrs(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer
                             writer.sample(labels, ops[op], counts.msr_faults[op]);
                       });
 
-  static const HistogramBuckets buckets(kBounds, kNativeSchema, kTypical);
+  static const HistogramBuckets buckets(kIntervalBounds, kIntervalSchema, kTypicalIntervals);
   writer.begin(kIntervals);
   write_vm_histogram(snapshot, writer, buckets, &VmCounts::intervals);
 }

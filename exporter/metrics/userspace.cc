@@ -9,12 +9,13 @@
 namespace kvmx {
 namespace {
 
-constexpr Family kExits = {
+constexpr Family kUserspaceExits = {
     "kvm_userspace_exits", MetricType::counter,
     "Returns of KVM_RUN to the VMM, by kvm_run.exit_reason; restart is a signal."};
-constexpr Family kSeconds = {"kvm_userspace_seconds", MetricType::counter,
-                             "Time in the VMM from such a return to the next VM entry, the stay in "
-                             "progress included."};
+constexpr Family kUserspaceSeconds = {
+    "kvm_userspace_seconds", MetricType::counter,
+    "Time in the VMM from such a return to the next VM entry, the stay in "
+    "progress included."};
 
 std::string reason_name(std::uint32_t id) {
   switch (id) {
@@ -34,7 +35,7 @@ std::string reason_name(std::uint32_t id) {
 void write_userspace(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& writer) {
   const bool by_vcpu = per_vcpu == PerVcpu::all;
   LabelCache<std::uint32_t> cache;
-  writer.begin(kExits);
+  writer.begin(kUserspaceExits);
   for_each_vcpu_or_vm(
       snapshot, by_vcpu, [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
         for (const UserspaceExitCount& exits : counts.userspace_exits) {
@@ -44,7 +45,7 @@ void write_userspace(const Snapshot& snapshot, PerVcpu per_vcpu, MetricWriter& w
         }
       });
 
-  writer.begin(kSeconds);
+  writer.begin(kUserspaceSeconds);
   for_each_vcpu_or_vm(snapshot, by_vcpu,
                       [&](const VmCounts&, const VcpuCounts& counts, const Labels& labels) {
                         if (counts.userspace_ns != 0)

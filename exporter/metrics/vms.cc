@@ -7,8 +7,8 @@ namespace kvmx {
 namespace {
 
 constexpr Family kInfo = {"kvm_vm", MetricType::info, "Who the VM is; always 1."};
-constexpr Family kVcpus = {"kvm_vm_vcpus", MetricType::gauge,
-                           "vCPUs of the VM that exist, whether or not they run."};
+constexpr Family kVmVcpus = {"kvm_vm_vcpus", MetricType::gauge,
+                             "vCPUs of the VM that exist, whether or not they run."};
 constexpr Family kStart = {"kvm_vm_start_time_seconds", MetricType::gauge,
                            "Start of the VM's process, in seconds since the epoch."};
 
@@ -41,7 +41,7 @@ void write_vms(const Snapshot& snapshot, PerVcpu /*per_vcpu*/, MetricWriter& wri
     writer.sample(labels, std::uint64_t{1});
   });
 
-  writer.begin(kVcpus);
+  writer.begin(kVmVcpus);
   for_each_vm(snapshot, [&](const Vm& vm, const Labels& labels) {
     const std::uint64_t vcpus = vm.ended() ? 0 : count_vcpus(vm.counts);
     if (vcpus > 0) writer.sample(labels, vcpus);
