@@ -11,9 +11,9 @@ function(kvmx_host_test name timeout)
     kvmx_test(${name} lab ${timeout} ${ARGN})
   else()
     kvmx_test(${name} native ${timeout} ${ARGN})
-    # One at a time: an exporter shows every VM of this machine, those of another test too. They wait most of
-    # their time, so they begin first, and emulated hosts run beside them.
-    set_tests_properties(${name} PROPERTIES RESOURCE_LOCK vms COST 3000 PROCESSORS 1)
+    # One at a time: an exporter shows every VM of this machine, those of another test too.
+    set_tests_properties(${name} PROPERTIES RESOURCE_LOCK vms)
+    kvmx_waits(${name})
     set_property(GLOBAL APPEND PROPERTY kvmx_native_tests ${name})
   endif()
 endfunction()
@@ -81,7 +81,8 @@ set_tests_properties(startup hardening web-http web-limits web-hostile web-tls s
                      PROPERTIES RESOURCE_LOCK web)
 set_tests_properties(many-vms-native big-host PROPERTIES RESOURCE_LOCK "vms;web")
 # They run no exporter that would show VMs.
-set_tests_properties(names capabilities histogram-forms bench fleet-pages fleet-kit PROPERTIES RESOURCE_LOCK "" COST 100 PROCESSORS 3)
+set_tests_properties(names capabilities histogram-forms bench fleet-pages fleet-kit PROPERTIES RESOURCE_LOCK "")
+set_tests_properties(names capabilities histogram-forms bench fleet-pages PROPERTIES COST 100 PROCESSORS 3)
 
 # Emulated hosts. Scenarios that can share one do: the test boot-NAME boots it and runs them all, and
 # each has a test of its own that tells its result (lab/scenarios.py). COST puts the longest first.
@@ -115,7 +116,7 @@ function(kvmx_lab_script host name timeout script)
 endfunction()
 
 kvmx_test(lab-scenarios lab 900 "${here}/lab/selftest.sh" scenarios)
-set_tests_properties(lab-scenarios PROPERTIES COST 100)
+kvmx_waits(lab-scenarios)
 
 # How long they take, beside three others. It is no matter if that is not quite so, or of a kernel not known.
 set(seconds_5.10 500)

@@ -110,7 +110,7 @@ chosen=()
 rm -f build/release/alert-*.json build/tests.xml
 status=0
 # Half of the tests wait for a guest's clock half of the time: two more than there are CPUs keep these busy. Each takes
-# three of ctest's processors. Native tests of VMs, and of the web server, one at a time each, take one and mostly wait.
+# three of ctest's processors; what mostly waits, native tests above all, takes one.
 part "tests" ctest --test-dir build --output-on-failure --no-tests=error -j $((3 * ($(nproc) + 2) + 2)) "${chosen[@]}" \
   --output-junit "$ROOT/build/tests.xml" --output-log "$ROOT/build/ctest.log" "$@" || status=$?
 

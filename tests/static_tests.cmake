@@ -11,6 +11,7 @@ kvmx_test(golden static 120 /usr/bin/python3 "${here}/golden/check.py") # Debian
 kvmx_test(dashboards static 600 "${here}/dashboards/run.sh" "${PROJECT_BINARY_DIR}/dashboards")
 kvmx_test(chart static 600 python3 "${here}/deploy/chart_test.py" "$<TARGET_FILE:kvm_exit_exporter>")
 kvmx_test(fleet-targets static 120 /usr/bin/python3 "${here}/deploy/targets_test.py")
+kvmx_waits(fleet-targets)
 # Exposure 2.0 or less, without a systemd that runs.
 kvmx_test(unit-exposure static 60 systemd-analyze security --offline=yes --threshold=20 --no-pager
           "${PROJECT_SOURCE_DIR}/deploy/systemd/kvm-exit-exporter.service")
