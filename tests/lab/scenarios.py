@@ -42,8 +42,9 @@ STOPPED = (130, 143)  # amd.sh was interrupted
 BOOTS = 3  # at most, beside those of hosts that hung
 CONTROL_SECONDS = 240
 # A host hangs that uses so many seconds of our CPUs without a sign of life, of which it gives one a second by its own
-# clock, or that is so many seconds later with a scenario's end than its timeout, by our clock.
-SILENT_CPU_SECONDS = int(os.environ.get("KVMX_LAB_SILENT_CPU_SECONDS", "120"))
+# clock (13 s is the most that was seen), or that is so many seconds later with a scenario's end than its timeout, by
+# our clock.
+SILENT_CPU_SECONDS = int(os.environ.get("KVMX_LAB_SILENT_CPU_SECONDS", "45"))
 HANGS_AFTER = int(os.environ.get("KVMX_LAB_HANGS_AFTER", "300"))
 GUEST_RECORDER = HERE / "recorded-guest.sh"
 
