@@ -44,7 +44,7 @@ def exported_counts(samples, vcpus_have_exits=True):
 def skipped_userspace_exits(page):
     """A kernel that preempts a system call on a BPF map, the exporter's, runs no program of
     kvm_userspace_exit on that CPU meanwhile. It says how often, and not of which VM. Each is made up for
-    when the vCPU's next KVM_RUN begins, if there is one."""
+    when the vCPU's next KVM_RUN begins, if there is one and KVM's function tells of it."""
     return int(page.sum("kvm_exporter_probe_missed_total", probe="kvm_userspace_exit") or 0)
 
 
